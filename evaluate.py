@@ -1,0 +1,251 @@
+"""Scores folders of fused images against their sources and writes tables: `python evaluate.py --help`."""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
+from data.files import atomic_path, make_folder
+from data.image_io import IMAGE_SUFFIXES, read_image
+from data.pairs import Pair, find_pairs
+from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
+from metrics.color import COLOR_MODES, require_equal_shapes
+from metrics.tables import Scores, pair_table, per_pair_csv, summary_csv, summary_table, to_json
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+_JPEG_NOTE = "JPEG costs a method about 0.01 of Q_ABF: compare JPEG rows with lossless rows with care."
+_EXAMPLES = """examples:
+  python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
+  python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
+  python evaluate.py --source synthetic --fused ours=results --reference truth -o tables --color rgb
+  python evaluate.py --source lytro --fused ours=results -o tables --variant q_abf=kumar q_labf=kumar-le
+
+Sources are paired by name (NAME-A, NAME-B); fused and reference images are called NAME with any image suffix.
+Written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
+Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
+"""
+
+Images = dict[str, list[Path]]
+
+
+class _ListAction(argparse.Action):
+    """Prints the registry and ends, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        for name, metric in METRICS.items():
+            print(f"{name:<8}{metric.help}")
+        parser.exit(EXIT_DONE)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="evaluate.py",
+        description="Scores folders of fused images against their sources and writes tables.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source pairs")
+    parser.add_argument(
+        "--fused",
+        type=_name_value,
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="NAME=DIR",
+        help="a method and the folder of its fused images",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
+    parser.add_argument("--reference", type=Path, metavar="DIR", help="ground-truth images; adds PSNR and SSIM")
+    parser.add_argument("--metrics", nargs="+", metavar="METRIC", help="columns (default: the paper's five)")
+    parser.add_argument(
+        "--variant",
+        type=_name_value,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="METRIC=VARIANT",
+        help="a published variant in place of the default (see --list)",
+    )
+    parser.add_argument("--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="default: %(default)s")
+    parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: of all)")
+    parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar and no tables on the screen")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code.
+
+    Raises:
+        InputError: A folder cannot be used at all; what concerns one image becomes a failed row.
+    """
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    folders = _unique(parser, "--fused", arguments.fused)
+    variants = _choose_variants(parser, arguments)
+    listing = find_pairs(arguments.source)
+    shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.pairs])
+    images = {method: _list_images(Path(folder)) for method, folder in folders.items()}
+    references = _list_images(arguments.reference) if arguments.reference else None
+    make_folder(arguments.output)
+    for problem in listing.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+
+    results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
+    for pair in tqdm(listing.pairs, unit="pair", disable=arguments.quiet):
+        for method, row in _score_pair(pair, images, references, variants, arguments.color).items():
+            results[method][pair.name] = row
+    labels = {method: _label(method, files, results[method]) for method, files in images.items()}
+    notes = [_JPEG_NOTE] if any(labels[method] != method for method in labels) else []
+    scores = Scores(results, variants, arguments.color, labels, notes)
+    _write_tables(scores, arguments.output, shown or scores.pairs)
+    _print_tables(scores, arguments, shown)
+    failures = scores.failures(scores.pairs)
+    for method, name, reason in failures:
+        print(f"failed: {method}, {name}: {reason}", file=sys.stderr)
+    return EXIT_FAILED if failures or listing.problems else EXIT_DONE
+
+
+def _name_value(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def _unique(parser: argparse.ArgumentParser, option: str, items: list[tuple[str, str]]) -> dict[str, str]:
+    named = dict(items)
+    if len(named) < len(items):
+        repeated = next(name for name, _ in items if [other for other, _ in items].count(name) > 1)
+        parser.error(f"{option} names {repeated!r} twice; give every name once")
+    return named
+
+
+def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
+    """The metrics to compute, in the order of the columns, with their variants."""
+    names = list(dict.fromkeys(arguments.metrics or PAPER_METRICS))
+    if arguments.reference and not arguments.metrics:
+        names += [name for name, metric in METRICS.items() if metric.needs_reference]
+    try:
+        needing = [name for name in names if get_metric(name).needs_reference]
+        variants = resolve_variants(names, _unique(parser, "--variant", arguments.variant))
+    except ValueError as error:
+        parser.error(str(error))
+    if needing and not arguments.reference:
+        parser.error(f"{' and '.join(needing)} need ground truth; give it with --reference DIR")
+    return variants
+
+
+def _choose_pairs(parser: argparse.ArgumentParser, asked: list[str] | None, known: list[str]) -> list[str] | None:
+    """The pairs whose tables are printed: None = none, every known one where the option has no value."""
+    if asked is None:
+        return None
+    for name in asked:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            offer = f"did you mean {nearest[0]!r}?" if nearest else f"the folder has {', '.join(known[:5])} ..."
+            parser.error(f"--per-pair: there is no pair {name!r}; {offer}")
+    return asked or known
+
+
+def _list_images(folder: Path) -> Images:
+    """Image files of a folder by stem.
+
+    Raises:
+        InputError: The folder is missing or a file.
+    """
+    if not folder.is_dir():
+        kind = "is a file; give its folder" if folder.exists() else "does not exist; check the name"
+        raise InputError(f"cannot list the images of {folder}: it {kind}.")
+    files: Images = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            files.setdefault(path.stem, []).append(path)
+    return files
+
+
+def _find_image(name: str, files: Images) -> Path:
+    """The one image called `name`; another case counts only where the exact name is absent.
+
+    Raises:
+        InputError: None or several.
+    """
+    found = files.get(name) or [path for stem, paths in files.items() if stem.lower() == name.lower() for path in paths]
+    if not found:
+        raise InputError(f"no image {name} with one of the suffixes {', '.join(IMAGE_SUFFIXES)}")
+    if len(found) > 1:
+        raise InputError(f"several images for one name: {', '.join(path.name for path in found)}; keep one")
+    return found[0]
+
+
+def _score_pair(
+    pair: Pair, images: dict[str, Images], references: Images | None, variants: dict[str, str], color: str
+) -> dict[str, dict[str, float | str]]:
+    """Method to metric to value, or to the reason of its failure, for one pair."""
+    try:
+        near = read_image(pair.near)
+        scorer = PairScorer(near, read_image(pair.far), variants, color)
+    except ValueError as error:
+        return {method: dict.fromkeys(variants, f"source: {error}") for method in images}
+    names, reference, lacking = list(variants), None, {}
+    if references is not None:
+        try:
+            reference = read_image(_find_image(pair.name, references))
+            require_equal_shapes(reference=reference, near=near)
+        except ValueError as error:
+            names, reference = [name for name in names if not get_metric(name).needs_reference], None
+            lacking = {name: f"reference: {error}" for name in variants if name not in names}
+    rows: dict[str, dict[str, float | str]] = {}
+    for method, files in images.items():
+        try:
+            rows[method] = scorer.score(read_image(_find_image(pair.name, files)), names, reference) | lacking
+        except ValueError as error:
+            rows[method] = dict.fromkeys(variants, str(error))
+    return rows
+
+
+def _label(method: str, files: Images, rows: dict[str, dict[str, float | str]]) -> str:
+    """The method's name, with a remark where its evaluated files are JPEG."""
+    suffixes = [path.suffix.lower() for name, row in rows.items() for path in _evaluated(name, files, row)]
+    lossy = sum(suffix in _JPEG_SUFFIXES for suffix in suffixes)
+    if not lossy:
+        return method
+    return f"{method} (JPEG)" if lossy == len(suffixes) else f"{method} (JPEG in part)"
+
+
+def _evaluated(name: str, files: Images, row: dict[str, float | str]) -> list[Path]:
+    return [] if all(isinstance(value, str) for value in row.values()) else [_find_image(name, files)]
+
+
+def _write_tables(scores: Scores, folder: Path, pairs: list[str]) -> None:
+    summary = summary_table(scores)
+    texts = {
+        "per_pair.csv": per_pair_csv(scores),
+        "per_pair.md": "\n".join(pair_table(scores, pair).markdown() for pair in pairs),
+        "summary.csv": summary_csv(scores),
+        "summary.md": summary.markdown(),
+        "summary.tex": summary.latex(),
+    }
+    for name, text in texts.items():
+        with atomic_path(folder / name) as path:
+            path.write_text(text, encoding="utf-8")
+
+
+def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str] | None) -> None:
+    if arguments.json:
+        print(to_json(scores))
+    elif not arguments.quiet:
+        for pair in shown or []:
+            print(pair_table(scores, pair).markdown())
+        print(summary_table(scores).markdown() + f"\nTables written to {arguments.output}{os.sep}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,22 @@
+"""The metrics of colour multi-focus fusion: computed, described in a registry, and set in tables.
+
+from metrics import compute_all
+scores = compute_all(near, far, fused)    # {"q_sf": ..., "q_abf": ..., ...}
+"""
+
+from metrics.edges import EdgeTransfer, EdgeTransferScores
+from metrics.registry import METRICS, PAPER_METRICS, Metric, get_metric, resolve_variants
+from metrics.scoring import PairScorer, compute, compute_all
+
+__all__ = [
+    "METRICS",
+    "PAPER_METRICS",
+    "EdgeTransfer",
+    "EdgeTransferScores",
+    "Metric",
+    "PairScorer",
+    "compute",
+    "compute_all",
+    "get_metric",
+    "resolve_variants",
+]

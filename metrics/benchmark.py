@@ -1,0 +1,75 @@
+"""Times the metrics on a synthetic pair: `python -m metrics.benchmark [--size 520] [--color rgb]`."""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from metrics.color import COLOR_MODES
+from metrics.registry import METRICS, PAPER_METRICS
+from metrics.scoring import PairScorer, compute
+
+
+def synthetic_pair(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Makes a textured scene, sharp on opposite halves in its two sources.
+
+    Args:
+        size: Side in pixels.
+        seed: Seed of the texture.
+
+    Returns:
+        near, far, fused: `(size, size, 3)` uint8 RGB each; the fused image is the sharp scene.
+    """
+    noise = np.random.default_rng(seed).normal(size=(size, size, 3))
+    texture = sum(cv2.GaussianBlur(noise, (0, 0), sigma) * sigma for sigma in (1.0, 4.0, 16.0))
+    scene = np.clip(np.rint(128.0 + 60.0 * texture / texture.std()), 0, 255).astype(np.uint8)
+    blurred = cv2.GaussianBlur(scene, (0, 0), 2.5)
+    near, far = scene.copy(), scene.copy()
+    near[:, size // 2 :] = blurred[:, size // 2 :]
+    far[:, : size // 2] = blurred[:, : size // 2]
+    return near, far, scene
+
+
+def median_seconds(call: Callable[[], object], repeats: int) -> float:
+    """Median wall-clock time of `call`, in seconds, after one call that is not counted."""
+    call()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints the time of each metric by itself and of the paper's five together; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m metrics.benchmark", description=__doc__.split(":")[0] + ".")
+    parser.add_argument("--size", type=int, default=520, help="side of the images in pixels, at least 11 (default 520)")
+    parser.add_argument("--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=9, help="the median of so many runs counts (default 9)")
+    arguments = parser.parse_args(argv)
+    if arguments.size < 11 or arguments.repeats < 1:
+        parser.error(f"--size must be at least 11 and --repeats at least 1, got {arguments.size}, {arguments.repeats}")
+    near, far, fused = synthetic_pair(arguments.size)
+    for name, metric in METRICS.items():
+        reference = near if metric.needs_reference else None
+        seconds = median_seconds(
+            lambda name=name, reference=reference: compute(
+                name, near, far, fused, color=arguments.color, reference=reference
+            ),
+            arguments.repeats,
+        )
+        print(f"{metric.symbol:<10} {seconds * 1e3:8.1f} ms")
+    together = median_seconds(
+        lambda: PairScorer(near, far, color=arguments.color).score(fused, PAPER_METRICS), arguments.repeats
+    )
+    print(f"all five   {together * 1e3:8.1f} ms   {arguments.size} x {arguments.size} RGB, {arguments.color}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""How an image becomes the planes that a metric sees: BT.601 gray, or the three channels one by one."""
+
+import numpy as np
+
+COLOR_MODES = ("gray", "rgb")
+
+# ITU-R BT.601 luma as MATLAB's rgb2gray has it, in millionths: integers, so that rounding never depends on the machine.
+_LUMA_MILLIONTHS = (298936, 587043, 114021)
+_MILLION = 1_000_000
+_UINT16_TO_BYTE_RANGE = 257.0
+
+
+def to_gray(image: np.ndarray) -> np.ndarray:
+    """Converts to gray the way MATLAB's `rgb2gray` does.
+
+    Integer images are rounded in their own type; floating-point images are not rounded.
+
+    Args:
+        image: `(H, W)` or `(H, W, 3)` RGB; uint8, uint16 (0..65535) or floating point in 0..255.
+
+    Returns:
+        `(H, W)` gray in 0..255: uint8 for uint8 images (so that gradients are exact integers), float64 for the others;
+        uint16 gray is divided by 257 without rounding.
+
+    Raises:
+        ValueError: The shape or type is another one, a side is shorter than 2 pixels, or a value is outside 0..255.
+
+    Source: ITU-R BT.601; MathWorks, `rgb2gray`.
+    """
+    _require_image(image)
+    if image.ndim == 2:
+        return _to_byte_range(image)
+    if image.dtype.kind == "u":
+        millionths = sum(
+            np.multiply(image[..., channel], weight, dtype=np.uint64 if image.dtype == np.uint16 else np.uint32)
+            for channel, weight in enumerate(_LUMA_MILLIONTHS)
+        )
+        rounded = (millionths + _MILLION // 2) // _MILLION
+        return _to_byte_range(rounded.astype(image.dtype))
+    values = _to_byte_range(image)
+    return sum(values[..., channel] * (weight / _MILLION) for channel, weight in enumerate(_LUMA_MILLIONTHS))
+
+
+def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
+    """Splits an image into the planes over which a metric is averaged.
+
+    Args:
+        image: As for `to_gray`.
+        color: "gray" = one BT.601 gray plane; "rgb" = one plane per channel (a gray image has one).
+
+    Returns:
+        Planes `(H, W)` in 0..255, uint8 or float64 as `to_gray` returns them.
+
+    Raises:
+        ValueError: `color` is neither, or the image is refused by `to_gray`.
+    """
+    if color not in COLOR_MODES:
+        raise ValueError(f"The colour mode {color!r} is unknown; choose one of: {', '.join(COLOR_MODES)}.")
+    if color == "gray" or image.ndim == 2:
+        return [to_gray(image)]
+    _require_image(image)
+    return [np.ascontiguousarray(plane) for plane in np.moveaxis(_to_byte_range(image), -1, 0)]
+
+
+def require_equal_shapes(**images: np.ndarray) -> None:
+    """Refuses images that cannot be compared pixel by pixel.
+
+    Args:
+        **images: Arrays by the name that the message should call them.
+
+    Raises:
+        ValueError: Not all shapes are equal; the message holds every name and shape.
+    """
+    if len({image.shape for image in images.values()}) > 1:
+        shapes = ", ".join(f"{name} {image.shape}" for name, image in images.items())
+        raise ValueError(f"The images must have equal shapes, but got {shapes}.")
+
+
+def _require_image(image: np.ndarray) -> None:
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise ValueError(f"An image must have the shape (H, W) or (H, W, 3), but got {image.shape}.")
+    if min(image.shape[:2]) < 2:
+        raise ValueError(f"An image must have at least 2 x 2 pixels, but got the shape {image.shape}.")
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise ValueError(f"An image must be uint8, uint16 or floating point in 0..255, but got {image.dtype}.")
+
+
+def _to_byte_range(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == np.uint16:
+        return image / _UINT16_TO_BYTE_RANGE
+    low, high = float(image.min()), float(image.max())
+    if not (low >= 0.0 and high <= 255.0):
+        raise ValueError(f"A floating-point image must lie in 0..255, but got values from {low:g} to {high:g}.")
+    return image.astype(np.float64)

@@ -1,0 +1,78 @@
+"""The constants in which the published edge-transfer metrics differ."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """gain / (1 + exp(slope (x - midpoint))): how a preserved fraction x in 0..1 counts."""
+
+    gain: float
+    slope: float
+    midpoint: float
+
+    def denominator(self, values: np.ndarray) -> np.ndarray:
+        """1 + exp(slope (values - midpoint)), computed in place of `values` (float64)."""
+        values -= self.midpoint
+        values *= self.slope
+        np.exp(values, out=values)
+        values += 1.0
+        return values
+
+
+@dataclass(frozen=True)
+class EdgeModel:
+    """The constants in which published edge-transfer metrics differ.
+
+    Attributes:
+        strength: How the preserved gradient strength counts (Gg, kg, sg).
+        orientation: How the preserved gradient orientation counts (Ga, ka, sa).
+        border: OpenCV border type of the Sobel operator.
+        sobel_scale: Factor on the Sobel kernel [1 2 1] x [-1 0 1].
+        folded_angle: Whether the angle between two gradients is folded about pi/2, so that opposite gradients agree.
+        geometric_mean: Whether strength and orientation are combined as sqrt(Qg Qa) in place of Qg Qa.
+        weight_exponent: L in w = g^L, g in units of the scaled Sobel response.
+        weight_threshold: Gradients below it weigh `weight_floor`.
+        weight_floor: Weight of a gradient below the threshold.
+    """
+
+    strength: Sigmoid
+    orientation: Sigmoid
+    border: int
+    sobel_scale: float
+    folded_angle: bool
+    geometric_mean: bool
+    weight_exponent: float
+    weight_threshold: float
+    weight_floor: float
+
+
+EDGE_MODELS = {
+    # Xydeas & Petrovic, "Objective image fusion performance measure", Electronics Letters 36(4), 2000.
+    "xydeas": EdgeModel(
+        strength=Sigmoid(0.9994, -15.0, 0.5),
+        orientation=Sigmoid(0.9879, -22.0, 0.8),
+        border=cv2.BORDER_CONSTANT,
+        sobel_scale=1.0,
+        folded_angle=False,
+        geometric_mean=False,
+        weight_exponent=1.0,
+        weight_threshold=0.0,
+        weight_floor=0.0,
+    ),
+    # The evaluation routine that B. K. Shreyamsha Kumar publishes with his fusion methods.
+    "kumar": EdgeModel(
+        strength=Sigmoid(0.9999, -19.0, 0.5),
+        orientation=Sigmoid(0.9995, -22.0, 0.5),
+        border=cv2.BORDER_REFLECT_101,
+        sobel_scale=1.0 / 8.0,
+        folded_angle=True,
+        geometric_mean=True,
+        weight_exponent=1.5,
+        weight_threshold=2.0,
+        weight_floor=0.001,
+    ),
+}

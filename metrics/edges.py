@@ -1,0 +1,192 @@
+"""Edge transfer from two sources into their fusion: Q_ABF, Q_LABF (loss of information) and N_ABF (artefacts)."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from metrics.color import require_equal_shapes, to_gray
+from metrics.edge_models import EDGE_MODELS, EdgeModel
+
+# A fused gradient that is weaker than a source's, in this sense, loses information.
+_IS_WEAKER = {"lt": np.less, "le": np.less_equal}
+LOSS_RULES = tuple(_IS_WEAKER)
+# The temporary arrays of a strip stay in the processor's cache, which saves almost half of the time at 520 x 520.
+_STRIP_ROWS = 32
+
+
+@dataclass(frozen=True)
+class EdgeTransferScores:
+    """What became of the sources' edges; `q_abf + l_abf[rule] + n_abf[rule] = 1` for each rule in `LOSS_RULES`.
+
+    All are NaN where the sources have no edge at all (see `EdgeTransfer`).
+
+    Attributes:
+        q_abf: Fraction preserved.
+        l_abf: Fraction lost where the fused gradient is weaker than a source's, by rule ("lt" <, "le" <=).
+        n_abf: Fraction covered by artefacts, that is the shortfall everywhere else, by rule.
+    """
+
+    q_abf: float
+    l_abf: dict[str, float]
+    n_abf: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Edges:
+    squares: np.ndarray
+    strength: np.ndarray
+    angle: np.ndarray
+
+
+class EdgeTransfer:
+    """Measures how much of two sources' edges fused images preserve, with the sources' edges computed once.
+
+    For each source X and fused F, with Sobel strength g and orientation alpha = atan(sy / sx), pi/2 where sx = 0:
+    G = min(gX, gF) / max(gX, gF), 1 where equal; A = agreement of the orientations; Q_X = Qg(G) Qa(A); w_X = gX^L;
+    Q = sum(Q_A w_A + Q_B w_B) / sum(w_A + w_B), and L and N split the shortfall 1 - Q_X in the same sum.
+
+    Where no source has any edge the sum of the weights is zero and the three scores are undefined: NaN, which tables
+    report as a failure. With "xydeas" only two black images do that, because the zero border is an edge of all others;
+    with "kumar" none do.
+
+    Args:
+        near: One source, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
+        far: The other source, of the same shape.
+        variant: "xydeas" (default) or "kumar", see `EDGE_MODELS`.
+
+    Raises:
+        ValueError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
+
+    Sources: Xydeas & Petrovic, Electronics Letters 36(4), 2000 (Q); Petrovic & Xydeas, "Objective image fusion
+    performance characterisation", ICCV 2005 (L and N).
+    """
+
+    def __init__(self, near: np.ndarray, far: np.ndarray, variant: str = "xydeas"):
+        if variant not in EDGE_MODELS:
+            raise ValueError(f"The edge variant {variant!r} is unknown; choose one of: {', '.join(EDGE_MODELS)}.")
+        require_equal_shapes(near=near, far=far)
+        self._shape = near.shape
+        self._model = EDGE_MODELS[variant]
+        self._near = _find_edges(near, self._model)
+        self._far = _find_edges(far, self._model)
+        self._near_weight = _weigh(self._near, self._model)
+        self._far_weight = _weigh(self._far, self._model)
+        self._total_weight = float(self._near_weight.sum() + self._far_weight.sum())
+
+    def q_abf(self, fused: np.ndarray) -> float:
+        """Fraction of the sources' edges that `fused` preserves, 0..1, larger is better; faster than `measure`.
+
+        Raises:
+            ValueError: `fused` differs in shape from the sources.
+        """
+        edges = self._fused_edges(fused)
+        return self._normalise(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
+
+    def l_abf(self, fused: np.ndarray, loss: str = "lt") -> float:
+        """Fraction lost (Q_LABF), 0..1, smaller is better; `loss` is one of `LOSS_RULES`."""
+        return self.measure(fused).l_abf[_require_rule(loss)]
+
+    def n_abf(self, fused: np.ndarray, loss: str = "le") -> float:
+        """Fraction covered by artefacts, 0..1, smaller is better: the complement of `l_abf` under the same `loss`.
+
+        The default differs from that of `l_abf`: under "lt" the small shortfall of exactly copied gradients would count
+        as artefacts, and the best decision-map methods would show the most of them.
+        """
+        return self.measure(fused).n_abf[_require_rule(loss)]
+
+    def measure(self, fused: np.ndarray) -> EdgeTransferScores:
+        """Computes Q, L and N under both loss rules in one pass.
+
+        Args:
+            fused: Fused image, of the sources' shape.
+
+        Raises:
+            ValueError: `fused` differs in shape from the sources.
+        """
+        edges = self._fused_edges(fused)
+        kept, lost, added = 0.0, dict.fromkeys(LOSS_RULES, 0.0), dict.fromkeys(LOSS_RULES, 0.0)
+        for rows in self._strips():
+            preserved = self._preserved(edges, rows)
+            kept += preserved.sum()
+            shortfall = self._near_weight[rows] + self._far_weight[rows] - preserved
+            # Squares of integer gradients are exact, so that a copied patch has exactly its source's strength.
+            strongest = np.maximum(self._near.squares[rows], self._far.squares[rows])
+            for rule, is_weaker in _IS_WEAKER.items():
+                weaker = is_weaker(edges.squares[rows], strongest)
+                lost[rule] += (shortfall * weaker).sum()
+                added[rule] += (shortfall * ~weaker).sum()
+        return EdgeTransferScores(
+            q_abf=self._normalise(kept),
+            l_abf={rule: self._normalise(lost[rule]) for rule in LOSS_RULES},
+            n_abf={rule: self._normalise(added[rule]) for rule in LOSS_RULES},
+        )
+
+    def _fused_edges(self, fused: np.ndarray) -> _Edges:
+        if fused.shape != self._shape:
+            raise ValueError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
+        return _find_edges(fused, self._model)
+
+    def _strips(self) -> list[slice]:
+        return [slice(start, start + _STRIP_ROWS) for start in range(0, self._shape[0], _STRIP_ROWS)]
+
+    def _preserved(self, fused: _Edges, rows: slice) -> np.ndarray:
+        """Q_A w_A + Q_B w_B of some rows: `(rows, W)` float64."""
+        near = _transfer(self._near, fused, rows, self._model)
+        near *= self._near_weight[rows]
+        far = _transfer(self._far, fused, rows, self._model)
+        far *= self._far_weight[rows]
+        near += far
+        return near
+
+    def _normalise(self, weighted_sum: float) -> float:
+        return float(weighted_sum) / self._total_weight if self._total_weight > 0.0 else float("nan")
+
+
+def _require_rule(loss: str) -> str:
+    if loss not in LOSS_RULES:
+        raise ValueError(f"The loss rule {loss!r} is unknown; choose one of: {', '.join(LOSS_RULES)}.")
+    return loss
+
+
+def _find_edges(image: np.ndarray, model: EdgeModel) -> _Edges:
+    gray = to_gray(image)
+    integer = gray.dtype == np.uint8
+    horizontal, vertical = (
+        cv2.Sobel(gray, cv2.CV_16S if integer else cv2.CV_64F, dx, dy, ksize=3, borderType=model.border)
+        for dx, dy in ((1, 0), (0, 1))
+    )
+    square_type = np.int32 if integer else np.float64
+    squares = np.multiply(horizontal, horizontal, dtype=square_type)
+    squares += np.multiply(vertical, vertical, dtype=square_type)
+    slope = np.full(gray.shape, np.inf)
+    np.divide(vertical, horizontal, out=slope, where=horizontal != 0)
+    strength = np.sqrt(squares, dtype=np.float64)
+    strength *= model.sobel_scale
+    return _Edges(squares, strength, np.arctan(slope, out=slope))
+
+
+def _weigh(edges: _Edges, model: EdgeModel) -> np.ndarray:
+    weights = edges.strength if model.weight_exponent == 1.0 else edges.strength**model.weight_exponent
+    if model.weight_threshold > 0.0:
+        weights = np.where(edges.strength >= model.weight_threshold, weights, model.weight_floor)
+    return weights
+
+
+def _transfer(source: _Edges, fused: _Edges, rows: slice, model: EdgeModel) -> np.ndarray:
+    """Q_X of every pixel of some rows: `(rows, W)` float64 in 0..1."""
+    stronger = np.maximum(source.strength[rows], fused.strength[rows])
+    kept = np.ones_like(stronger)
+    np.divide(np.minimum(source.strength[rows], fused.strength[rows]), stronger, out=kept, where=stronger > 0.0)
+    agreement = np.abs(source.angle[rows] - fused.angle[rows])
+    if model.folded_angle:
+        agreement -= np.pi / 2.0
+        np.abs(agreement, out=agreement)
+        agreement *= 2.0 / np.pi
+    else:
+        agreement *= -2.0 / np.pi
+        agreement += 1.0
+    quality = model.strength.denominator(kept)
+    quality *= model.orientation.denominator(agreement)
+    np.divide(model.strength.gain * model.orientation.gain, quality, out=quality)
+    return np.sqrt(quality, out=quality) if model.geometric_mean else quality

@@ -1,0 +1,137 @@
+"""Scores of fused images against their sources, with the work that metrics and fused images share done once."""
+
+from collections.abc import Iterable, Mapping
+from math import log10
+
+import numpy as np
+
+from metrics.color import require_equal_shapes, to_planes
+from metrics.edges import EdgeTransfer, EdgeTransferScores
+from metrics.registry import METRICS, Metric, get_metric, resolve_variants
+
+
+class PairScorer:
+    """Scores any number of fused images of one pair of sources; the sources' edges are computed once.
+
+    Args:
+        near: One source, `(H, W)` or `(H, W, 3)` RGB; uint8, uint16 or floating point in 0..255 (see `to_gray`).
+        far: The other source, of the same shape.
+        variants: Metric name to variant; other metrics get their default.
+        color: "gray" = on BT.601 gray; "rgb" = mean of the metric over the three channels (PSNR: one mean squared
+            error over the three).
+
+    Raises:
+        ValueError: Unequal shapes, an image that cannot be used, or an unknown metric, variant or colour mode.
+    """
+
+    def __init__(
+        self, near: np.ndarray, far: np.ndarray, variants: Mapping[str, str] | None = None, color: str = "gray"
+    ):
+        require_equal_shapes(near=near, far=far)
+        self._shape = near.shape
+        self._color = color
+        self._variants = resolve_variants(METRICS, variants)
+        self._sources = [
+            _SourcePlane(near_plane, far_plane)
+            for near_plane, far_plane in zip(to_planes(near, color), to_planes(far, color), strict=True)
+        ]
+
+    def score(
+        self, fused: np.ndarray, names: Iterable[str] | None = None, reference: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Computes metrics of one fused image.
+
+        Args:
+            fused: Fused image, of the sources' shape.
+            names: Metrics to compute; None = all, those that need a reference only where there is one.
+            reference: Ground truth of the same shape, for PSNR and SSIM.
+
+        Returns:
+            Value by metric, in the order of `names`. NaN where a metric is undefined for these images (0/0): Q_ABF,
+            Q_LABF and N_ABF where the sources have no edge, MI "hossny" where two images are constant.
+
+        Raises:
+            ValueError: Unequal shapes, an unknown name, or a metric that needs a reference without one.
+        """
+        if names is None:
+            names = [name for name, metric in METRICS.items() if reference is not None or not metric.needs_reference]
+        metrics = [get_metric(name) for name in names]
+        for metric in metrics:
+            if metric.needs_reference and reference is None:
+                raise ValueError(f"The metric {metric.name!r} needs a reference image; give one.")
+        if fused.shape != self._shape:
+            raise ValueError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
+        planes = to_planes(fused, self._color)
+        references: list[np.ndarray | None] = [None] * len(planes)
+        if reference is not None:
+            require_equal_shapes(reference=reference, fused=fused)
+            references = list(to_planes(reference, self._color))
+        comparisons = [
+            _PlaneComparison(source, plane, truth)
+            for source, plane, truth in zip(self._sources, planes, references, strict=True)
+        ]
+        return {metric.name: self._mean_score(metric, comparisons) for metric in metrics}
+
+    def _mean_score(self, metric: Metric, comparisons: list["_PlaneComparison"]) -> float:
+        scores = [metric.score(comparison, self._variants[metric.name]) for comparison in comparisons]
+        if metric.decibels and len(scores) > 1:
+            power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)
+            return -10.0 * log10(power) if power > 0.0 else float("inf")
+        return sum(scores) / len(scores)
+
+
+def compute(
+    name: str,
+    near: np.ndarray,
+    far: np.ndarray,
+    fused: np.ndarray,
+    variant: str | None = None,
+    color: str = "gray",
+    reference: np.ndarray | None = None,
+) -> float:
+    """Computes one metric of one fused image; see `PairScorer` for the arguments, results and errors."""
+    variants = None if variant is None else {name: variant}
+    return PairScorer(near, far, variants, color).score(fused, [name], reference)[name]
+
+
+def compute_all(
+    near: np.ndarray,
+    far: np.ndarray,
+    fused: np.ndarray,
+    variants: Mapping[str, str] | None = None,
+    color: str = "gray",
+    reference: np.ndarray | None = None,
+) -> dict[str, float]:
+    """Computes every metric of one fused image; see `PairScorer` for the arguments, results and errors."""
+    return PairScorer(near, far, variants, color).score(fused, reference=reference)
+
+
+class _SourcePlane:
+    """One plane of both sources."""
+
+    def __init__(self, near: np.ndarray, far: np.ndarray):
+        self.near = near
+        self.far = far
+        self._transfers: dict[str, EdgeTransfer] = {}
+
+    def edge_transfer(self, edge_variant: str) -> EdgeTransfer:
+        if edge_variant not in self._transfers:
+            self._transfers[edge_variant] = EdgeTransfer(self.near, self.far, edge_variant)
+        return self._transfers[edge_variant]
+
+
+class _PlaneComparison:
+    """One plane of a fused image beside its sources': what the registry's functions score."""
+
+    def __init__(self, source: _SourcePlane, fused: np.ndarray, reference: np.ndarray | None):
+        self.near = source.near
+        self.far = source.far
+        self.fused = fused
+        self.reference = reference
+        self._source = source
+        self._edge_scores: dict[str, EdgeTransferScores] = {}
+
+    def edge_scores(self, edge_variant: str) -> EdgeTransferScores:
+        if edge_variant not in self._edge_scores:
+            self._edge_scores[edge_variant] = self._source.edge_transfer(edge_variant).measure(self.fused)
+        return self._edge_scores[edge_variant]

@@ -1,0 +1,274 @@
+"""evaluate.py from end to end on small images: its tables, and one sentence for everything that goes wrong."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+import evaluate
+from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, run_command
+from data.image_io import write_image
+from metrics import METRICS, compute_all
+
+PAIRS = ("cat", "dog")
+FILES = {"per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.tex"}
+
+
+def scene(seed):
+    noise = np.random.default_rng(seed).integers(0, 256, (32, 40, 3)).astype(np.uint8)
+    return cv2.GaussianBlur(noise, (3, 3), 0)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two pairs and two methods: `truth`, which is the sharp scene, and `near`, which is source A."""
+    for seed, name in enumerate(PAIRS):
+        sharp = scene(seed)
+        near, far, blurred = sharp.copy(), sharp.copy(), cv2.GaussianBlur(sharp, (7, 7), 2)
+        near[:, 20:], far[:, :20] = blurred[:, 20:], blurred[:, :20]
+        for path, image in (
+            (f"source/{name}-A.png", near),
+            (f"source/{name}-B.png", far),
+            (f"truth/{name}.png", sharp),
+            (f"near/{name}.tif", near),
+        ):
+            write_image(tmp_path / path, image)
+    return tmp_path
+
+
+def run(folders, *arguments, fused=("truth", "near")):
+    methods = [f"{name}={folders / name}" for name in fused]
+    options = ["--source", folders / "source", "--fused", *methods, "-o", folders / "out", *arguments]
+    return run_command(evaluate.main, [str(option) for option in options])
+
+
+def failed_rows(folders):
+    with (folders / "out" / "per_pair.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["method"], row["pair"]): row["failure"] for row in csv.DictReader(file) if row["failure"]}
+
+
+def assert_one_sentence(text, *parts):
+    assert "Traceback" not in text
+    line = text.strip().splitlines()[-1]
+    assert line.startswith(("error: ", "evaluate.py: error: ")), text
+    assert all(part in line for part in parts), line
+
+
+def test_writes_every_table(folders, capsys):
+    assert run(folders) == EXIT_DONE
+    assert {path.name for path in (folders / "out").iterdir()} == FILES
+    printed = capsys.readouterr().out
+    summary = (folders / "out" / "summary.md").read_text(encoding="utf-8")
+    assert summary in printed and "n = 2 pairs" in summary
+    assert "| Method | Q_SF ↑ | Q_ABF ↑ | Q_LABF ↓ | Q_MI ↑ | Q_AG ↑ | Pairs |" in summary
+    # The sharp scene is best in all but mutual information, which favours a copy of a source.
+    (row,) = [line for line in summary.splitlines() if line.startswith("| truth")]
+    assert row.count("**") == 8 and row.count("<u>") == 1
+    per_pair = (folders / "out" / "per_pair.md").read_text(encoding="utf-8")
+    assert "Pair cat" in per_pair and "Pair dog" in per_pair
+    assert r"\toprule" in (folders / "out" / "summary.tex").read_text(encoding="utf-8")
+
+
+def test_values_are_those_of_the_metrics(folders, capsys):
+    assert run(folders, "--json", "--reference", folders / "truth") == EXIT_DONE
+    document = json.loads(capsys.readouterr().out)
+    images = [scene(0)]
+    for side in "AB":
+        path = folders / "source" / f"cat-{side}.png"
+        images.append(cv2.imread(str(path))[..., ::-1])
+    expected = compute_all(images[1], images[2], images[1], reference=images[0])
+    measured = document["methods"]["near"]["pairs"]["cat"]
+    assert list(measured) == ["q_sf", "q_abf", "q_labf", "q_mi", "q_ag", "psnr", "ssim"]
+    assert measured == pytest.approx({name: expected[name] for name in measured})
+    assert document["methods"]["truth"]["pairs"]["cat"]["psnr"] == "inf"
+    assert document["variants"]["q_labf"] == "xydeas-lt"
+
+
+def test_options_choose_columns_variants_and_colour(folders, capsys):
+    arguments = ["--metrics", "q_abf", "n_abf", "--variant", "q_abf=kumar", "n_abf=kumar-lt", "--color", "rgb"]
+    assert run(folders, *arguments, "--per-pair", "dog") == EXIT_DONE
+    printed = capsys.readouterr().out
+    assert "Pair dog" in printed and "Pair cat" not in printed
+    assert "| Method | Q_ABF ↑ | N_ABF ↓ | Pairs |" in printed
+    assert "on the mean of the RGB channels" in printed and "Q_ABF kumar, N_ABF kumar-lt" in printed
+    assert "Pair cat" not in (folders / "out" / "per_pair.md").read_text(encoding="utf-8")
+
+
+def test_per_pair_without_names_prints_all_and_quiet_prints_nothing(folders, capsys):
+    assert run(folders, "--per-pair") == EXIT_DONE
+    assert capsys.readouterr().out.count("Pair ") == 2
+    assert run(folders, "--quiet") == EXIT_DONE
+    output = capsys.readouterr()
+    assert output.out == output.err == ""
+
+
+def test_jpeg_is_named_in_the_table(folders, capsys):
+    for seed, name in enumerate(PAIRS):
+        write_image(folders / "lossy" / f"{name}.jpg", scene(seed), quality=75)
+    assert run(folders, fused=("truth", "lossy")) == EXIT_DONE
+    printed = capsys.readouterr().out
+    assert "| lossy (JPEG) |" in printed and "JPEG costs a method about 0.01 of Q_ABF" in printed
+    (folders / "lossy" / "dog.jpg").unlink()
+    write_image(folders / "lossy" / "dog.png", scene(1))
+    run(folders, fused=("lossy",))
+    assert "| lossy (JPEG in part) |" in capsys.readouterr().out
+
+
+def test_another_case_counts_where_the_exact_name_is_absent(folders):
+    (folders / "truth" / "cat.png").rename(folders / "truth" / "CAT.png")
+    assert run(folders) == EXIT_DONE
+
+
+def spoil_missing(folder):
+    (folder / "cat.png").unlink()
+
+
+def spoil_corrupt(folder):
+    (folder / "cat.png").write_bytes(b"not an image")
+
+
+def spoil_truncated(folder):
+    data = (folder / "cat.png").read_bytes()
+    (folder / "cat.png").write_bytes(data[: len(data) // 2])
+
+
+def spoil_size(folder):
+    write_image(folder / "cat.png", scene(0)[:20])
+
+
+def spoil_gray(folder):
+    write_image(folder / "cat.png", scene(0)[..., 0])
+
+
+def spoil_alpha(folder):
+    cv2.imwrite(str(folder / "cat.png"), np.dstack([scene(0), np.full((32, 40), 9, np.uint8)]))
+
+
+def spoil_duplicate(folder):
+    write_image(folder / "cat.tif", scene(0))
+
+
+def spoil_folder(folder):
+    (folder / "cat.png").unlink()
+    (folder / "cat.png").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (spoil_missing, "no image cat with one of the suffixes"),
+        (spoil_corrupt, "cannot read"),
+        (spoil_truncated, "cut short"),
+        (spoil_size, "(20, 40, 3), but its sources have (32, 40, 3)"),
+        (spoil_gray, "(32, 40), but its sources have (32, 40, 3)"),
+        (spoil_alpha, "transparent"),
+        (spoil_duplicate, "cat.png, cat.tif; keep one"),
+        (spoil_folder, "it is a folder"),
+    ],
+)
+def test_one_bad_fused_image_is_a_failed_row(folders, capsys, spoil, reason):
+    spoil(folders / "truth")
+    assert run(folders) == EXIT_FAILED
+    output = capsys.readouterr()
+    rows = failed_rows(folders)
+    assert set(rows) == {("truth", "cat")} and reason in rows["truth", "cat"]
+    assert "1/2 failed: 1" in output.out and "Failed: truth, cat" in output.out
+    assert f"failed: truth, cat: {rows['truth', 'cat']}" in output.err and "Traceback" not in output.err
+
+
+def test_a_bad_source_fails_its_pair_for_all(folders, capsys):
+    data = (folders / "source" / "cat-B.png").read_bytes()
+    (folders / "source" / "cat-B.png").write_bytes(data[: len(data) // 2])
+    assert run(folders) == EXIT_FAILED
+    rows = failed_rows(folders)
+    assert set(rows) == {("truth", "cat"), ("near", "cat")}
+    assert all(reason.startswith("source: ") for reason in rows.values())
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_orphan_is_named_and_the_others_are_scored(folders, capsys):
+    write_image(folders / "source" / "owl-A.png", scene(5))
+    assert run(folders) == EXIT_FAILED
+    assert "owl-A.png has no partner" in capsys.readouterr().err
+    assert failed_rows(folders) == {}
+
+
+def test_a_missing_reference_fails_only_its_metrics(folders, capsys):
+    write_image(folders / "reference" / "cat.png", scene(0))
+    write_image(folders / "reference" / "dog.png", scene(1)[:20])
+    assert run(folders, "--reference", folders / "reference") == EXIT_FAILED
+    rows = failed_rows(folders)
+    assert set(rows) == {("truth", "dog"), ("near", "dog")}
+    assert "psnr: reference: The images must have equal shapes" in rows["near", "dog"]
+    assert "q_abf" not in rows["near", "dog"] and "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["absent", "source/cat-A.png"])
+def test_a_folder_that_is_none_ends_the_run(folders, capsys, name):
+    assert run(folders, fused=(name,)) == EXIT_FAILED
+    assert_one_sentence(capsys.readouterr().err, "cannot list the images of", name)
+    assert not (folders / "out").exists()
+
+
+def test_unusable_source_and_output_folders(folders, capsys):
+    (folders / "out").write_text("a file")
+    assert run(folders) == EXIT_FAILED
+    assert_one_sentence(capsys.readouterr().err, "cannot make the folder", "out is a file")
+    (folders / "empty").mkdir()
+    method = f"truth={folders / 'truth'}"
+    for source in ("empty", "absent"):
+        arguments = ["--source", str(folders / source), "--fused", method, "-o", str(folders / "new")]
+        assert run_command(evaluate.main, arguments) == EXIT_FAILED
+        assert_one_sentence(capsys.readouterr().err, source)
+    assert not (folders / "new").exists()
+
+
+def test_tables_that_cannot_be_replaced(folders, capsys):
+    (folders / "out" / "summary.md").mkdir(parents=True)
+    assert run(folders) == EXIT_FAILED
+    assert_one_sentence(capsys.readouterr().err, "summary.md: it is a folder")
+    assert not [path for path in (folders / "out").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--metrics", "q_abff"], ["did you mean 'q_abf'"]),
+        (["--metrics", "psnr"], ["psnr need", "--reference DIR"]),
+        (["--variant", "q_abf=kumr"], ["did you mean 'kumar'"]),
+        (["--variant", "q_abf"], ["not of the form NAME=VALUE"]),
+        (["--variant", "q_abf=kumar", "q_abf=xydeas"], ["'q_abf' twice"]),
+        (["--fused", "truth=elsewhere"], ["--fused names 'truth' twice"]),
+        (["--per-pair", "cta"], ["no pair 'cta'", "did you mean 'cat'"]),
+        (["--color", "lab"], ["invalid choice: 'lab'"]),
+    ],
+)
+def test_wrong_usage_ends_with_2(folders, capsys, arguments, parts):
+    with pytest.raises(SystemExit) as ending:
+        run(folders, *arguments)
+    assert ending.value.code == EXIT_USAGE
+    assert_one_sentence(capsys.readouterr().err, *parts)
+    assert not (folders / "out").exists()
+
+
+def test_list_and_help(capsys):
+    for option, expected in (("--list", METRICS), ("--help", ["examples:", "--per-pair", "Exit codes"])):
+        with pytest.raises(SystemExit) as ending:
+            evaluate.main([option])
+        assert ending.value.code == EXIT_DONE
+        printed = capsys.readouterr().out
+        assert all(part in printed for part in expected)
+
+
+def test_as_a_command(folders):
+    command = [sys.executable, "evaluate.py", "--source", folders / "source", "--fused", f"truth={folders / 'truth'}"]
+    done = subprocess.run([*command, "-o", folders / "out"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == EXIT_DONE, done.stderr
+    assert "| truth |" in done.stdout and "pair/s" in done.stderr
+    usage = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert usage.returncode == EXIT_USAGE and "-o/--output" in usage.stderr
