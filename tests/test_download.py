@@ -1,0 +1,188 @@
+import hashlib
+import io
+import tarfile
+import threading
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from data.download import SOURCES, RemoteFile, download, fetch, lytro_files, main, unpack_voc
+from data.errors import InputError, run_command
+
+CONTENT = bytes(range(256)) * 2000
+FILE = RemoteFile("big.bin", "big.bin", "sha256", hashlib.sha256(CONTENT).hexdigest())
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves `server.files`; knows Range where `server.ranges`; sends no more than `server.limit` bytes at once."""
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        body = self.server.files.get(self.path)
+        if body is None:
+            self.send_error(404)
+            return
+        start = int(self.headers.get("Range", "bytes=0-")[len("bytes=") : -1]) if self.server.ranges else 0
+        if start >= len(body):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        self.wfile.write(body[start:][: self.server.limit])
+
+    def log_message(self, *_):
+        """Keeps the test's output clean."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.files, running.ranges, running.limit, running.asked = {"/big.bin": CONTENT}, True, None, []
+        running.base = f"http://127.0.0.1:{running.server_port}"
+        thread = threading.Thread(target=partial(running.serve_forever, poll_interval=0.01))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_fetch_then_skip(server, tmp_path):
+    target = tmp_path / "big.bin"
+    assert fetch(f"{server.base}/big.bin", target, FILE, quiet=True)
+    assert target.read_bytes() == CONTENT
+    assert not fetch(f"{server.base}/big.bin", target, FILE, quiet=True)
+    assert len(server.asked) == 1 and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_cut_connection_keeps_what_came_and_goes_on(server, tmp_path, ranges):
+    target = tmp_path / "big.bin"
+    server.limit, server.ranges = 100_000, ranges
+    with pytest.raises(InputError, match=r"ended after 100000 of 512000 bytes; give the same command again"):
+        fetch(f"{server.base}/big.bin", target, FILE, quiet=True)
+    assert not target.exists()
+    server.limit = None
+    assert fetch(f"{server.base}/big.bin", target, FILE, quiet=True)
+    assert target.read_bytes() == CONTENT
+    assert server.asked == [("/big.bin", None), ("/big.bin", "bytes=100000-")]
+
+
+def test_complete_part_is_only_checked(server, tmp_path):
+    (tmp_path / "big.bin.partial").write_bytes(CONTENT)
+    assert fetch(f"{server.base}/big.bin", tmp_path / "big.bin", FILE, quiet=True)
+    assert (tmp_path / "big.bin").read_bytes() == CONTENT
+
+
+def test_wrong_hash_is_deleted(server, tmp_path):
+    server.files["/big.bin"] = CONTENT[:-1] + b"x"
+    with pytest.raises(InputError, match=f"{FILE.digest} is expected, so it was deleted"):
+        fetch(f"{server.base}/big.bin", tmp_path / "big.bin", FILE, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_foreign_file_in_the_place_is_not_touched(server, tmp_path):
+    (tmp_path / "big.bin").write_text("mine")
+    with pytest.raises(InputError, match=r"big.bin is not the file expected"):
+        fetch(f"{server.base}/big.bin", tmp_path / "big.bin", FILE, quiet=True)
+    assert (tmp_path / "big.bin").read_text() == "mine" and server.asked == []
+
+
+def test_missing_on_the_server_and_no_server(server, tmp_path):
+    with pytest.raises(InputError, match=r"other.bin answers 404 .*; give another with --url, or .*big.bin"):
+        fetch(f"{server.base}/other.bin", tmp_path / "big.bin", FILE, quiet=True)
+    with pytest.raises(InputError, match=r"cannot reach http://127.0.0.1:9/x .* save it as .*big.bin"):
+        fetch("http://127.0.0.1:9/x", tmp_path / "big.bin", FILE, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lytro_addresses_and_the_photographs_here(lytro):
+    files = lytro_files()
+    assert [file.name for file in files] == sorted(f"lytro-{n:02}-{s}.jpg" for n in range(1, 21) for s in "AB")
+    assert files[1].address == "lytro_01/lytro_01_B.jpg" and files[-2].address == "lytro_20/lytro_20_A.jpg"
+    assert all(hashlib.sha256((lytro / file.name).read_bytes()).hexdigest() == file.digest for file in files)
+
+
+def test_lytro_is_fetched_whole_and_only_what_is_missing(server, tmp_path, lytro, capsys):
+    for file in lytro_files():
+        server.files[f"/mirror/{file.address}"] = (lytro / file.name).read_bytes()
+    (tmp_path / "lytro-07-B.jpg").write_bytes((lytro / "lytro-07-B.jpg").read_bytes())
+    assert main(["lytro", "-o", str(tmp_path), "--url", f"{server.base}/mirror/"]) == 0
+    assert "40 checked" in capsys.readouterr().out
+    assert len(server.asked) == 39 and len(list(tmp_path.iterdir())) == 40
+
+
+def voc_archive(path: Path, members: dict[str, bytes]) -> bytes:
+    with tarfile.open(path, "w") as tar:
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    return path.read_bytes()
+
+
+VOC_MEMBERS = {
+    "VOCdevkit/VOC2012/JPEGImages/a.jpg": b"image",
+    "VOCdevkit/VOC2012/SegmentationClass/a.png": b"label",
+    "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt": b"a\n",
+    "VOCdevkit/VOC2012/Annotations/a.xml": b"not needed",
+    "README": b"not needed",
+}
+
+
+def test_voc_is_fetched_and_unpacked_once(server, tmp_path, monkeypatch):
+    body = voc_archive(tmp_path / "made.tar", VOC_MEMBERS)
+    server.files["/voc.tar"] = body
+    files = [RemoteFile("voc.tar", "voc.tar", "md5", hashlib.md5(body).hexdigest())]
+    monkeypatch.setitem(SOURCES, "voc2012", replace(SOURCES["voc2012"], base=server.base, files=lambda: files))
+    folder = tmp_path / "data"
+    assert "is complete" in download("voc2012", folder, quiet=True)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"voc.tar", *list(VOC_MEMBERS)[:3]}
+    assert "there already" in download("voc2012", folder, quiet=True)
+    assert len(server.asked) == 1
+    (folder / "VOCdevkit/VOC2012/JPEGImages").rename(folder / "elsewhere")
+    with pytest.raises(InputError, match="lacks JPEGImages"):
+        download("voc2012", folder, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({**VOC_MEMBERS, "VOCdevkit/VOC2012/JPEGImages/../../../../evil": b"x"}, "cannot unpack .*outside"),
+        ({"VOCdevkit/VOC2012/JPEGImages/a.jpg": b"image"}, "has no VOCdevkit/VOC2012/SegmentationClass"),
+    ],
+)
+def test_archives_that_are_refused_leave_nothing(tmp_path, members, message):
+    voc_archive(tmp_path / "voc.tar", members)
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(InputError, match=message):
+        unpack_voc(tmp_path / "voc.tar", tmp_path / "inner", quiet=True)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["inner", "voc.tar"]
+
+
+@pytest.mark.parametrize("keep", [0, 300, 3000])
+def test_damaged_archive_is_one_sentence(tmp_path, keep):
+    path = tmp_path / "voc.tar"
+    path.write_bytes(voc_archive(path, VOC_MEMBERS)[:keep] if keep else b"no tar at all" * 100)
+    with pytest.raises(InputError, match=r"voc.tar"):
+        unpack_voc(path, tmp_path, quiet=True)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_command_line(server, tmp_path, capsys, monkeypatch):
+    files = [FILE]
+    monkeypatch.setitem(SOURCES, "vgg19", replace(SOURCES["vgg19"], base=server.base, files=lambda: files))
+    assert run_command(main, ["vgg19", "-o", str(tmp_path / "new"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert run_command(main, ["vgg19", "-o", str(tmp_path / "new" / "big.bin")]) == 1
+    assert "is a file" in capsys.readouterr().err
+    assert run_command(main, ["vgg19", "-o", str(tmp_path), "--url", "ftp://x"]) == 1
+    assert "must begin with http" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["imagenet", "-o", str(tmp_path)])
+    assert stopped.value.code == 2
