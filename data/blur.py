@@ -1,0 +1,50 @@
+"""Blur: the paper's repeated Gaussian window, and the shapes that a lens out of focus makes."""
+
+import cv2
+import numpy as np
+
+GAUSSIAN_WINDOW = 3
+GAUSSIAN_SIGMA = 2.0
+"""Wang, Jin et al. 2022: a Gaussian filter of window 3x3 and standard deviation 2, applied 1 to 5 times."""
+
+
+def repeated_gaussian(image: np.ndarray, passes: int, window: int = GAUSSIAN_WINDOW) -> np.ndarray:
+    """Blurs as the paper does: the same small Gaussian window, `passes` times.
+
+    With the 3x3 window the effective standard deviation is 0.80, 1.13, 1.38, 1.60 and 1.79 pixels for 1 to 5 passes.
+
+    Args:
+        image: (H, W) or (H, W, C), float32.
+        passes: How often, at least 1.
+        window: Side of the window, odd; Liu et al. 2017 use 7.
+
+    Returns:
+        The blurred image, float32 of the same shape.
+    """
+    for _ in range(passes):
+        image = cv2.GaussianBlur(image, (window, window), GAUSSIAN_SIGMA, borderType=cv2.BORDER_REFLECT_101)
+    return image
+
+
+def disc_kernel(radius: float) -> np.ndarray:
+    """The point spread of an ideal round aperture out of focus: a disc of `radius` pixels with smooth edge, sum 1.
+
+    Returns:
+        (K, K) float32, K odd.
+    """
+    half = int(np.ceil(radius + 0.5))
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    # Coverage of each pixel by the disc, by the distance of its centre from the rim: exact along the axes, within 2 % elsewhere.
+    kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
+    return kernel / kernel.sum()
+
+
+def gaussian_kernel(sigma: float) -> np.ndarray:
+    """A Gaussian point spread of standard deviation `sigma` pixels, cut at 3 sigma, sum 1; (K, K) float32, K odd."""
+    line = cv2.getGaussianKernel(2 * int(np.ceil(3 * sigma)) + 1, sigma, cv2.CV_32F)
+    return line @ line.T
+
+
+def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Filters each channel by a symmetric kernel, the border mirrored; float32 of the image's shape."""
+    return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)

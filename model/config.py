@@ -1,0 +1,107 @@
+"""The settings of a training run. Every default is the paper's value or a decision named beside it."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from data.synthesis import SynthesisSettings
+from model.stages import get_variant
+
+CONFIG = "config.json"
+SCENES = "scenes.json"
+CHECKPOINT = "checkpoint.npz"
+"""Names of a run's files that it is resumed from."""
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "compare-loss": {"side_weights": (0.0, 0.0, 0.0, 0.0, 1.0), "l2_weight": 0.0},
+    "compare-bn": {"batch_norm": False},
+    "compare-initial": {"initializer": "normal"},
+    "non-tl": {"transfer": None},
+}
+"""The paper's ablations: what each changes."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides the numbers of a run; saved beside its weights."""
+
+    # Network
+    variant: str = "paper"
+    batch_norm: bool = True  # paper
+    initializer: str = "glorot"  # paper
+    transfer: str | None = "imagenet"  # paper; or the path of a VGG-19 no-top file, or None
+    freeze_transferred: int = 0  # epochs in which VGG-19's convolutions are held; chosen, the paper says "fine-tuned"
+
+    # Data
+    recipe: str = "paper"
+    size: int = 224  # paper
+    crop: bool = False  # paper: whole photographs, resized
+    blur_window: int = 3  # paper
+    split: str = "seeded"  # forced: no scene in both parts
+    scenes: int = 2000  # paper: 1,800 for training, 200 for validation
+    validation_pairs: int | None = None  # None = all: five a scene
+    pairs_per_batch: int = 4  # chosen; a batch holds twice as many images
+
+    # Loss
+    side_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)  # chosen; the paper says "weighted average"
+    l2_weight: float = 1.0  # chosen
+
+    # Optimisation
+    epochs: int = 50  # paper
+    optimizer: str = "rmsprop"  # paper
+    learning_rate: float = 1e-6  # paper
+    momentum: float = 0.9  # paper
+    weight_decay: float = 0.001  # paper
+    schedule: str = "constant"  # paper
+    warmup_steps: int = 0
+    clip_norm: float | None = None
+    average: float | None = None  # decay of the moving average of the weights
+    mixed_precision: bool = False
+    jit: bool = False  # compile with XLA
+
+    # Repeatability
+    seed: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self):
+        if self.transfer is not None and not get_variant(self.variant).transferable:
+            raise ValueError(
+                f"VGG-19 has no weights as narrow as the variant {self.variant!r}; train with --transfer none."
+            )
+        for name in ("learning_rate", "epochs", "pairs_per_batch", "scenes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, received {getattr(self, name)}.")
+        for name in ("momentum", "weight_decay", "l2_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be below 0, received {getattr(self, name)}.")
+        if self.average is not None and not 0 < self.average < 1:
+            raise ValueError(f"average must be between 0 and 1, received {self.average}.")
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            raise ValueError(f"clip_norm must be above 0, received {self.clip_norm}.")
+        if min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
+            raise ValueError(f"side_weights must not be below 0, and not all 0, received {self.side_weights}.")
+        _ = self.synthesis
+
+    @property
+    def synthesis(self) -> SynthesisSettings:
+        """How pairs are made."""
+        return SynthesisSettings(self.recipe, self.size, self.crop, self.blur_window)
+
+    @property
+    def builder(self) -> dict[str, Any]:
+        """The arguments of `build_network`."""
+        return {"variant": self.variant, "batch_norm": self.batch_norm, "initializer": self.initializer}
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "TrainingConfig":
+        """Reads what `to_json` gave, after a trip through a file.
+
+        Raises:
+            ValueError: if a key is unknown; the message names it.
+        """
+        unknown = sorted(set(content) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown setting {unknown[0]!r} in a saved configuration.")
+        return cls(**{**content, "side_weights": tuple(content["side_weights"])})

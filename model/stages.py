@@ -1,0 +1,96 @@
+"""The stage table: everything that distinguishes one variant of the network from another.
+
+Source: Wang, Jin et al., JIFS 2022. Stated there: 7, 7, 9, 9 and 9 convolutions in the encoders (VGG-19's, then own ones, the last with stride 2),
+one deconvolution and 8, 8, 8, 6 and 6 convolutions in the decoders. Chosen here: own convolutions are as wide as their VGG-19 block.
+"""
+
+from dataclasses import dataclass
+
+ALIGNMENT = 32
+"""Height and width of the network's input must be multiples of this: five stages of stride 2."""
+
+KERNEL_SIZE = 3
+DECONV_KERNEL_SIZE = 4
+
+
+@dataclass(frozen=True)
+class EncoderStage:
+    """One encoder: `transferred` VGG-19 convolutions, `own` stride-1 convolutions, and one of stride 2, all `width` wide."""
+
+    transferred: int
+    own: int
+    width: int
+
+
+@dataclass(frozen=True)
+class DecoderStage:
+    """One decoder: a 4x4 deconvolution of stride 2, then `convs` convolutions on its output and the mirrored encoder's features."""
+
+    convs: int
+    width: int
+
+
+ENCODERS = (
+    EncoderStage(transferred=2, own=4, width=64),
+    EncoderStage(transferred=2, own=4, width=128),
+    EncoderStage(transferred=4, own=4, width=256),
+    EncoderStage(transferred=4, own=4, width=512),
+    EncoderStage(transferred=4, own=4, width=512),
+)
+
+DECODERS = (
+    DecoderStage(convs=8, width=512),
+    DecoderStage(convs=8, width=512),
+    DecoderStage(convs=8, width=256),
+    DecoderStage(convs=6, width=128),
+    DecoderStage(convs=6, width=64),
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A scaling of the table's widths; `transferable` says whether VGG-19's kernels fit."""
+
+    width_scale: float
+    description: str
+
+    @property
+    def transferable(self) -> bool:
+        return self.width_scale == 1
+
+    def width(self, stage: EncoderStage | DecoderStage) -> int:
+        return int(stage.width * self.width_scale)
+
+
+VARIANTS = {
+    "paper": Variant(1, "the paper's widths, with VGG-19's convolutions inside"),
+    "compact": Variant(1 / 8, "an eighth of the paper's widths, for CPU and for the bundled weights"),
+}
+
+
+def get_variant(name: str) -> Variant:
+    """Looks a variant up by name.
+
+    Raises:
+        ValueError: if there is none of that name; the message lists those there are.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f"unknown variant {name!r}; there are {', '.join(VARIANTS)}.")
+    return VARIANTS[name]
+
+
+def receptive_field() -> int:
+    """Theoretical receptive field of the last map, in input pixels (one side of a square); the same for every variant.
+
+    Walks the longest path, down all encoders and up all decoders: a k x k convolution adds (k - 1) steps of its input, a
+    deconvolution of kernel 4 and stride 2 reads 2 x 2 pixels of its input.
+    """
+    field, step = 1, 1
+    for stage in ENCODERS:
+        field += (stage.transferred + stage.own + 1) * (KERNEL_SIZE - 1) * step
+        step *= 2
+    for stage in DECODERS:
+        field += (DECONV_KERNEL_SIZE // 2 - 1) * step
+        step //= 2
+        field += stage.convs * (KERNEL_SIZE - 1) * step
+    return field + (KERNEL_SIZE - 1) * step

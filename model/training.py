@@ -1,0 +1,246 @@
+"""A training run from its settings to its weights: epochs, validation, checkpoints, record.
+
+Everything lies in one folder: `config.json`, `scenes.json` (which scenes were trained on and validated on), `transfer.json`, `log.csv`,
+`checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars, `record.json` and `curves.png`.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data.errors import InputError
+from data.pipeline import PairSource
+from data.voc import split_scenes
+from model.checkpoint import Progress, load_checkpoint, save_checkpoint
+from model.config import CHECKPOINT, CONFIG, SCENES, TrainingConfig
+from model.losses import HybridLoss
+from model.network import build_network
+from model.optimizers import make_optimizer, make_schedule
+from model.record import draw_curves, write_json, write_log
+from model.trainer import Trainer
+from model.transfer import VGG19_MD5, layer_names, transfer_vgg19
+from model.validation import validate
+from model.weights import save_weights
+
+REPORT = ("loss", *(f"loss_side{number}" for number in range(1, 6)), "accuracy")
+
+Observer = Callable[[int, dict[str, float], float], None]
+"""Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this process."""
+
+
+class TrainingRun:
+    """One run: made new, or as it was when it stopped.
+
+    Args:
+        config: The settings.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+        folder: Where everything is written.
+        vgg19_md5: What the md5 of a VGG-19 file must be.
+        resume: Whether to go on from `folder`'s checkpoint.
+
+    Raises:
+        InputError: if the data or the transferred weights cannot be used, or there is nothing to resume.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, voc: Path, folder: Path, *, vgg19_md5: str = VGG19_MD5, resume: bool = False
+    ):
+        self.config = config
+        self.folder = folder
+        keras.utils.set_random_seed(config.seed)
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
+        train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
+        self.train_source = PairSource(train, config.synthesis, config.seed)
+        self.validation_source = PairSource(held_out, config.synthesis, config.seed)
+        self.scenes = {
+            "voc": str(voc),
+            "train": [scene.id for scene in train],
+            "validation": [scene.id for scene in held_out],
+        }
+        self.steps_per_epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
+        if self.steps_per_epoch == 0:
+            raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
+        self.trainer = self._make_trainer()
+        self.progress = Progress()
+        self.transferred: list[str] = []
+        if resume:
+            self._restore()
+        elif config.transfer is not None:
+            layers = transfer_vgg19(self.trainer.network, config.transfer, vgg19_md5)
+            self.transferred = [str(layer) for layer in layers]
+            self.trainer.reset_averages()
+        self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.epochs * self.steps_per_epoch
+
+    @property
+    def steps_done(self) -> int:
+        return self.progress.epoch * self.steps_per_epoch + self.progress.batch
+
+    def describe(self) -> str:
+        """The facts that matter before the first step, in a few lines."""
+        config, network = self.config, self.trainer.network
+        lines = [
+            f"{config.variant}: {network.count_params():,} parameters, on {_device()}",
+            f"{len(self.train_source.scenes)} scenes to train on, {len(self.validation_source.scenes)} held out; recipe "
+            f"{config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
+            f"{config.epochs} epochs of {self.steps_per_epoch} steps; {config.optimizer}, learning rate {config.learning_rate:g}",
+        ]
+        return "\n".join([*lines, *self.transferred])
+
+    def run(self, observe: Observer, *, checkpoint_steps: int = 0, tensorboard: Path | None = None) -> dict[str, Any]:
+        """Trains to the last epoch.
+
+        Args:
+            observe: Told of each step.
+            checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes them only after each epoch.
+            tensorboard: Folder of TensorBoard logs, or None.
+
+        Returns:
+            The training record.
+        """
+        self._write_settings()
+        writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
+        while self.progress.epoch < self.config.epochs:
+            self._train_epoch(observe, checkpoint_steps)
+            self._finish_epoch()
+            if writer:
+                with writer.as_default(step=int(self.progress.rows[-1]["step"])):
+                    for name, value in self.progress.rows[-1].items():
+                        tf.summary.scalar(name, value)
+        return self._finish()
+
+    def _make_trainer(self) -> Trainer:
+        config = self.config
+        network = build_network(**config.builder)
+        schedule = make_schedule(config.schedule, config.learning_rate, self.total_steps, config.warmup_steps)
+        optimizer = make_optimizer(
+            config.optimizer,
+            schedule,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            clip_norm=config.clip_norm,
+        )
+        if config.mixed_precision:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        return Trainer(
+            network,
+            optimizer,
+            HybridLoss(config.side_weights, config.l2_weight),
+            kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
+            average=config.average,
+            jit=config.jit,
+        )
+
+    def _restore(self) -> None:
+        state, self.progress = load_checkpoint(self.folder / CHECKPOINT)
+        try:
+            self.trainer.restore(state)
+        except ValueError as error:
+            raise InputError(f"{self.folder / CHECKPOINT} does not fit: {error}") from error
+        saved = json.loads((self.folder / SCENES).read_text(encoding="utf-8"))
+        for part in ("train", "validation"):
+            if saved[part] != self.scenes[part]:
+                raise InputError(
+                    f"the {part} scenes of {self.scenes['voc']} are not those that {self.folder} was trained on."
+                )
+
+    def _write_settings(self) -> None:
+        write_json(self.folder / CONFIG, self.config.to_json())
+        write_json(self.folder / SCENES, self.scenes)
+        if self.steps_done == 0:
+            write_json(self.folder / "transfer.json", self.transferred)
+            self._checkpoint()
+
+    def _train_epoch(self, observe: Observer, checkpoint_steps: int) -> None:
+        progress = self.progress
+        holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
+        self.trainer.freeze(layer_names().values() if holds else ())
+        started, before, steps_here = time.monotonic(), progress.seconds, 0
+        batches = self.train_source.batches(progress.epoch, self.config.pairs_per_batch, progress.batch)
+        for images, labels in batches:
+            report = self.trainer.step(images, labels)
+            if not np.isfinite(report[0]):
+                raise InputError(
+                    f"the loss became {report[0]} in step {self.steps_done + 1}; lower the learning rate, or set --clip-norm."
+                )
+            progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
+            progress.batch += 1
+            progress.seconds = before + time.monotonic() - started
+            steps_here += 1
+            observe(progress.epoch + 1, self._means(), (progress.seconds - before) / steps_here)
+            if checkpoint_steps and self.steps_done % checkpoint_steps == 0 and progress.batch < self.steps_per_epoch:
+                self._checkpoint()
+
+    def _means(self) -> dict[str, float]:
+        return {name: total / self.progress.batch for name, total in zip(REPORT, self.progress.totals, strict=True)}
+
+    def _finish_epoch(self) -> None:
+        progress = self.progress
+        row = {
+            "epoch": progress.epoch + 1,
+            "step": self.steps_done,
+            "seconds": round(progress.seconds, 1),
+            "learning_rate": self.trainer.learning_rate,
+            **self._means(),
+        }
+        with self.trainer.averaged_weights():
+            pairs = self.validation_source.validation_pairs(self.config.validation_pairs)
+            measured = validate(self._predict, self.trainer.loss, pairs)
+            row.update({f"val_{name}": value for name, value in measured.items()})
+            progress.rows.append(row)
+            if progress.best is None or row["val_iou"] > progress.best["val_iou"]:
+                progress.best = row
+                self._save("best.weights.h5")
+        progress.epoch, progress.batch, progress.totals = progress.epoch + 1, 0, [0.0] * len(REPORT)
+        write_log(self.folder / "log.csv", progress.rows)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress)
+
+    def _save(self, name: str) -> None:
+        save_weights(self.trainer.network, self.folder / name, self.config.builder, self._record())
+
+    def _finish(self) -> dict[str, Any]:
+        with self.trainer.averaged_weights():
+            self._save("last.weights.h5")
+        record = self._record()
+        write_json(self.folder / "record.json", record)
+        title = f"{self.config.variant}, recipe {self.config.recipe}"
+        draw_curves(self.folder / "curves.png", self.progress.rows, title)
+        return record
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "config": self.config.to_json(),
+            "training_scenes": len(self.train_source.scenes),
+            "validation_scenes": len(self.validation_source.scenes),
+            "steps": self.steps_done,
+            "training_seconds": round(self.progress.seconds, 1),
+            "device": _device(),
+            "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
+            "best_epoch": self.progress.best["epoch"],
+            "epochs": self.progress.rows,
+        }
+
+
+def _device() -> str:
+    """What the network runs on: the GPUs by name, else the processor with its cores."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        return ", ".join(names)
+    return f"CPU, {os.cpu_count()} cores"

@@ -1,0 +1,60 @@
+"""Validation on pairs whose truth is known: losses, map quality, and the quality of the fused image."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from data.synthesis import SyntheticPair
+from metrics.reference import psnr, ssim
+from model.decision import decide
+from model.losses import HybridLoss
+
+Predict = Callable[[tf.Tensor], list[tf.Tensor]]
+
+
+def validate(predict: Predict, loss: HybridLoss, pairs: Iterable[SyntheticPair]) -> dict[str, float]:
+    """Measures a network on synthetic pairs.
+
+    Args:
+        predict: (2, H, W, 3) float32 RGB -> the five side maps, in inference mode.
+        loss: The training loss.
+        pairs: Pairs to measure.
+
+    Returns:
+        Means over the pairs: "loss" and "loss_side1".. "loss_side5"; "accuracy" of the last map's pixels; "iou" of the pixels out of
+        focus, over all pixels of all pairs; and "psnr" (dB), "ssim" and "q_abf" of the image fused by the paper's strategy, PSNR and
+        SSIM against the image that is sharp everywhere.
+
+    Raises:
+        ValueError: if there is no pair.
+    """
+    rows = []
+    intersection = union = 0
+    for pair in pairs:
+        images = np.stack([pair.near, pair.far]).astype(np.float32)
+        labels = np.stack([pair.label, 1 - pair.label])[..., None].astype(np.float32)
+        maps = predict(tf.constant(images))
+        side_losses = loss.side_losses(maps, tf.constant(labels))
+        unfocused = maps[-1][..., 1].numpy() > 0.5
+        truth = labels[..., 0] > 0.5
+        intersection += np.count_nonzero(unfocused & truth)
+        union += np.count_nonzero(unfocused | truth)
+        decision = decide(pair.near, pair.far, unfocused[0], unfocused[1])
+        row = {f"loss_side{number}": float(value) for number, value in enumerate(side_losses, start=1)}
+        row["loss"] = float(loss.combine(side_losses))
+        row["accuracy"] = float(np.mean(unfocused == truth))
+        row["psnr"] = psnr(pair.reference, decision.fused)
+        row["ssim"] = ssim(pair.reference, decision.fused)
+        row["q_abf"] = decision.q_abf[decision.chosen]
+        rows.append(row)
+    if not rows:
+        raise ValueError("there is no pair to validate on.")
+    # PSNR is infinite where the fused image is the sharp one to the last bit, Q_ABF is not defined without any edge.
+    means = {name: _mean([row[name] for row in rows]) for name in rows[0]}
+    return {**means, "iou": intersection / union if union else float("nan")}
+
+
+def _mean(values):
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")

@@ -1,0 +1,167 @@
+"""Trains the network that tells which pixels are out of focus. Without options it is the paper's training."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data.errors import EXIT_DONE, InputError, run_command
+from model.config import ABLATIONS, CHECKPOINT, CONFIG, SCENES, TrainingConfig
+
+EXAMPLES = """examples:
+  python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
+  python train.py --voc VOCdevkit/VOC2012 --ablation compare-bn  one of the paper's ablations
+  python train.py --resume runs/paper                            go on where a run stopped
+  python train.py --voc VOCdevkit/VOC2012 -o runs/compact --variant compact --transfer none --recipe photographic \\
+      --crop --size 160 --split voc --optimizer adamw --learning-rate 2e-3 --schedule cosine --average 0.999
+exit codes: 0 done, 1 an input cannot be used, 2 wrong usage"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; the defaults are those of `TrainingConfig`, the paper's."""
+    default = TrainingConfig()
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings")
+    parser.add_argument("--checkpoint-steps", type=_natural, default=500, metavar="N", help="steps between checkpoints")
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
+
+    network = parser.add_argument_group("network")
+    network.add_argument("--variant", default=default.variant, choices=("paper", "compact"))
+    network.add_argument(
+        "--ablation", choices=ABLATIONS, help="one of the paper's ablations, on top of the other options"
+    )
+    network.add_argument(
+        "--no-batch-norm", dest="batch_norm", action="store_false", help="leave batch normalisation out"
+    )
+    network.add_argument("--initializer", default=default.initializer, choices=("glorot", "normal"))
+    network.add_argument(
+        "--transfer", default=default.transfer, metavar="WHAT", help="imagenet, a VGG-19 file, or none"
+    )
+    network.add_argument("--no-transfer", dest="transfer", action="store_const", const=None, help="--transfer none")
+    network.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
+    network.add_argument("--freeze-transferred", type=_natural, default=default.freeze_transferred, metavar="EPOCHS")
+
+    data = parser.add_argument_group("data")
+    data.add_argument("--recipe", default=default.recipe, choices=("paper", "photographic"))
+    data.add_argument("--size", type=_positive, default=default.size, help="side of the training images (224)")
+    data.add_argument("--crop", action="store_true", help="random crops at native resolution instead of resizing")
+    data.add_argument("--blur-window", type=_positive, default=default.blur_window, help="3 (paper); 7 is Liu 2017's")
+    data.add_argument("--split", default=default.split, choices=("seeded", "voc"), help="a seeded draw, or VOC's lists")
+    data.add_argument("--scenes", type=_positive, default=default.scenes, help="scenes to draw (2000)")
+    data.add_argument("--validation-pairs", type=_positive, metavar="N", help="pairs to validate on (all)")
+    data.add_argument("--pairs-per-batch", type=_positive, default=default.pairs_per_batch, help="two images each (4)")
+
+    loss = parser.add_argument_group("loss and optimisation")
+    loss.add_argument("--side-weights", type=float, nargs=5, default=default.side_weights, metavar="W")
+    loss.add_argument("--l2-weight", type=float, default=default.l2_weight, help="factor of the L2 term (1)")
+    loss.add_argument("--epochs", type=_positive, default=default.epochs, help="(50)")
+    loss.add_argument("--optimizer", default=default.optimizer, choices=("rmsprop", "adamw"))
+    loss.add_argument("--learning-rate", type=float, default=default.learning_rate, help="(1e-6)")
+    loss.add_argument("--momentum", type=float, default=default.momentum, help="(0.9)")
+    loss.add_argument("--weight-decay", type=float, default=default.weight_decay, help="(0.001)")
+    loss.add_argument("--schedule", default=default.schedule, choices=("constant", "cosine"))
+    loss.add_argument("--warmup-steps", type=_natural, default=default.warmup_steps, metavar="N")
+    loss.add_argument("--clip-norm", type=float, metavar="NORM", help="longest gradient")
+    loss.add_argument("--average", type=float, metavar="DECAY", help="moving average of the weights, such as 0.999")
+    loss.add_argument("--mixed-precision", action="store_true", help="float16 where it is safe, for GPUs")
+    loss.add_argument("--jit", action="store_true", help="compile with XLA")
+    loss.add_argument("--seed", type=_natural, default=default.seed)
+    loss.add_argument("--deterministic", action="store_true", help="the same numbers each time, a little slower")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.resume:
+        folder = arguments.resume
+        config, voc = read_saved_settings(folder)
+    else:
+        if arguments.voc is None:
+            parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012.")
+        config, voc = read_config(parser, arguments), arguments.voc
+        folder = arguments.output or Path("runs") / (arguments.ablation or config.variant)
+        if (folder / CHECKPOINT).exists():
+            raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
+    from model.training import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
+
+    md5 = {"vgg19_md5": arguments.vgg19_md5} if arguments.vgg19_md5 else {}
+    run = TrainingRun(config, arguments.voc or voc, folder, resume=bool(arguments.resume), **md5)
+    if not arguments.quiet:
+        print(run.describe(), file=sys.stderr)
+    with tqdm(
+        total=run.total_steps, initial=run.steps_done, unit="step", disable=arguments.quiet, smoothing=0.05
+    ) as bar:
+
+        def observe(epoch, means, seconds_a_step):
+            bar.set_description(f"epoch {epoch}/{config.epochs}", refresh=False)
+            speed = 2 * config.pairs_per_batch / seconds_a_step
+            text = f"loss {means['loss']:.4f}, map {means['accuracy']:.1%}, {speed:.1f} images/s"
+            bar.set_postfix_str(text, refresh=False)
+            bar.update()
+
+        record = run.run(observe, checkpoint_steps=arguments.checkpoint_steps, tensorboard=arguments.tensorboard)
+    best = record["epochs"][int(record["best_epoch"]) - 1]
+    if arguments.json:
+        print(json.dumps(record, indent=2))
+    elif not arguments.quiet:
+        print(
+            f"{folder}: best epoch {best['epoch']}, validation accuracy {best['val_accuracy']:.4f}, IoU {best['val_iou']:.4f}, "
+            f"Q_ABF {best['val_q_abf']:.4f}, PSNR {best['val_psnr']:.2f} dB"
+        )
+    return EXIT_DONE
+
+
+def read_config(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> TrainingConfig:
+    """The settings that a command line asks for; ends the program where they make no sense."""
+    chosen = {name: value for name, value in vars(arguments).items() if name in TrainingConfig.__dataclass_fields__}
+    chosen["side_weights"] = tuple(chosen["side_weights"])
+    chosen["transfer"] = None if chosen["transfer"] == "none" else chosen["transfer"]
+    chosen.update(ABLATIONS.get(arguments.ablation, {}))
+    try:
+        return TrainingConfig(**chosen)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def read_saved_settings(folder: Path) -> tuple[TrainingConfig, Path]:
+    """The settings and the VOC folder of the run in `folder`.
+
+    Raises:
+        InputError: if there is no run, or its files are damaged.
+    """
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder / CONFIG} is missing: there is no run in {folder} to resume.")
+    try:
+        config = TrainingConfig.from_json(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        return config, Path(json.loads((folder / SCENES).read_text(encoding="utf-8"))["voc"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"the settings in {folder} are damaged: {error}") from error
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is below 0")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
