@@ -116,8 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(record, indent=2))
     elif not arguments.quiet:
         print(
-            f"{folder}: best epoch {best['epoch']}, validation accuracy {best['val_accuracy']:.4f}, IoU {best['val_iou']:.4f}, "
-            f"Q_ABF {best['val_q_abf']:.4f}, PSNR {best['val_psnr']:.2f} dB"
+            f"{folder}: best epoch {best['epoch']}, validation accuracy {best['val_accuracy']:.4f}, "
+            f"IoU {best['val_iou']:.4f}, Q_ABF {best['val_q_abf']:.4f}, PSNR {best['val_psnr']:.2f} dB"
         )
     return EXIT_DONE
 

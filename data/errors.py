@@ -1,6 +1,7 @@
 """Errors a user can cause, and the exit codes that every command of the project shares."""
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 EXIT_DONE = 0
@@ -20,8 +21,10 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
         argv: Arguments handed to `main`.
 
     Returns:
-        What `main` returned; 1 where it raised `InputError`, `OSError` (missing file, no permission, full disk) or was interrupted.
+        What `main` returned; 1 where it raised `InputError` or `OSError` (missing file, no permission, full disk), or
+        was interrupted.
     """
+    warnings.showwarning = _show_warning
     try:
         return main(argv)
     except InputError as error:
@@ -32,3 +35,8 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
     except KeyboardInterrupt:
         print("error: interrupted; what was finished before is kept.", file=sys.stderr)
     return EXIT_FAILED
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    """Says a warning in one line, without the place in the code."""
+    print(f"warning: {message}", file=file or sys.stderr)

@@ -1,10 +1,12 @@
 """Writing files so that a failure leaves the old one whole, and checking the bytes of what was fetched."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from data.errors import InputError
 
@@ -78,3 +80,13 @@ def file_digest(path: str | os.PathLike, algorithm: str) -> str:
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes any JSON value, indented, in place of an older file only when it is complete.
+
+    Raises:
+        InputError: As `atomic_path`.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The `tf.data` pipeline: batches of synthesised photographs, the same for the same (seed, epoch, index) in any process.
+"""The `tf.data` pipeline: the same batches for the same (seed, epoch, index), in any process.
 
-Every sample is keyed on (seed, epoch, index) instead of a shuffle's state, so a run that was cut off goes on with exactly the batches
-that it would have seen.
+Every sample is keyed on (seed, epoch, index) instead of a shuffle's state, so a run that was cut off goes on with
+exactly the batches that it would have seen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,7 +60,8 @@ class PairSource:
         Each pair gives two samples, so a batch holds 2 * `pairs_per_batch`: all near, then all far.
 
         Returns:
-            A data set of (images, labels): (2n, size, size, 3) uint8 RGB and (2n, size, size, 1) uint8, 1 = out of focus.
+            A data set of (images, labels): (2n, size, size, 3) uint8 RGB and (2n, size, size, 1) uint8, 1 where out of
+            focus.
         """
         size = self.settings.size
         used = self.batches_per_epoch(pairs_per_batch) * pairs_per_batch
@@ -82,7 +83,7 @@ class PairSource:
         return pairs.batch(pairs_per_batch, drop_remainder=True).map(join).prefetch(tf.data.AUTOTUNE)
 
     def batches(self, epoch: int, pairs_per_batch: int, first_batch: int = 0) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        """As `dataset`, as an iterator that raises what went wrong in a file as it was, not wrapped in an error of the graph.
+        """Iterates over `dataset`; what is wrong with a file is raised as it was, not wrapped in an error of the graph.
 
         Raises:
             InputError: if a file of a scene cannot be read.

@@ -1,8 +1,9 @@
 """Synthesis of training pairs: one sharp photograph and its mask become two photographs, each out of focus elsewhere.
 
-Two recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic` (ours) imitates a camera:
-shapes of real defocus, light added in linear intensity, soft transitions, and noise and JPEG compression *after* the defocus, since
-a network trained on stitched JPEGs learns that "no compression noise" means "blurred".
+Two recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
+(ours) imitates a camera: shapes of real defocus, light added in linear intensity, soft transitions, and noise and JPEG
+compression *after* the defocus, since a network trained on stitched JPEGs learns that "no compression noise" means
+"blurred".
 """
 
 from collections.abc import Callable
@@ -22,8 +23,8 @@ GAMMA_RANGE = (1.0, 2.2)
 NOISE_RANGE = (0.0, 5.0)
 JPEG_QUALITY_RANGE = (55, 99)
 EDGE_SIGMA = 0.7
-"""`photographic`: blur radius in pixels, reduction before anything else, exponent of linear light, standard deviation of noise in
-grey levels, JPEG quality, softness of the mask's edge in pixels."""
+"""`photographic`: blur radius in pixels, reduction before anything else, exponent of linear light, standard deviation
+of noise in grey levels, JPEG quality, softness of the mask's edge in pixels."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,12 @@ RECIPES: dict[str, Callable[..., SyntheticPair]] = {"paper": _paper, "photograph
 
 
 def _defocus(light, mask, kernel):
-    """Blurs the background behind a sharp foreground, and the foreground before a sharp background; linear light in and out.
+    """Blurs the background behind a sharp foreground, and the foreground before a sharp background; linear light in
+    and out.
 
-    A background out of focus is hidden by the sharp edge before it: only background light is averaged. A foreground out of focus
-    spreads over its edge, and what shines through there is the background, continued under the edge from its surroundings.
+    A background out of focus is hidden by the sharp edge before it: only background light is averaged. A foreground
+    out of focus spreads over its edge, and what shines through there is the background, continued under the edge from
+    its surroundings.
     """
     matte = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), EDGE_SIGMA)[..., None]
     hole = np.float32(1) - matte
@@ -139,7 +142,8 @@ def _defocus(light, mask, kernel):
 
 
 def _defocus_kernel(level, rng):
-    """A disc (three of four) or a Gaussian of equal spread; the five levels cut the radius range evenly on a log scale."""
+    """A disc (three of four) or a Gaussian of equal spread; the five levels cut the radius range evenly on a log
+    scale."""
     low, high = np.log(RADIUS_RANGE)
     radius = float(np.exp(low + (high - low) * (level - 1 + rng.random()) / len(LEVELS)))
     # A disc of radius r has a standard deviation of r / 2 along each axis.

@@ -28,8 +28,8 @@ class Scene:
         """Reads both files.
 
         Returns:
-            The photograph, (H, W, 3) uint8 RGB, and its foreground, (H, W) uint8: 1 on every object and on VOC's border index 255
-            (chosen), 0 on the background.
+            The photograph, (H, W, 3) uint8 RGB, and its foreground, (H, W) uint8: 1 on every object and on VOC's
+            border index 255 (chosen), 0 on the background.
 
         Raises:
             InputError: if a file cannot be read, or the two differ in size.
@@ -89,8 +89,8 @@ def split_scenes(
 
     Args:
         folder: VOCdevkit/VOC2012 or a folder above it.
-        split: `"seeded"` draws `limit` scenes from trainval by `seed` and holds a tenth out (the paper's numbers); `"voc"` takes VOC's
-            own lists train and val, in whole.
+        split: `"seeded"` draws `limit` scenes from trainval by `seed` and holds a tenth out (the paper's numbers);
+            `"voc"` takes VOC's own lists train and val, in whole.
         seed: Seed of the draw.
         limit: How many scenes to draw; all of them where there are fewer.
 

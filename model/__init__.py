@@ -4,7 +4,7 @@ from typing import Any
 
 _HOMES = {"Fuser": "model.fusion", "load_fuser": "model.fusion", "build_network": "model.network"}
 
-__all__ = ["Fuser", "build_network", "load_fuser"]  # noqa: F822 (found by __getattr__)
+__all__ = ["Fuser", "build_network", "load_fuser"]
 
 
 def __getattr__(name: str) -> Any:

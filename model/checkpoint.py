@@ -34,7 +34,8 @@ class Progress:
 
 
 def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress) -> None:
-    """Writes the trainer's state and the run's progress to one `.npz` file, which takes the old one's place when complete."""
+    """Writes the trainer's state and the run's progress to one `.npz` file, which takes the old one's place when
+    complete."""
     text = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
     with atomic_path(path) as temporary:
         np.savez(temporary, progress=text, **{f"state/{name}": value for name, value in state.items()})

@@ -1,8 +1,9 @@
 """From two maps to one image: the paper's logic.
 
-Source: Wang, Jin et al., JIFS 2022. A map is 1 where its source is out of focus. M3 = NOT M2 is what the second source says of the
-first; M4 = M1 AND M3 and M5 = M1 OR M3 both keep the pixels on which the two agree, and give those in dispute to one source each.
-Of the two fused images the one with the higher Q_ABF is the result. No morphology, no filter.
+Source: Wang, Jin et al., JIFS 2022. A map is 1 where its source is out of focus. M3 = NOT M2 is what the second source
+says of the first; M4 = M1 AND M3 and M5 = M1 OR M3 both keep the pixels on which the two agree, and give those in
+dispute to one source each. Of the two fused images the one with the higher Q_ABF is the result. No morphology, no
+filter.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ class PaperDecision:
     """Everything the paper's strategy computes on the way to its result.
 
     Attributes:
-        maps: M1, M2, M4 and M5 by name, each (H, W) bool; M1 and M2 are True where the source is out of focus, M4 and M5 where the
-            fused image takes the second source.
+        maps: M1, M2, M4 and M5 by name, each (H, W) bool; M1 and M2 are True where the source is out of focus, M4 and
+            M5 where the fused image takes the second source.
         candidates: "F1" by M4 and "F2" by M5, of the sources' shape and type.
         q_abf: Q_ABF of each candidate, by its name.
         chosen: The name of the result.

@@ -1,7 +1,8 @@
 """The hybrid loss: cross entropy plus L2 at every side output, averaged with weights.
 
-Source: Wang, Jin et al., JIFS 2022 (layer-by-layer supervision). Chosen here: equal weights, factor 1 for L2, and labels brought to each
-output's size by averaging, so that a coarse pixel's label is the share of it that is out of focus.
+Source: Wang, Jin et al., JIFS 2022 (layer-by-layer supervision). Chosen here: equal weights, factor 1 for L2, and
+labels brought to each output's size by averaging, so that a coarse pixel's label is the share of it that is out of
+focus.
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ class HybridLoss:
     """Weighted average of cross entropy + `l2_weight` * squared error over the side outputs.
 
     Attributes:
-        side_weights: One for each side output, coarsest first; divided by their sum. The paper's compare-loss ablation is
-            (0, 0, 0, 0, 1) with `l2_weight` 0.
+        side_weights: One for each side output, coarsest first; divided by their sum. The paper's compare-loss ablation
+            is (0, 0, 0, 0, 1) with `l2_weight` 0.
         l2_weight: Factor of the squared error.
     """
 

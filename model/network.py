@@ -1,6 +1,7 @@
 """The network: five stride-2 encoders, five deconvolution decoders, skips, and a two-class map at every decoder.
 
-Source: Wang, Jin et al., "Color multi-focus image fusion based on transfer learning", JIFS 2022; the table is in `model/stages.py`.
+Source: Wang, Jin et al., "Color multi-focus image fusion based on transfer learning", JIFS 2022; the table is in
+`model/stages.py`.
 """
 
 import keras
@@ -12,14 +13,16 @@ VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 """ImageNet's mean colour, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
 
 INITIALIZERS = {"glorot": "glorot_uniform", "normal": keras.initializers.RandomNormal(stddev=0.05)}
-"""Initialisers of the layers that are not transferred: `glorot` is the paper's, `normal` its compare-initial ablation."""
+"""Initialisers of the layers that are not transferred: `glorot` is the paper's, `normal` its compare-initial
+ablation."""
 
 
 @keras.saving.register_keras_serializable(package="multifocus")
 class VGGPreprocessing(layers.Layer):
     """Turns RGB in [0, 255] into VGG-19's input: blue first, ImageNet's mean colour subtracted.
 
-    Equal to `keras.applications.vgg19.preprocess_input`, as a layer, so that the network's public input is a plain RGB image.
+    Equal to `keras.applications.vgg19.preprocess_input`, as a layer, so that the network's public input is a plain RGB
+    image.
     """
 
     def call(self, images):
@@ -42,15 +45,16 @@ def build_network(
 
     Args:
         variant: `"paper"` (the paper's widths) or `"compact"` (an eighth of them).
-        batch_norm: Whether batch normalisation follows every convolution; False is the paper's compare-bn ablation, and the folded
-            graph of inference.
+        batch_norm: Whether batch normalisation follows every convolution; False is the paper's compare-bn ablation,
+            and the folded graph of inference.
         initializer: `"glorot"` (the paper) or `"normal"` (its compare-initial ablation).
         activation: Name of a Keras activation; the paper's is Mish.
         input_size: Height and width, each a multiple of 32, or None for any.
 
     Returns:
-        A functional model. Input: (N, H, W, 3) RGB in [0, 255], H and W multiples of 32. Outputs: a list of five maps, coarsest first,
-        (N, H/16, W/16, 2) to (N, H, W, 2), float32 softmax; channel 1 is the probability of "out of focus".
+        A functional model. Input: (N, H, W, 3) RGB in [0, 255], H and W multiples of 32. Outputs: a list of five maps,
+        coarsest first, (N, H/16, W/16, 2) to (N, H, W, 2), float32 softmax; channel 1 is the probability of "out of
+        focus".
 
     Raises:
         ValueError: if `variant` or `initializer` is unknown, or a size is not a multiple of 32.

@@ -1,10 +1,8 @@
-"""What a training run leaves beside its weights: the log as CSV, the record as JSON, the curves as a picture."""
+"""What a training run leaves beside its weights: the log as CSV and the curves as a picture."""
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from data.files import atomic_path
 
@@ -17,12 +15,6 @@ def write_log(path: Path, rows: Sequence[Row]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes any JSON value, indented."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:

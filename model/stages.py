@@ -1,7 +1,8 @@
 """The stage table: everything that distinguishes one variant of the network from another.
 
-Source: Wang, Jin et al., JIFS 2022. Stated there: 7, 7, 9, 9 and 9 convolutions in the encoders (VGG-19's, then own ones, the last with stride 2),
-one deconvolution and 8, 8, 8, 6 and 6 convolutions in the decoders. Chosen here: own convolutions are as wide as their VGG-19 block.
+Source: Wang, Jin et al., JIFS 2022. Stated there: 7, 7, 9, 9 and 9 convolutions in the encoders (VGG-19's, then own
+ones, the last with stride 2), one deconvolution and 8, 8, 8, 6 and 6 convolutions in the decoders. Chosen here: own
+convolutions are as wide as their VGG-19 block.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ DECONV_KERNEL_SIZE = 4
 
 @dataclass(frozen=True)
 class EncoderStage:
-    """One encoder: `transferred` VGG-19 convolutions, `own` stride-1 convolutions, and one of stride 2, all `width` wide."""
+    """One encoder: `transferred` VGG-19 convolutions, `own` stride-1 convolutions, and one of stride 2, all `width`
+    wide."""
 
     transferred: int
     own: int
@@ -24,7 +26,8 @@ class EncoderStage:
 
 @dataclass(frozen=True)
 class DecoderStage:
-    """One decoder: a 4x4 deconvolution of stride 2, then `convs` convolutions on its output and the mirrored encoder's features."""
+    """One decoder: a 4x4 deconvolution of stride 2, then `convs` convolutions on its output and the mirrored encoder's
+    features."""
 
     convs: int
     width: int
@@ -82,8 +85,8 @@ def get_variant(name: str) -> Variant:
 def receptive_field() -> int:
     """Theoretical receptive field of the last map, in input pixels (one side of a square); the same for every variant.
 
-    Walks the longest path, down all encoders and up all decoders: a k x k convolution adds (k - 1) steps of its input, a
-    deconvolution of kernel 4 and stride 2 reads 2 x 2 pixels of its input.
+    Walks the longest path, down all encoders and up all decoders: a k x k convolution adds (k - 1) steps of its input,
+    a deconvolution of kernel 4 and stride 2 reads 2 x 2 pixels of its input.
     """
     field, step = 1, 1
     for stage in ENCODERS:

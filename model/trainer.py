@@ -1,6 +1,7 @@
 """One training step and the state it changes: a custom loop that any `tf.distribute` strategy can run.
 
-`Model.fit` is not used: it fails under multi-host strategies in Keras 3, and this loop has to resume in the middle of an epoch.
+`Model.fit` is not used: it fails under multi-host strategies in Keras 3, and this loop has to resume in the middle of
+an epoch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,8 @@ class Trainer:
         network: Made by `build_network`, under the strategy's scope where there is one.
         optimizer: Made under the same scope.
         loss: The loss of the side outputs.
-        kernel_decay: Weight decay as part of the loss, kernel_decay / 2 * sum(kernel^2) over all convolution kernels: the paper's
-            0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimiser.
+        kernel_decay: Weight decay as part of the loss, kernel_decay / 2 * sum(kernel^2) over all convolution kernels:
+            the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimiser.
         average: Decay of the moving average of all weights, such as 0.999; None keeps none.
         jit: Whether XLA compiles the forward and the backward pass.
         strategy: Distribution strategy; None is the current one (one device by default).
@@ -76,7 +77,8 @@ class Trainer:
             labels: (N, H, W, 1) uint8; 1 = out of focus.
 
         Returns:
-            (7,) float32: the loss, the losses of the five side outputs, and the share of the last map's pixels that are right.
+            (7,) float32: the loss, the losses of the five side outputs, and the share of the last map's pixels that
+            are right.
         """
         return self._step(images, labels).numpy()
 

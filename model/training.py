@@ -1,7 +1,8 @@
 """A training run from its settings to its weights: epochs, validation, checkpoints, record.
 
-Everything lies in one folder: `config.json`, `scenes.json` (which scenes were trained on and validated on), `transfer.json`, `log.csv`,
-`checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars, `record.json` and `curves.png`.
+Everything lies in one folder: `config.json`, `scenes.json` (which scenes were trained on and validated on),
+`transfer.json`, `log.csv`, `checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars,
+`record.json` and `curves.png`.
 """
 
 import json
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.errors import InputError
+from data.files import write_json
 from data.pipeline import PairSource
 from data.voc import split_scenes
 from model.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -24,7 +26,7 @@ from model.config import CHECKPOINT, CONFIG, SCENES, TrainingConfig
 from model.losses import HybridLoss
 from model.network import build_network
 from model.optimizers import make_optimizer, make_schedule
-from model.record import draw_curves, write_json, write_log
+from model.record import draw_curves, write_log
 from model.trainer import Trainer
 from model.transfer import VGG19_MD5, layer_names, transfer_vgg19
 from model.validation import validate
@@ -33,7 +35,8 @@ from model.weights import save_weights
 REPORT = ("loss", *(f"loss_side{number}" for number in range(1, 6)), "accuracy")
 
 Observer = Callable[[int, dict[str, float], float], None]
-"""Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this process."""
+"""Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this
+process."""
 
 
 class TrainingRun:
@@ -94,9 +97,9 @@ class TrainingRun:
         config, network = self.config, self.trainer.network
         lines = [
             f"{config.variant}: {network.count_params():,} parameters, on {_device()}",
-            f"{len(self.train_source.scenes)} scenes to train on, {len(self.validation_source.scenes)} held out; recipe "
-            f"{config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
-            f"{config.epochs} epochs of {self.steps_per_epoch} steps; {config.optimizer}, learning rate {config.learning_rate:g}",
+            f"{len(self.train_source.scenes)} scenes to train on, {len(self.validation_source.scenes)} held out",
+            f"recipe {config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
+            f"{config.epochs} epochs of {self.steps_per_epoch} steps, {config.optimizer}, {config.learning_rate:g}",
         ]
         return "\n".join([*lines, *self.transferred])
 
@@ -168,18 +171,17 @@ class TrainingRun:
         progress = self.progress
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
         self.trainer.freeze(layer_names().values() if holds else ())
-        started, before, steps_here = time.monotonic(), progress.seconds, 0
+        started, before = time.monotonic(), progress.seconds
         batches = self.train_source.batches(progress.epoch, self.config.pairs_per_batch, progress.batch)
-        for images, labels in batches:
+        for steps_here, (images, labels) in enumerate(batches, start=1):
             report = self.trainer.step(images, labels)
             if not np.isfinite(report[0]):
                 raise InputError(
-                    f"the loss became {report[0]} in step {self.steps_done + 1}; lower the learning rate, or set --clip-norm."
+                    f"the loss became {report[0]} in step {self.steps_done + 1}; lower the learning rate, or clip gradients."
                 )
             progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
             progress.batch += 1
             progress.seconds = before + time.monotonic() - started
-            steps_here += 1
             observe(progress.epoch + 1, self._means(), (progress.seconds - before) / steps_here)
             if checkpoint_steps and self.steps_done % checkpoint_steps == 0 and progress.batch < self.steps_per_epoch:
                 self._checkpoint()

@@ -1,7 +1,7 @@
 """Transfer of VGG-19's ImageNet convolutions into the encoders, by layer name.
 
-Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015, as published in
-`keras.applications`; Wang, Jin et al., JIFS 2022 move all 16 convolutions.
+Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015, as
+published in `keras.applications`; Wang, Jin et al., JIFS 2022 move all 16 convolutions.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class TransferredLayer:
     kernel_shape: tuple[int, int, int, int]
 
     def __str__(self) -> str:
-        return f"{self.source} -> {self.target}  kernel {'x'.join(map(str, self.kernel_shape))}, bias {self.kernel_shape[-1]}"
+        kernel = "x".join(map(str, self.kernel_shape))
+        return f"{self.source} -> {self.target}: kernel {kernel}, bias {self.kernel_shape[-1]}"
 
 
 def layer_names() -> dict[str, str]:
@@ -102,8 +103,8 @@ def _fetch_imagenet() -> dict[str, list[np.ndarray]]:
         vgg19 = keras.applications.VGG19(include_top=False, weights=IMAGENET)
     except Exception as error:  # Keras raises a bare Exception where the download fails.
         raise InputError(
-            f"VGG-19's ImageNet weights could not be fetched ({error}); give a file with --transfer PATH, or train without "
-            "them with --ablation non-tl."
+            f"VGG-19's ImageNet weights could not be fetched ({error}); give a file with --transfer PATH, or train "
+            "without them with --ablation non-tl."
         ) from error
     return {layer.name: layer.get_weights() for layer in vgg19.layers if layer.get_weights()}
 

@@ -22,9 +22,9 @@ def validate(predict: Predict, loss: HybridLoss, pairs: Iterable[SyntheticPair])
         pairs: Pairs to measure.
 
     Returns:
-        Means over the pairs: "loss" and "loss_side1".. "loss_side5"; "accuracy" of the last map's pixels; "iou" of the pixels out of
-        focus, over all pixels of all pairs; and "psnr" (dB), "ssim" and "q_abf" of the image fused by the paper's strategy, PSNR and
-        SSIM against the image that is sharp everywhere.
+        Means over the pairs: "loss" and "loss_side1".. "loss_side5"; "accuracy" of the last map's pixels; "iou" of the
+        pixels out of focus, over all pixels of all pairs; and "psnr" (dB), "ssim" and "q_abf" of the image fused by
+        the paper's strategy, PSNR and SSIM against the image that is sharp everywhere.
 
     Raises:
         ValueError: if there is no pair.

@@ -1,7 +1,8 @@
 """Weights files: weights alone, in Keras' `.weights.h5`, beside a JSON sidecar that says what they are.
 
-The sidecar `NAME.weights.json` holds the builder's arguments, the number of parameters, the file's sha256 and the training record.
-A file that does not match its sidecar, or is not of the wanted variant, is refused with the difference.
+The sidecar `NAME.weights.json` holds the builder's arguments, the number of parameters, the file's sha256 and the
+training record. A file that does not match its sidecar, or is not of the wanted variant, is refused with the
+difference.
 """
 
 import json
@@ -75,8 +76,8 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
     actual = file_digest(path, "sha256")
     if actual != expected:
         raise InputError(
-            f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says {expected[:16]}...; "
-            "fetch both files again."
+            f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says "
+            f"{expected[:16]}...; fetch both files again."
         )
     return content
 

@@ -1,7 +1,7 @@
 """Where the tests find the photographs that cannot be committed.
 
-Set MFF_DATASETS to a folder that holds `lytro/`, `lytro_fused/` and `VOCdevkit/`; without it, `../shared/datasets` is tried.
-Tests that need them are skipped where they are absent.
+Set MFF_DATASETS to a folder that holds `lytro/`, `lytro_fused/` and `VOCdevkit/`; without it, `../shared/datasets` is
+tried. Tests that need them are skipped where they are absent.
 """
 
 import os

@@ -1,0 +1,131 @@
+"""Makes a pair to try the project on, with its truth: `python -m data.demo --help`.
+
+The photograph is scikit-image's motorcycle with its measured depth (Scharstein et al., "High-resolution stereo
+datasets with subpixel-accurate ground truth", GCPR 2014), or a scene that the project draws itself; the depth of field
+is computed.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.depth_of_field import defocus_by_depth, render_scene
+from data.errors import EXIT_DONE, InputError, run_command
+from data.image_io import write_image
+
+NOISE = 1.5
+"""Standard deviation of the camera's noise, in grey levels; each photograph has its own."""
+
+EXAMPLES = """examples:
+  python -m data.demo -o demo                    scikit-image's motorcycle
+  python -m data.demo -o demo --scene rendered   balls on a floor, drawn by the project
+written: DIR/pairs/SCENE-A.png (near), DIR/pairs/SCENE-B.png (far), DIR/truth/SCENE.png"""
+
+
+@dataclass(frozen=True)
+class DemoScene:
+    """A sharp image, its nearness, and how it is photographed twice.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        nearness: (H, W) float32, 0 to 1.
+        focuses: Nearness that is sharp in the first and in the second photograph.
+        aperture: See `defocus_by_depth`.
+    """
+
+    image: np.ndarray
+    nearness: np.ndarray
+    focuses: tuple[float, float]
+    aperture: float
+
+    def photographs(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Takes the two photographs, each (H, W, 3) uint8 RGB with noise of its own."""
+        rng = np.random.default_rng(seed)
+
+        def photograph(focus):
+            image = defocus_by_depth(self.image, self.nearness, focus, self.aperture)
+            noisy = image + rng.normal(0, NOISE, image.shape)
+            return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+        near, far = (photograph(focus) for focus in self.focuses)
+        return near, far
+
+
+def rendered_scene() -> DemoScene:
+    """Patterned balls on a tiled floor."""
+    image, nearness = render_scene()
+    return DemoScene(image, nearness / nearness.max(), focuses=(0.78, 0.22), aperture=9)
+
+
+def motorcycle_scene() -> DemoScene:
+    """The motorcycle photograph that ships with scikit-image; depth that was not measured is filled from its
+    surroundings.
+
+    Raises:
+        InputError: if scikit-image is not installed.
+    """
+    try:
+        from skimage.data import stereo_motorcycle
+    except ImportError as error:
+        message = "scikit-image is not installed: `pip install scikit-image`, or use --scene rendered."
+        raise InputError(message) from error
+    image, _, disparity = stereo_motorcycle()
+    nearness = _fill_unknown(np.where(np.isfinite(disparity), disparity, 0).astype(np.float32))
+    low, high = np.percentile(nearness, (1, 99))
+    nearness = np.clip((nearness - low) / (high - low), 0, 1).astype(np.float32)
+    return DemoScene(np.ascontiguousarray(image), nearness, focuses=(0.75, 0.1), aperture=8)
+
+
+SCENES = {"motorcycle": motorcycle_scene, "rendered": rendered_scene}
+
+
+def _fill_unknown(disparity):
+    """Gives each unknown pixel (0) the disparity of the farther of its nearest known neighbours in the row: it is
+    mostly occluded."""
+    filled = disparity.copy()
+    columns = np.arange(disparity.shape[1])
+    for row in filled:
+        known = np.flatnonzero(row)
+        if not known.size:
+            continue
+        position = np.searchsorted(known, columns)
+        left, right = known[np.maximum(position - 1, 0)], known[np.minimum(position, known.size - 1)]
+        row[row == 0] = np.minimum(row[left], row[right])[row == 0]
+    return filled
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data.demo",
+        description="Makes a pair to try the project on, with its truth.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pair")
+    parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(motorcycle)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
+    parser.add_argument("--quiet", action="store_true", help="do not name the files written")
+    arguments = parser.parse_args(argv)
+    if arguments.seed < 0:
+        parser.error("--seed must be at least 0.")
+    scene = SCENES[arguments.scene]()
+    near, far = scene.photographs(arguments.seed)
+    files = {
+        arguments.output / "pairs" / f"{arguments.scene}-A.png": near,
+        arguments.output / "pairs" / f"{arguments.scene}-B.png": far,
+        arguments.output / "truth" / f"{arguments.scene}.png": scene.image,
+    }
+    for path, image in files.items():
+        write_image(path, image)
+        if not arguments.quiet:
+            print(path)
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

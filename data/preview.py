@@ -1,0 +1,83 @@
+"""A contact sheet of what training sees: source, near, far and label at the five levels. `python -m data.preview
+--help`"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import EXIT_DONE, run_command
+from data.image_io import write_image
+from data.synthesis import LEVELS, RECIPES, SynthesisSettings, SyntheticPair, synthesize
+from data.voc import Scene, read_scenes
+
+GAP = 4
+
+EXAMPLES = """examples:
+  python -m data.preview --voc VOCdevkit/VOC2012 --out preview
+  python -m data.preview --voc VOCdevkit/VOC2012 --out preview --recipe photographic --crop --size 160 --scenes 6"""
+
+
+def contact_sheet(pairs: Sequence[SyntheticPair]) -> np.ndarray:
+    """Sets pairs in rows of source, near, far and label (white = near is out of focus).
+
+    Args:
+        pairs: Pairs of one size S.
+
+    Returns:
+        (n (S + 4) - 4, 4 (S + 4) - 4, 3) uint8 RGB.
+    """
+    rows = []
+    for pair in pairs:
+        label = np.repeat(pair.label[..., None] * np.uint8(255), 3, axis=2)
+        tiles = [pair.reference, pair.near, pair.far, label]
+        rows.append(np.concatenate([np.pad(tile, ((0, GAP), (0, GAP), (0, 0))) for tile in tiles], axis=1))
+    return np.ascontiguousarray(np.concatenate(rows)[:-GAP, :-GAP])
+
+
+def scene_pairs(scene: Scene, settings: SynthesisSettings, seed: int) -> list[SyntheticPair]:
+    """The pairs of one scene at the five levels, each with the same seed."""
+    image, mask = scene.read()
+    return [synthesize(image, mask, level, settings, np.random.default_rng(seed)) for level in LEVELS]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data.preview",
+        description=__doc__.split(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = SynthesisSettings()
+    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene")
+    parser.add_argument("--list", default="train", help="VOC's list to draw from (train)")
+    parser.add_argument("--scenes", type=int, default=3, metavar="N", help="how many scenes (3)")
+    parser.add_argument("--recipe", default=default.recipe, choices=RECIPES)
+    parser.add_argument("--size", type=int, default=default.size, help="(224)")
+    parser.add_argument("--crop", action="store_true", help="crops at native resolution instead of resizing")
+    parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(3)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quiet", action="store_true", help="do not name the files written")
+    arguments = parser.parse_args(argv)
+    try:
+        settings = SynthesisSettings(arguments.recipe, arguments.size, arguments.crop, arguments.blur_window)
+    except ValueError as error:
+        parser.error(str(error))
+    if arguments.scenes < 1 or arguments.seed < 0:
+        parser.error("--scenes must be at least 1 and --seed at least 0.")
+    scenes = read_scenes(arguments.voc, arguments.list)
+    order = np.random.default_rng(arguments.seed).permutation(len(scenes))[: arguments.scenes]
+    for index in order:
+        path = arguments.out / f"{scenes[index].id}-{settings.recipe}.png"
+        write_image(path, contact_sheet(scene_pairs(scenes[index], settings, arguments.seed)))
+        if not arguments.quiet:
+            print(path)
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
