@@ -176,9 +176,7 @@ class TrainingRun:
         for steps_here, (images, labels) in enumerate(batches, start=1):
             report = self.trainer.step(images, labels)
             if not np.isfinite(report[0]):
-                raise InputError(
-                    f"the loss became {report[0]} in step {self.steps_done + 1}; lower the learning rate, or clip gradients."
-                )
+                raise InputError(f"the loss became {report[0]} in step {self.steps_done + 1}; lower the learning rate.")
             progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
             progress.batch += 1
             progress.seconds = before + time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Where the tests find the photographs that cannot be committed.
+"""What the tests share: photographs that cannot be committed, and a small VOC folder drawn by the tests themselves.
 
 Set MFF_DATASETS to a folder that holds `lytro/`, `lytro_fused/` and `VOCdevkit/`; without it, `../shared/datasets` is
 tried. Tests that need them are skipped where they are absent.
@@ -7,7 +7,10 @@ tried. Tests that need them are skipped where they are absent.
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATASETS = Path(os.environ.get("MFF_DATASETS", REPOSITORY.parent / "shared" / "datasets"))
@@ -33,3 +36,33 @@ def lytro_fused() -> Path:
 @pytest.fixture(scope="session")
 def voc() -> Path:
     return dataset_folder("VOCdevkit") / "VOC2012"
+
+
+def drawn_photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Sharp detail on two scales, (height, width, 3) uint8 RGB."""
+    coarse = rng.integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), dtype=np.uint8)
+    image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.int16)
+    return np.clip(image + rng.integers(-30, 31, image.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def small_voc(tmp_path_factory) -> Path:
+    """Ten scenes in VOC's layout, eight in train and two in val; masks are palette PNGs, 255 at the border."""
+    root = tmp_path_factory.mktemp("voc") / "VOCdevkit" / "VOC2012"
+    folders = [root / name for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    rng = np.random.default_rng(7)
+    ids = [f"2007_{number:06d}" for number in range(10)]
+    for number, name in enumerate(ids):
+        height, width = 72 + 4 * number, 96
+        Image.fromarray(drawn_photograph(rng, height, width)).save(folders[0] / f"{name}.jpg", quality=95)
+        mask = np.zeros((height, width), np.uint8)
+        cv2.circle(mask, (40 + number, 36), 22, 255, -1)
+        cv2.circle(mask, (40 + number, 36), 20, 1 + number, -1)
+        image = Image.fromarray(mask, mode="P")
+        image.putpalette([value for index in range(256) for value in (index, 255 - index, index // 2)])
+        image.save(folders[1] / f"{name}.png")
+    for part, members in (("train", ids[:8]), ("val", ids[8:]), ("trainval", ids)):
+        (folders[2] / f"{part}.txt").write_text("\n".join(members) + "\n")
+    return root

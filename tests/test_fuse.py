@@ -1,0 +1,188 @@
+"""fuse.py end to end, with the bundled weights; bad input gives one sentence and the documented exit code."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from data.demo import main as make_demo
+from data.errors import run_command
+from data.image_io import read_image, write_image
+from fuse import main
+from metrics import compute
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    assert make_demo(["-o", str(folder), "--scene", "rendered", "--quiet"]) == 0
+    return folder / "pairs" / "rendered-A.png", folder / "pairs" / "rendered-B.png"
+
+
+def fuse(*arguments):
+    return run_command(main, [str(argument) for argument in arguments])
+
+
+def failure(capsys, *arguments):
+    """Runs a command that must fail; returns what it says."""
+    try:
+        code = fuse(*arguments)
+    except SystemExit as stop:
+        code = stop.code
+    return code, capsys.readouterr().err
+
+
+def test_two_images(pair, tmp_path, capsys):
+    output = tmp_path / "new" / "fused.png"
+    assert fuse(*pair, "-o", output, "--save-maps", "--panel") == 0
+    assert "1 of 1 fused" in capsys.readouterr().out
+    near, far, fused = (read_image(path) for path in (*pair, output))
+    assert fused.shape == near.shape
+    written = sorted(path.name for path in output.parent.iterdir())
+    extras = ["F1.png", "F2.png", "M1.png", "M2.png", "M4.png", "M5.png", "decision.json", "panel.png"]
+    assert written == sorted(["fused.png", *(f"fused-{extra}" for extra in extras)])
+    maps = {name: read_image(output.with_name(f"fused-{name}.png")) == 255 for name in ("M1", "M2", "M4", "M5")}
+    np.testing.assert_array_equal(maps["M4"], maps["M1"] & ~maps["M2"])
+    np.testing.assert_array_equal(maps["M5"], maps["M1"] | ~maps["M2"])
+    decision = json.loads((tmp_path / "new" / "fused-decision.json").read_text())
+    chosen = read_image(output.with_name(f"fused-{decision['chosen']}.png"))
+    np.testing.assert_array_equal(fused, chosen)
+    assert decision["q_abf"][decision["chosen"]] == pytest.approx(compute("q_abf", near, far, fused))
+    assert decision["q_abf"][decision["chosen"]] == max(decision["q_abf"].values())
+
+
+def test_a_folder_with_one_bad_pair(pair, tmp_path, capsys):
+    folder = tmp_path / "in"
+    near, far = (read_image(path) for path in pair)
+    for name in ("one", "two"):
+        write_image(folder / f"{name}-A.png", near)
+        write_image(folder / f"{name}-B.jpg", far)
+    write_image(folder / "orphan-A.png", near)
+    (folder / "two-B.jpg").write_bytes((folder / "two-B.jpg").read_bytes()[:5000])
+    assert fuse("-i", folder, "-o", tmp_path / "out", "--json") == 1
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert [result["pair"] for result in report["results"]] == ["one", "two"]
+    assert "damaged or cut short" in report["results"][1]["error"]
+    assert "orphan" in report["problems"][0]
+    assert "Traceback" not in captured.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["one.png"]
+    assert fuse("-i", folder, "-o", tmp_path / "out2", "--format", "tif", "--quiet") == 1
+    assert read_image(tmp_path / "out2" / "one.tif").shape == near.shape
+
+
+def test_output_is_deterministic_in_a_new_process(pair, tmp_path):
+    outputs = [tmp_path / "1.png", tmp_path / "2.png"]
+    for output in outputs:
+        command = [sys.executable, REPOSITORY / "fuse.py", *pair, "-o", output, "--quiet"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout == ""
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def test_benchmark(capsys):
+    assert fuse("--benchmark", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["width"] == 520
+    assert figures["pair_seconds"] > 0
+    assert figures["megapixels_per_second"] == pytest.approx(0.2704 / figures["pair_seconds"])
+
+
+def bad_images(tmp_path, pair):
+    near = read_image(pair[0])
+    other = tmp_path / "other.png"
+    cases = {
+        "missing": (tmp_path / "absent.png", "absent.png: there is no such file"),
+        "folder": (tmp_path, "it is a folder"),
+    }
+    write_image(other, near[:-1])
+    cases["unequal"] = (other, "480x360")
+    gray = tmp_path / "gray.png"
+    write_image(gray, near[..., 0])
+    cases["gray with colour"] = (gray, "gray uint8")
+    truncated = tmp_path / "truncated.png"
+    truncated.write_bytes(pair[0].read_bytes()[:30_000])
+    cases["truncated"] = (truncated, "damaged or cut short")
+    corrupt = tmp_path / "corrupt.png"
+    corrupt.write_bytes(b"no image at all")
+    cases["corrupt"] = (corrupt, "is no JPEG, PNG, TIFF or BMP")
+    from PIL import Image
+
+    transparent = tmp_path / "alpha.png"
+    alpha = np.full(near.shape[:2], 128, np.uint8)
+    Image.fromarray(np.dstack([near, alpha])).save(transparent)
+    cases["alpha"] = (transparent, "transparent pixels")
+    tiny = tmp_path / "tiny.png"
+    write_image(tiny, near[:20, :20])
+    cases["too small"] = (tiny, "at least 32 pixels")
+    return cases
+
+
+CASES = ("missing", "folder", "unequal", "gray with colour", "truncated", "corrupt", "alpha", "too small")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_images_that_cannot_be_fused(case, pair, tmp_path, capsys):
+    path, message = bad_images(tmp_path, pair)[case]
+    partner = pair[0]
+    if case == "too small":
+        partner = tmp_path / "tiny2.png"
+        partner.write_bytes(path.read_bytes())
+    code, said = failure(capsys, partner, path, "-o", tmp_path / "fused.png")
+    assert code == 1
+    assert message in said
+    assert said.count("error:") == 1
+    assert "Traceback" not in said
+    assert not (tmp_path / "fused.png").exists()
+
+
+def test_alpha_can_be_dropped(pair, tmp_path):
+    path, _ = bad_images(tmp_path, pair)["alpha"]
+    with pytest.warns(UserWarning, match="alpha channel"):
+        assert main([str(path), str(pair[1]), "-o", str(tmp_path / "fused.png"), "--alpha", "drop", "--quiet"]) == 0
+
+
+def test_outputs_that_cannot_be_written(pair, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    for output, message in (
+        (tmp_path / "file" / "fused.png", "is a file"),
+        (tmp_path / "folder.png", "it is a folder"),
+        (tmp_path / "fused.gif", ".gif"),
+        (pair[0], "is one of the source images"),
+    ):
+        code, said = failure(capsys, *pair, "-o", output)
+        assert code == 1
+        assert message in said
+        assert "Traceback" not in said
+
+
+def test_weights_that_cannot_be_used(pair, tmp_path, capsys):
+    code, said = failure(capsys, *pair, "-o", tmp_path / "f.png", "--weights", tmp_path / "absent.weights.h5")
+    assert code == 1
+    assert "absent.weights.h5 is missing" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "two images are needed, received 0"),
+        (["A.png"], "received 1"),
+        (["A.png", "B.png"], "-o PATH is needed"),
+        (["A.png", "B.png", "-i", "DIR", "-o", "X"], "not both"),
+        (["A.png", "B.png", "-o", "X.png", "--size", "8"], "at least 32, received 8"),
+    ],
+)
+def test_wrong_usage(arguments, message, capsys):
+    code, said = failure(capsys, *arguments)
+    assert code == 2
+    assert message in said
+
+
+def test_help_has_examples(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "examples:" in capsys.readouterr().out

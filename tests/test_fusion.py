@@ -1,0 +1,110 @@
+"""Fusion as a function, with the bundled weights."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.demo import rendered_scene
+from data.errors import InputError
+from metrics.reference import psnr
+from model import load_fuser
+
+
+@pytest.fixture(scope="module")
+def fuser():
+    return load_fuser()
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return rendered_scene()
+
+
+@pytest.fixture(scope="module")
+def photographs(scene):
+    return scene.photographs()
+
+
+def test_it_finds_what_is_sharp(fuser, scene, photographs):
+    near, far = photographs
+    fused = fuser(near, far)
+    assert fused.shape == near.shape
+    assert fused.dtype == np.uint8
+    better = max(psnr(scene.image, near), psnr(scene.image, far))
+    assert psnr(scene.image, fused) > better + 3
+
+
+def test_the_maps_are_right_where_one_source_is_much_sharper(fuser, scene, photographs):
+    near_unfocused, far_unfocused = fuser.unfocused(*photographs) > 0.5
+    blur = [np.abs(scene.nearness - focus) * scene.aperture for focus in scene.focuses]
+    clear = blur[1] - blur[0]
+    assert near_unfocused[clear < -2].mean() > 0.9
+    assert far_unfocused[clear > 2].mean() > 0.9
+    assert near_unfocused[clear > 2].mean() < 0.1
+    assert far_unfocused[clear < -2].mean() < 0.1
+
+
+def test_swapping_the_sources_changes_nothing(fuser, photographs):
+    near, far = photographs
+    np.testing.assert_array_equal(fuser(near, far), fuser(far, near))
+
+
+def test_sixteen_bits_and_gray(fuser, photographs):
+    near, far = photographs
+    wide = [image.astype(np.uint16) * 257 for image in photographs]
+    np.testing.assert_array_equal(fuser(*wide), fuser(near, far).astype(np.uint16) * 257)
+    gray = [image[..., 1] for image in photographs]
+    fused = fuser(*gray)
+    assert fused.shape == gray[0].shape
+    assert fused.dtype == np.uint8
+
+
+def test_one_after_the_other_is_the_same_as_both_in_a_batch(fuser, photographs, monkeypatch):
+    together = fuser.unfocused(*photographs)
+    monkeypatch.setattr("model.fusion.BATCH_PIXELS", 0)
+    np.testing.assert_allclose(fuser.unfocused(*photographs), together, atol=1e-5)
+
+
+def test_the_papers_size(photographs):
+    near, far = photographs
+    fuser = load_fuser(size=224)
+    maps = fuser.unfocused(near, far)
+    assert maps.shape == (2, *near.shape[:2])
+    assert fuser(near, far).shape == near.shape
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(32, 100), st.integers(32, 100), st.integers(0, 5))
+def test_any_size_comes_back(fuser, height, width, seed):
+    rng = np.random.default_rng(seed)
+    near, far = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    decision = fuser.decide(near, far)
+    assert decision.fused.shape == near.shape
+    assert all(one.shape == (height, width) for one in decision.maps.values())
+    assert np.all(np.all(decision.fused == near, -1) | np.all(decision.fused == far, -1))
+
+
+def image(*shape, dtype=np.uint8):
+    return np.zeros(shape, dtype)
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "message"),
+    [
+        (image(40, 50, 3), image(40, 51, 3), "one is 50x40 RGB uint8, the other 51x40 RGB uint8"),
+        (image(40, 50, 3), image(40, 50), "one is 50x40 RGB uint8, the other 50x40 gray uint8"),
+        (image(40, 50), image(40, 50, dtype=np.uint16), "gray uint8, the other 50x40 gray uint16"),
+        (image(40, 50, 4), image(40, 50, 4), r"received the shape \(40, 50, 4\)"),
+        (image(31, 50, 3), image(31, 50, 3), "at least 32 pixels high and wide, received 50x31"),
+        (image(40, 50, 3, dtype=np.float32), image(40, 50, 3, dtype=np.float32), "must be uint8 or uint16"),
+    ],
+)
+def test_what_cannot_be_fused(fuser, near, far, message):
+    with pytest.raises(InputError, match=message):
+        fuser(near, far)
+
+
+def test_a_size_too_small(fuser):
+    with pytest.raises(InputError, match="at least 32, received 16"):
+        load_fuser(size=16)

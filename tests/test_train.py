@@ -1,0 +1,190 @@
+"""train.py end to end on ten small scenes: what it writes, that a killed run goes on exactly, and bad input."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from data.errors import run_command
+from data.image_io import read_image
+from model.config import ABLATIONS, TrainingConfig
+from tests.conftest import REPOSITORY
+from train import build_parser, main, read_config
+
+OPTIONS = [
+    *("--variant", "compact", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "8"),
+    *("--epochs", "2", "--validation-pairs", "4", "--optimizer", "adamw", "--learning-rate", "1e-3"),
+    *("--average", "0.9", "--schedule", "cosine", "--warmup-steps", "2", "--deterministic", "--quiet"),
+]
+
+
+def start(*arguments):
+    command = [sys.executable, "train.py", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def read_log(folder):
+    with (folder / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def runs(small_voc, tmp_path_factory):
+    """Two runs of the same settings: one undisturbed, one killed inside its second epoch and resumed."""
+    folder = tmp_path_factory.mktemp("runs")
+    whole = start("--voc", small_voc, "-o", folder / "whole", *OPTIONS)
+    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-steps", 1)
+    # Wait for a checkpoint inside the second epoch (of five steps each), then kill without mercy.
+    checkpoint = folder / "killed" / "checkpoint.npz"
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and killed.poll() is None:
+        if checkpoint.is_file():
+            with np.load(checkpoint) as file:
+                progress = json.loads(file["progress"].tobytes())
+            if progress["epoch"] == 1 and progress["batch"] >= 2:
+                killed.send_signal(signal.SIGKILL)
+                break
+        time.sleep(0.05)
+    killed.wait()
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
+    assert not (folder / "killed" / "record.json").exists()
+    resumed = start("--resume", folder / "killed", "--json")
+    _, errors = whole.communicate()
+    assert whole.returncode == 0, errors
+    record, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    return folder, json.loads(record)
+
+
+def test_a_killed_run_goes_on_exactly(runs):
+    folder, _ = runs
+    assert len(read_log(folder / "whole")) == 2
+    assert read_log(folder / "whole") == read_log(folder / "killed")
+    states = [np.load(folder / name / "checkpoint.npz") for name in ("whole", "killed")]
+    for name in states[0].files:
+        if name != "progress":
+            np.testing.assert_array_equal(states[0][name], states[1][name], err_msg=name)
+
+
+def test_what_a_run_leaves(runs):
+    folder, record = runs
+    written = sorted(path.name for path in (folder / "whole").iterdir())
+    weights = [f"{name}.weights.{suffix}" for name in ("best", "last") for suffix in ("h5", "json")]
+    others = ["checkpoint.npz", "config.json", "curves.png", "log.csv", "record.json", "scenes.json", "transfer.json"]
+    assert written == sorted(weights + others)
+    assert record["steps"] == 10
+    assert TrainingConfig.from_json(record["config"]).average == 0.9
+    row = record["epochs"][-1]
+    for name in ("loss", "accuracy", "val_loss_side1", "val_iou", "val_psnr", "val_ssim", "val_q_abf"):
+        assert np.isfinite(row[name])
+    assert read_image(folder / "whole" / "curves.png").ndim == 3
+    scenes = json.loads((folder / "whole" / "scenes.json").read_text())
+    assert len(scenes["train"]) == 8
+    assert not set(scenes["train"]) & set(scenes["validation"])
+
+
+def test_the_weights_fuse(runs, tmp_path):
+    from model import load_fuser
+
+    near, far = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
+    assert load_fuser(runs[0] / "whole" / "best.weights.h5")(near, far).shape == near.shape
+
+
+def failure(capsys, *arguments):
+    try:
+        code = run_command(main, [str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return code, said
+
+
+def test_a_run_is_not_overwritten(runs, small_voc, capsys):
+    code, said = failure(capsys, "--voc", small_voc, "-o", runs[0] / "whole", *OPTIONS)
+    assert code == 1
+    assert "holds a run already; go on with --resume" in said
+
+
+def test_other_scenes_are_refused(runs, small_voc, capsys, tmp_path):
+    import shutil
+
+    other = tmp_path / "VOC2012"
+    shutil.copytree(small_voc, other)
+    lists = other / "ImageSets" / "Segmentation"
+    (lists / "train.txt").write_text("\n".join((lists / "train.txt").read_text().split()[1:]))
+    code, said = failure(capsys, "--resume", runs[0] / "whole", "--voc", other)
+    assert code == 1
+    assert "train scenes" in said
+
+
+def test_damaged_runs(runs, capsys, tmp_path):
+    assert "there is no run in" in failure(capsys, "--resume", tmp_path)[1]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("config.json", "scenes.json"):
+        (folder / name).write_bytes((runs[0] / "whole" / name).read_bytes())
+    assert "there is nothing to resume" in failure(capsys, "--resume", folder)[1]
+    (folder / "checkpoint.npz").write_bytes((runs[0] / "whole" / "checkpoint.npz").read_bytes()[:1000])
+    assert "is damaged" in failure(capsys, "--resume", folder)[1]
+    (folder / "config.json").write_text('{"optimiser": 1}')
+    assert "unknown setting 'optimiser'" in failure(capsys, "--resume", folder)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("", 2, "--voc DIR is needed"),
+        ("--voc absent", 1, "holds no VOC data"),
+        ("--voc VOC --variant compact", 2, "no weights as narrow"),
+        ("--voc VOC --size 100", 2, "multiple of 32"),
+        ("--voc VOC --learning-rate 0", 2, "learning_rate must be above 0"),
+        ("--voc VOC --average 1.5", 2, "between 0 and 1"),
+        ("--voc VOC --epochs 0", 2, "0 is below 1"),
+        ("--voc VOC --side-weights 0 0 0 0 0", 2, "not all 0"),
+        ("--voc VOC --variant compact --transfer none --pairs-per-batch 1000 --size 32", 1, "do not fill one batch"),
+        ("--voc VOC --transfer absent.h5 --size 32", 1, "absent.h5 is missing"),
+    ],
+)
+def test_bad_input(arguments, code, message, small_voc, capsys, tmp_path):
+    words = [str(small_voc) if word == "VOC" else word for word in arguments.split()]
+    got, said = failure(capsys, *words, "-o", tmp_path / "run")
+    assert got == code
+    assert message in said
+
+
+def test_the_defaults_are_the_papers():
+    config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC"]))
+    assert config == TrainingConfig()
+    assert (config.variant, config.transfer, config.recipe, config.size) == ("paper", "imagenet", "paper", 224)
+    assert (config.optimizer, config.learning_rate, config.momentum) == ("rmsprop", 1e-6, 0.9)
+    assert (config.weight_decay, config.epochs, config.scenes) == (0.001, 50, 2000)
+    assert (config.schedule, config.clip_norm, config.average) == ("constant", None, None)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_changes_one_thing(name):
+    config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC", "--ablation", name]))
+    changed = {key for key, value in config.to_json().items() if value != TrainingConfig().to_json()[key]}
+    expected = {
+        "compare-loss": {"side_weights", "l2_weight"},
+        "compare-bn": {"batch_norm"},
+        "compare-initial": {"initializer"},
+        "non-tl": {"transfer"},
+    }
+    assert changed == expected[name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a folder without permission")
+def test_an_output_that_cannot_be_written(small_voc, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, said = failure(capsys, "--voc", small_voc, "-o", tmp_path / "file" / "run", *OPTIONS)
+    assert code == 1
+    assert "is a file" in said

@@ -1,0 +1,121 @@
+"""One true training step, against RMSprop worked out from the gradient."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.losses import HybridLoss
+from model.network import build_network
+from model.optimizers import make_optimizer, make_schedule
+from model.trainer import Trainer
+from model.transfer import layer_names
+
+RATE, DECAY = 1e-3, 0.001
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+    return images, tf.constant(rng.integers(0, 2, (2, 32, 32, 1), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def stepped(batch):
+    """The trainer after one step, its state before, the gradients, the loss, and what it reported."""
+    keras.utils.set_random_seed(0)
+    network = build_network("compact")
+    loss = HybridLoss()
+    trainer = Trainer(network, make_optimizer("rmsprop", RATE), loss, kernel_decay=DECAY, average=0.9)
+    before = trainer.state()
+    images, labels = (tf.cast(part, tf.float32) for part in batch)
+    with tf.GradientTape() as tape:
+        maps = network(images, training=True)
+        value = loss.combine(loss.side_losses(maps, labels))
+        kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
+        value += DECAY / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+    gradients = tape.gradient(value, network.trainable_variables)
+    trainer.restore(before)  # the pass above moved the statistics of batch normalisation
+    named = {
+        variable.path: gradient.numpy()
+        for variable, gradient in zip(network.trainable_variables, gradients, strict=True)
+    }
+    report = trainer.step(*batch)
+    return trainer, before, named, float(value), report
+
+
+def test_the_step_is_that_of_rmsprop(stepped):
+    trainer, before, gradients, _, _ = stepped
+    after = trainer.state()
+    moved = 0
+    for path, gradient in gradients.items():
+        # First step: v = (1 - .9) g^2, so each weight moves by rate * g / sqrt(.1 g^2): about 3.16 times the rate.
+        large = np.abs(gradient) > 1e-3
+        expected = before[f"network/{path}"] - RATE * gradient / np.sqrt(0.1 * gradient**2 + 1e-7)
+        np.testing.assert_allclose(after[f"network/{path}"][large], expected[large], rtol=2e-3, atol=2e-6)
+        moved += np.count_nonzero(large)
+    assert moved > 10_000
+
+
+def test_the_report(stepped, batch):
+    _, _, _, loss, report = stepped
+    assert report.shape == (7,)
+    assert report[0] == pytest.approx(loss, rel=1e-4)
+    decayed = report[0] - report[1:6].mean()
+    assert decayed > 0  # the mean of the five sides, plus weight decay
+    assert 0 <= report[6] <= 1
+
+
+def test_averages_follow_with_a_short_memory_at_first(stepped):
+    trainer, before, _, _, _ = stepped
+    after = trainer.state()
+    name = "encoder1_conv3/kernel"
+    # Step 1: decay = min(.9, 2 / 11).
+    expected = 2 / 11 * before[f"network/{name}"] + 9 / 11 * after[f"network/{name}"]
+    np.testing.assert_allclose(after[f"average/{name}"], expected, rtol=1e-5)
+    current = after[f"network/{name}"]
+    with trainer.averaged_weights():
+        kernel = trainer.network.get_layer("encoder1_conv3").kernel.numpy()
+        np.testing.assert_allclose(kernel, expected, rtol=1e-5)
+    np.testing.assert_array_equal(trainer.network.get_layer("encoder1_conv3").kernel.numpy(), current)
+
+
+def test_another_networks_state_is_refused(stepped):
+    trainer, before, *_ = stepped
+    with pytest.raises(ValueError, match="encoder1_conv1/kernel differs"):
+        trainer.restore({name: v for name, v in before.items() if name != "network/encoder1_conv1/kernel"})
+    with pytest.raises(ValueError, match="differs"):
+        trainer.restore({**before, "network/side5_logits/bias": np.zeros(3, np.float32)})
+
+
+def test_frozen_layers_stay_and_the_others_move(stepped, batch):
+    trainer, before, *_ = stepped
+    trainer.restore(before)
+    trainer.freeze(list(layer_names().values()))
+    trainer.step(*batch)
+    after = trainer.state()
+    for name in layer_names().values():
+        np.testing.assert_array_equal(after[f"network/{name}/kernel"], before[f"network/{name}/kernel"])
+    assert np.any(after["network/encoder1_conv3/kernel"] != before["network/encoder1_conv3/kernel"])
+
+
+def test_schedules():
+    assert make_schedule("constant", 1e-6, 100) == 1e-6
+    cosine = make_schedule("cosine", 1.0, 110, warmup_steps=10)
+    assert [float(cosine(step)) for step in (0, 5, 10, 60, 110)] == pytest.approx([0, 0.5, 1, 0.5, 0], abs=1e-6)
+    with pytest.raises(ValueError, match="unknown schedule 'step'"):
+        make_schedule("step", 1.0, 10)
+    with pytest.raises(ValueError, match=r"must be in \[0, 10\)"):
+        make_schedule("cosine", 1.0, 10, warmup_steps=10)
+
+
+def test_adamw_spares_biases_and_normalisation():
+    optimizer = make_optimizer("adamw", 1.0, weight_decay=0.1)
+    kernel, bias = (keras.Variable(np.ones(3, np.float32), name=name) for name in ("kernel", "bias"))
+    optimizer.build([kernel, bias])
+    optimizer.apply_gradients([(tf.zeros(3), kernel), (tf.zeros(3), bias)])
+    np.testing.assert_allclose(kernel.numpy(), 0.9, rtol=1e-6)
+    np.testing.assert_allclose(bias.numpy(), 1.0)
+    with pytest.raises(ValueError, match="unknown optimizer 'sgd'"):
+        make_optimizer("sgd", 1.0)
