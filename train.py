@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from tqdm import tqdm
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--blur-window", type=_positive, default=default.blur_window, help="3 (paper); 7 is Liu 2017's")
     data.add_argument("--split", default=default.split, choices=("seeded", "voc"), help="a seeded draw, or VOC's lists")
     data.add_argument("--scenes", type=_positive, default=default.scenes, help="scenes to draw (2000)")
+    data.add_argument("--validation-recipe", choices=("paper", "photographic"), help="recipe to validate on (--recipe)")
     data.add_argument("--validation-pairs", type=_positive, metavar="N", help="pairs to validate on (all)")
     data.add_argument("--pairs-per-batch", type=_positive, default=default.pairs_per_batch, help="two images each (4)")
 
@@ -93,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = arguments.output or Path("runs") / (arguments.ablation or config.variant)
         if (folder / CHECKPOINT).exists():
             raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
+    if arguments.tensorboard and find_spec("tensorboard") is None:
+        raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --tensorboard out.")
     from model.training import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
 
     md5 = {"vgg19_md5": arguments.vgg19_md5} if arguments.vgg19_md5 else {}

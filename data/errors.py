@@ -1,5 +1,6 @@
 """Errors a user can cause, and the exit codes that every command of the project shares."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
         was interrupted.
     """
     warnings.showwarning = _show_warning
+    # TensorFlow's notes on the processor and on absent GPUs; its errors are still shown.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return main(argv)
     except InputError as error:

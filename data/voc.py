@@ -110,5 +110,5 @@ def split_scenes(
     order = np.random.default_rng(seed).permutation(len(scenes))[:limit]
     held_out = round(len(order) * VALIDATION_SHARE)
     if not 0 < held_out < len(order):
-        raise InputError(f"{len(order)} scenes are too few to hold a tenth out for validation; at least 5 are needed.")
+        raise InputError(f"{len(order)} scenes are too few to hold a tenth out for validation; at least 6 are needed.")
     return [scenes[i] for i in order[held_out:]], [scenes[i] for i in order[:held_out]]

@@ -1,6 +1,6 @@
 """The settings of a training run. Every default is the paper's value or a decision named beside it."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from data.synthesis import SynthesisSettings
@@ -38,6 +38,7 @@ class TrainingConfig:
     blur_window: int = 3  # paper
     split: str = "seeded"  # forced: no scene in both parts
     scenes: int = 2000  # paper: 1,800 for training, 200 for validation
+    validation_recipe: str | None = None  # None = as trained; `photographic` asks how it does on noise and compression
     validation_pairs: int | None = None  # None = all: five a scene
     pairs_per_batch: int = 4  # chosen; a batch holds twice as many images
 
@@ -79,12 +80,17 @@ class TrainingConfig:
             raise ValueError(f"clip_norm must be above 0, received {self.clip_norm}.")
         if min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
             raise ValueError(f"side_weights must not be below 0, and not all 0, received {self.side_weights}.")
-        _ = self.synthesis
+        _ = self.synthesis, self.validation_synthesis
 
     @property
     def synthesis(self) -> SynthesisSettings:
-        """How pairs are made."""
+        """How training pairs are made."""
         return SynthesisSettings(self.recipe, self.size, self.crop, self.blur_window)
+
+    @property
+    def validation_synthesis(self) -> SynthesisSettings:
+        """How validation pairs are made."""
+        return replace(self.synthesis, recipe=self.validation_recipe or self.recipe)
 
     @property
     def builder(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class TrainingRun:
         keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
         self.train_source = PairSource(train, config.synthesis, config.seed)
-        self.validation_source = PairSource(held_out, config.synthesis, config.seed)
+        self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
         self.scenes = {
             "voc": str(voc),
             "train": [scene.id for scene in train],

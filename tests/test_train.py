@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -180,6 +181,13 @@ def test_an_ablation_changes_one_thing(name):
         "non-tl": {"transfer"},
     }
     assert changed == expected[name]
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def test_tensorboard_is_optional(small_voc, capsys, tmp_path):
+    code, said = failure(capsys, "--voc", small_voc, "-o", tmp_path / "run", "--tensorboard", tmp_path / "tb", *OPTIONS)
+    assert code == 1
+    assert "TensorBoard is not installed" in said
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a folder without permission")
