@@ -26,8 +26,8 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
         was interrupted.
     """
     warnings.showwarning = _show_warning
-    # TensorFlow's notes on the processor and on absent GPUs; its errors are still shown.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow says much about processors and absent GPUs; what a run uses, train.py says itself.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return main(argv)
     except InputError as error:

@@ -18,13 +18,15 @@ LEVELS = (1, 2, 3, 4, 5)
 """Degrees of blur; each scene gives one pair of each."""
 
 RADIUS_RANGE = (1.0, 7.0)
-REDUCTION_RANGE = (0.4, 0.85)
+REDUCTION_RANGE = (0.4, 1.0)
+SOFTNESS_RANGE = (0.0, 1.0)
 GAMMA_RANGE = (1.0, 2.2)
 NOISE_RANGE = (0.0, 5.0)
 JPEG_QUALITY_RANGE = (55, 99)
 EDGE_SIGMA = 0.7
-"""`photographic`: blur radius in pixels, reduction before anything else, exponent of linear light, standard deviation
-of noise in grey levels, JPEG quality, softness of the mask's edge in pixels."""
+"""`photographic`: radius of defocus in pixels, reduction before anything else, softness of the lens and the sensor
+(standard deviation in pixels), exponent of linear light, standard deviation of noise in grey levels, JPEG quality,
+softness of the mask's edge in pixels."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,11 @@ def _photographic(image, mask, level, settings, rng) -> SyntheticPair:
     image, mask = _reduce(image, mask, settings, rng)
     image, mask = _to_size(image, mask, settings, rng)
     image, mask = _flip_and_turn(image, mask, rng)
-    kernel = _defocus_kernel(level, rng)
+    softness = rng.uniform(*SOFTNESS_RANGE)
+    kernel = _defocus_kernel(level, softness, rng)
     gamma = rng.uniform(*GAMMA_RANGE)
     light = (image.astype(np.float32) / 255) ** np.float32(gamma)
-    near, far = _defocus(light, mask, kernel)
+    near, far, sharp = (_soften(view, softness) for view in (*_defocus(light, mask, kernel), light))
     gain, offset = rng.uniform(0.8, 1.2), rng.uniform(-15, 15)
     noise = rng.uniform(*NOISE_RANGE) if rng.random() < 0.7 else 0.0
     quality = int(rng.integers(JPEG_QUALITY_RANGE[0], JPEG_QUALITY_RANGE[1] + 1))
@@ -116,7 +119,7 @@ def _photographic(image, mask, level, settings, rng) -> SyntheticPair:
         exposed = expose(linear) + rng.normal(0, noise, linear.shape).astype(np.float32)
         return _through_jpeg(_to_uint8(exposed), quality)
 
-    return SyntheticPair(photograph(near), photograph(far), 1 - mask, _to_uint8(expose(light)))
+    return SyntheticPair(photograph(near), photograph(far), 1 - mask, _to_uint8(expose(sharp)))
 
 
 RECIPES: dict[str, Callable[..., SyntheticPair]] = {"paper": _paper, "photographic": _photographic}
@@ -141,11 +144,17 @@ def _defocus(light, mask, kernel):
     return np.clip(near, 0, 1), np.clip(far, 0, 1)
 
 
-def _defocus_kernel(level, rng):
-    """A disc (three of four) or a Gaussian of equal spread; the five levels cut the radius range evenly on a log
-    scale."""
+def _soften(light, softness):
+    """Softens what is in focus and what is not, as the lens, the colour filter and the enlargement of a camera do."""
+    return light if softness < 0.2 else cv2.GaussianBlur(light, (0, 0), softness)
+
+
+def _defocus_kernel(level, softness, rng):
+    """A disc (three of four) or a Gaussian of equal spread; the levels cut the radius range evenly on a log scale."""
     low, high = np.log(RADIUS_RANGE)
     radius = float(np.exp(low + (high - low) * (level - 1 + rng.random()) / len(LEVELS)))
+    # In a soft photograph a small defocus cannot be seen: the range moves up with the softness.
+    radius += softness
     # A disc of radius r has a standard deviation of r / 2 along each axis.
     return disc_kernel(radius) if rng.random() < 0.75 else gaussian_kernel(radius / 2)
 
