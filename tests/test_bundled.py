@@ -1,0 +1,39 @@
+"""The weights that ship with the project."""
+
+import numpy as np
+
+from data.image_io import read_image
+from data.pairs import find_pairs
+from metrics import compute_all
+from model import load_fuser
+from model.fusion import BUNDLED_WEIGHTS
+from model.weights import load_network, read_sidecar
+
+
+def test_they_are_small_and_match_their_sidecar():
+    assert BUNDLED_WEIGHTS.stat().st_size <= 16 * 2**20
+    content = read_sidecar(BUNDLED_WEIGHTS)
+    assert content["variant"] == "compact"
+    assert content["record"]["config"]["transfer"] is None
+    assert content["record"]["config"]["recipe"] == "photographic"
+    assert load_network(BUNDLED_WEIGHTS).count_params() == content["parameters"]
+
+
+def test_the_model_card_states_the_measured_validation():
+    record = read_sidecar(BUNDLED_WEIGHTS)["record"]
+    best = record["epochs"][int(record["best_epoch"]) - 1]
+    card = (BUNDLED_WEIGHTS.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for figure in (f"{best['val_iou']:.4f}", f"{best['val_accuracy']:.4f}", f"{best['val_q_abf']:.4f}"):
+        assert figure in card
+
+
+def test_lytro(lytro):
+    """The mean over all twenty pairs, with the paper's strategy."""
+    fuser = load_fuser()
+    scores = []
+    for pair in find_pairs(lytro).pairs:
+        near, far = read_image(pair.near), read_image(pair.far)
+        scores.append(compute_all(near, far, fuser(near, far)))
+    assert len(scores) == 20
+    assert np.mean([score["q_abf"] for score in scores]) >= 0.750
+    assert np.mean([score["q_mi"] for score in scores]) >= 8.5
