@@ -224,8 +224,12 @@ class TrainingRun:
         return record
 
     def _record(self) -> dict[str, Any]:
+        config = self.config.to_json()
+        if config["transfer"] is not None:
+            config["transfer"] = Path(config["transfer"]).name  # a record travels; the folder it was made in does not
         return {
-            "config": self.config.to_json(),
+            "config": config,
+            "transferred": self.transferred,
             "training_scenes": len(self.train_source.scenes),
             "validation_scenes": len(self.validation_source.scenes),
             "steps": self.steps_done,

@@ -100,6 +100,24 @@ def test_frozen_layers_stay_and_the_others_move(stepped, batch):
     assert np.any(after["network/encoder1_conv3/kernel"] != before["network/encoder1_conv3/kernel"])
 
 
+@pytest.mark.parametrize("jit", [False, True], ids=["mixed precision", "mixed precision with XLA"])
+def test_mixed_precision(batch, jit):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        network = build_network("compact")
+        optimizer = keras.optimizers.LossScaleOptimizer(make_optimizer("adamw", RATE), initial_scale=2.0)
+        trainer = Trainer(network, optimizer, HybridLoss(), jit=jit)
+        before = trainer.state()
+        report = trainer.step(*batch)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert network.get_layer("encoder2_conv1").compute_dtype == "float16"
+    assert all(output.dtype == "float32" for output in network.outputs)
+    assert np.all(np.isfinite(report))
+    after = trainer.state()
+    assert np.any(after["network/encoder3_conv6/kernel"] != before["network/encoder3_conv6/kernel"])
+
+
 def test_schedules():
     assert make_schedule("constant", 1e-6, 100) == 1e-6
     cosine = make_schedule("cosine", 1.0, 110, warmup_steps=10)
