@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --tensorboard out.")
-    from model.training import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
+    from model import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
 
     md5 = {"vgg19_md5": arguments.vgg19_md5} if arguments.vgg19_md5 else {}
     run = TrainingRun(config, arguments.voc or voc, folder, resume=bool(arguments.resume), **md5)

@@ -1,16 +1,47 @@
 """The network, its training and its use: `from model import load_fuser`."""
 
+import os
+import sys
+import tempfile
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-_HOMES = {"Fuser": "model.fusion", "load_fuser": "model.fusion", "build_network": "model.network"}
+_HOMES = {
+    "Fuser": "model.fusion",
+    "load_fuser": "model.fusion",
+    "build_network": "model.network",
+    "TrainingRun": "model.training",
+}
 
-__all__ = ["Fuser", "build_network", "load_fuser"]
+__all__ = ["Fuser", "TrainingRun", "build_network", "load_fuser"]
 
 
 def __getattr__(name: str) -> Any:
     # TensorFlow takes seconds to load; `--help` and wrong usage need not wait for it.
     if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(_import_quietly(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _import_quietly(module: str) -> ModuleType:
+    """Imports a module and drops what TensorFlow says meanwhile, of absent GPU drivers and the like.
+
+    It speaks below the reach of Python's logging. Should the import fail, what was said is shown.
+    """
+    if "tensorflow" in sys.modules:
+        return import_module(module)
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            imported = import_module(module)
+        except BaseException:
+            said.seek(0)
+            os.write(stderr, said.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+    return imported

@@ -8,6 +8,7 @@ from model.stages import get_variant
 
 CONFIG = "config.json"
 SCENES = "scenes.json"
+TRANSFER = "transfer.json"
 CHECKPOINT = "checkpoint.npz"
 """Names of a run's files that it is resumed from."""
 

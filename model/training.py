@@ -22,7 +22,7 @@ from data.files import write_json
 from data.pipeline import PairSource
 from data.voc import split_scenes
 from model.checkpoint import Progress, load_checkpoint, save_checkpoint
-from model.config import CHECKPOINT, CONFIG, SCENES, TrainingConfig
+from model.config import CHECKPOINT, CONFIG, SCENES, TRANSFER, TrainingConfig
 from model.losses import HybridLoss
 from model.network import build_network
 from model.optimizers import make_optimizer, make_schedule
@@ -153,6 +153,7 @@ class TrainingRun:
             self.trainer.restore(state)
         except ValueError as error:
             raise InputError(f"{self.folder / CHECKPOINT} does not fit: {error}") from error
+        self.transferred = json.loads((self.folder / TRANSFER).read_text(encoding="utf-8"))
         saved = json.loads((self.folder / SCENES).read_text(encoding="utf-8"))
         for part in ("train", "validation"):
             if saved[part] != self.scenes[part]:
@@ -164,7 +165,7 @@ class TrainingRun:
         write_json(self.folder / CONFIG, self.config.to_json())
         write_json(self.folder / SCENES, self.scenes)
         if self.steps_done == 0:
-            write_json(self.folder / "transfer.json", self.transferred)
+            write_json(self.folder / TRANSFER, self.transferred)
             self._checkpoint()
 
     def _train_epoch(self, observe: Observer, checkpoint_steps: int) -> None:

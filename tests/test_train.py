@@ -130,7 +130,7 @@ def test_damaged_runs(runs, capsys, tmp_path):
     assert "there is no run in" in failure(capsys, "--resume", tmp_path)[1]
     folder = tmp_path / "run"
     folder.mkdir()
-    for name in ("config.json", "scenes.json"):
+    for name in ("config.json", "scenes.json", "transfer.json"):
         (folder / name).write_bytes((runs[0] / "whole" / name).read_bytes())
     assert "there is nothing to resume" in failure(capsys, "--resume", folder)[1]
     (folder / "checkpoint.npz").write_bytes((runs[0] / "whole" / "checkpoint.npz").read_bytes()[:1000])
