@@ -7,20 +7,20 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from model.fusion import Fuser
-
 REPEATS = 5
 SIDE = 520
 """Side of the images where none are given: that of the Lytro data set."""
 
 
 def benchmark(
-    load: Callable[[], Fuser], near: np.ndarray | None = None, far: np.ndarray | None = None
+    load: Callable[[], Callable[[np.ndarray, np.ndarray], np.ndarray]],
+    near: np.ndarray | None = None,
+    far: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Times a fuser.
 
     Args:
-        load: Makes the fuser.
+        load: Makes the fuser, importing TensorFlow if that was not done before.
         near: An image to fuse; None takes noise of 520x520, whose content does not change the time.
         far: The other.
 
