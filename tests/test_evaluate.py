@@ -8,12 +8,12 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 
 import evaluate
 from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, run_command
 from data.image_io import write_image
 from metrics import METRICS, compute_all
+from tests.conftest import REPOSITORY
 
 PAIRS = ("cat", "dog")
 FILES = {"per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.tex"}
