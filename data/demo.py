@@ -58,7 +58,7 @@ class DemoScene:
 def rendered_scene() -> DemoScene:
     """Patterned balls on a tiled floor."""
     image, nearness = render_scene()
-    return DemoScene(image, nearness / nearness.max(), focuses=(0.86, 0.22), aperture=9)
+    return DemoScene(image, nearness / nearness.max(), focuses=(0.78, 0.22), aperture=9)
 
 
 def motorcycle_scene() -> DemoScene:
