@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from data.errors import EXIT_DONE, InputError, run_command
 from model.config import ABLATIONS, CHECKPOINT, CONFIG, SCENES, TrainingConfig
+from model.stages import VARIANTS
 
 EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
 
     network = parser.add_argument_group("network")
-    network.add_argument("--variant", default=default.variant, choices=("paper", "compact"))
+    network.add_argument("--variant", default=default.variant, choices=VARIANTS)
     network.add_argument(
         "--ablation", choices=ABLATIONS, help="one of the paper's ablations, on top of the other options"
     )
@@ -65,6 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     loss = parser.add_argument_group("loss and optimisation")
     loss.add_argument("--side-weights", type=float, nargs=5, default=default.side_weights, metavar="W")
     loss.add_argument("--l2-weight", type=float, default=default.l2_weight, help="factor of the L2 term (1)")
+    loss.add_argument("--pair-weight", type=float, default=default.pair_weight, help="factor of the pair term (0)")
+    loss.add_argument("--detail-weighting", action="store_true", help="count pixels by how much the sources differ")
     loss.add_argument("--epochs", type=_positive, default=default.epochs, help="(50)")
     loss.add_argument("--optimizer", default=default.optimizer, choices=("rmsprop", "adamw"))
     loss.add_argument("--learning-rate", type=float, default=default.learning_rate, help="(1e-6)")

@@ -40,6 +40,29 @@ def disc_kernel(radius: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
+def polygon_kernel(radius: float, blades: int, turn: float) -> np.ndarray:
+    """The point spread of an aperture with straight blades: a regular polygon, sum 1.
+
+    Args:
+        radius: Of the disc of equal area, in pixels.
+        blades: Corners, at least 3.
+        turn: Angle of the first corner, in radians.
+
+    Returns:
+        (K, K) float32, K odd.
+    """
+    finer = 4  # drawn so many times larger and reduced: smooth edges
+    corner = radius * np.sqrt(2 * np.pi / (blades * np.sin(2 * np.pi / blades)))
+    half = int(np.ceil(corner + 0.5))
+    side = 2 * half + 1
+    angles = turn + 2 * np.pi * np.arange(blades) / blades
+    corners = corner * np.stack([np.cos(angles), np.sin(angles)], 1) * finer + (side * finer - 1) / 2
+    drawn = np.zeros((side * finer, side * finer), np.uint8)
+    cv2.fillPoly(drawn, [np.rint(corners).astype(np.int32)], 255)
+    kernel = cv2.resize(drawn.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return kernel / kernel.sum()
+
+
 def gaussian_kernel(sigma: float) -> np.ndarray:
     """A Gaussian point spread of standard deviation `sigma` pixels, cut at 3 sigma, sum 1; (K, K) float32, K odd."""
     line = cv2.getGaussianKernel(2 * int(np.ceil(3 * sigma)) + 1, sigma, cv2.CV_32F)
@@ -47,5 +70,5 @@ def gaussian_kernel(sigma: float) -> np.ndarray:
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Filters each channel by a symmetric kernel, the border mirrored; float32 of the image's shape."""
+    """Filters each channel by a kernel, the border mirrored; float32 of the image's shape."""
     return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)

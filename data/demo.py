@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.depth_of_field import defocus_by_depth, render_scene
+from data.depth_of_field import photograph_by_depth, render_scene
 from data.errors import EXIT_DONE, InputError, run_command
 from data.image_io import write_image
 
@@ -34,7 +34,7 @@ class DemoScene:
         image: (H, W, 3) uint8 RGB.
         nearness: (H, W) float32, 0 to 1.
         focuses: Nearness that is sharp in the first and in the second photograph.
-        aperture: See `defocus_by_depth`.
+        aperture: See `photograph_by_depth`.
     """
 
     image: np.ndarray
@@ -47,7 +47,7 @@ class DemoScene:
         rng = np.random.default_rng(seed)
 
         def photograph(focus):
-            image = defocus_by_depth(self.image, self.nearness, focus, self.aperture)
+            image = photograph_by_depth(self.image, self.nearness, focus, self.aperture)
             noisy = image + rng.normal(0, NOISE, image.shape)
             return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 

@@ -1,5 +1,7 @@
 """Photographs with a chosen depth of field, from one sharp image and its depth: pairs with a known truth."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -11,44 +13,60 @@ SMALLEST_RADIUS = 0.3
 """Blur below this radius, in pixels, cannot be seen and is left out."""
 
 
-def defocus_by_depth(image: np.ndarray, nearness: np.ndarray, focus: float, aperture: float) -> np.ndarray:
-    """Photographs a scene through a lens of wide aperture, focused at one depth.
+def photograph_by_depth(image: np.ndarray, nearness: np.ndarray, focus: float, aperture: float) -> np.ndarray:
+    """`defocus_by_depth` of an image as it is in a file, with gamma 2.2; (H, W, 3) uint8 RGB in and out."""
+    light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
+    blurred = defocus_by_depth(light, nearness, focus, aperture)
+    return np.rint(255 * blurred ** np.float32(1 / GAMMA)).astype(np.uint8)
+
+
+def defocus_by_depth(
+    light: np.ndarray,
+    nearness: np.ndarray,
+    focus: float,
+    aperture: float,
+    *,
+    kernel: Callable[[float], np.ndarray] = disc_kernel,
+    layers: int = LAYERS,
+) -> np.ndarray:
+    """Looks at a scene through a lens of wide aperture, focused at one depth.
 
     The scene is cut into layers of nearly equal nearness, and the layers are laid over each other from far to near,
     each blurred by its circle of confusion, colours and outlines alike, so that what is near and out of focus spreads
     over what is behind it.
 
     Args:
-        image: (H, W, 3) uint8 RGB, sharp everywhere.
+        light: (H, W, 3) float32, linear light in [0, 1], sharp everywhere.
         nearness: (H, W) float, proportional to 1 / depth (such as a disparity).
         focus: The nearness that is sharp.
         aperture: Radius of the circle of confusion in pixels for a nearness that differs by 1 from `focus`: it grows
             in proportion.
+        kernel: The point spread of a radius in pixels.
+        layers: Into how many layers the scene is cut.
 
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) float32 in [0, 1].
     """
-    light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
     low, high = float(nearness.min()), float(nearness.max())
-    bounds = np.linspace(low, high, LAYERS + 1)
-    layer_of = np.clip(np.digitize(nearness, bounds) - 1, 0, LAYERS - 1)
+    bounds = np.linspace(low, high, layers + 1)
+    layer_of = np.clip(np.digitize(nearness, bounds) - 1, 0, layers - 1)
     colour = np.zeros_like(light)
     coverage = np.zeros((*nearness.shape, 1), np.float32)
-    for number in range(LAYERS):
+    for number in range(layers):
         layer = (layer_of == number).astype(np.float32)
         if not layer.any():
             continue
         radius = aperture * abs((bounds[number] + bounds[number + 1]) / 2 - focus)
         matte, shade = layer[..., None], light * layer[..., None]
         if radius >= SMALLEST_RADIUS:
-            kernel = disc_kernel(radius)
-            matte, shade = convolve(layer, kernel)[..., None], convolve(shade, kernel)
+            spread = kernel(radius)
+            matte, shade = convolve(layer, spread)[..., None], convolve(shade, spread)
         colour = colour * (1 - matte) + shade
         coverage = coverage * (1 - matte) + matte
     # Where a blurred outline uncovers what the sharp image does not show, the layers leave a gap: what is there is
     # scaled up.
     colour /= np.maximum(coverage, np.float32(1e-3))
-    return np.rint(255 * np.clip(colour, 0, 1) ** np.float32(1 / GAMMA)).astype(np.uint8)
+    return np.clip(colour, 0, 1)
 
 
 def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,7 @@
 """Synthesis of training pairs: one sharp photograph and its mask become two photographs, each out of focus elsewhere.
 
 Two recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
-(ours) imitates a camera: shapes of real defocus, light added in linear intensity, soft transitions, and noise and JPEG
-compression *after* the defocus, since a network trained on stitched JPEGs learns that "no compression noise" means
-"blurred".
+(ours) imitates a camera; see `data/camera.py`.
 """
 
 from collections.abc import Callable
@@ -12,21 +10,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.blur import GAUSSIAN_WINDOW, convolve, disc_kernel, gaussian_kernel, repeated_gaussian
+from data.blur import GAUSSIAN_WINDOW, repeated_gaussian
+from data.camera import take_pair
 
 LEVELS = (1, 2, 3, 4, 5)
 """Degrees of blur; each scene gives one pair of each."""
 
-RADIUS_RANGE = (1.0, 7.0)
 REDUCTION_RANGE = (0.4, 1.0)
-SOFTNESS_RANGE = (0.0, 1.0)
-GAMMA_RANGE = (1.0, 2.2)
-NOISE_RANGE = (0.0, 5.0)
-JPEG_QUALITY_RANGE = (55, 99)
-EDGE_SIGMA = 0.7
-"""`photographic`: radius of defocus in pixels, reduction before anything else, softness of the lens and the sensor
-(standard deviation in pixels), exponent of linear light, standard deviation of noise in grey levels, JPEG quality,
-softness of the mask's edge in pixels."""
+"""`photographic`: by how much a photograph is reduced before anything else."""
 
 
 @dataclass(frozen=True)
@@ -103,60 +94,10 @@ def _photographic(image, mask, level, settings, rng) -> SyntheticPair:
     image, mask = _reduce(image, mask, settings, rng)
     image, mask = _to_size(image, mask, settings, rng)
     image, mask = _flip_and_turn(image, mask, rng)
-    softness = rng.uniform(*SOFTNESS_RANGE)
-    kernel = _defocus_kernel(level, softness, rng)
-    gamma = rng.uniform(*GAMMA_RANGE)
-    light = (image.astype(np.float32) / 255) ** np.float32(gamma)
-    near, far, sharp = (_soften(view, softness) for view in (*_defocus(light, mask, kernel), light))
-    gain, offset = rng.uniform(0.8, 1.2), rng.uniform(-15, 15)
-    noise = rng.uniform(*NOISE_RANGE) if rng.random() < 0.7 else 0.0
-    quality = int(rng.integers(JPEG_QUALITY_RANGE[0], JPEG_QUALITY_RANGE[1] + 1))
-
-    def expose(linear):
-        return (linear ** np.float32(1 / gamma) * 255 - 127.5) * np.float32(gain) + np.float32(127.5 + offset)
-
-    def photograph(linear):
-        exposed = expose(linear) + rng.normal(0, noise, linear.shape).astype(np.float32)
-        return _through_jpeg(_to_uint8(exposed), quality)
-
-    return SyntheticPair(photograph(near), photograph(far), 1 - mask, _to_uint8(expose(sharp)))
+    return SyntheticPair(*take_pair(image, mask, level, len(LEVELS), rng))
 
 
 RECIPES: dict[str, Callable[..., SyntheticPair]] = {"paper": _paper, "photographic": _photographic}
-
-
-def _defocus(light, mask, kernel):
-    """Blurs the background behind a sharp foreground, and the foreground before a sharp background; linear light in
-    and out.
-
-    A background out of focus is hidden by the sharp edge before it: only background light is averaged. A foreground
-    out of focus spreads over its edge, and what shines through there is the background, continued under the edge from
-    its surroundings.
-    """
-    matte = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), EDGE_SIGMA)[..., None]
-    hole = np.float32(1) - matte
-    spread = convolve(hole, kernel)[..., None]
-    background = convolve(light * hole, kernel) / np.maximum(spread, 1e-3)
-    near = matte * light + hole * background
-    spread_matte = np.float32(1) - spread
-    behind = np.where(matte > 0.5, background, light)
-    far = convolve(light * matte, kernel) + (1 - spread_matte) * behind
-    return np.clip(near, 0, 1), np.clip(far, 0, 1)
-
-
-def _soften(light, softness):
-    """Softens what is in focus and what is not, as the lens, the colour filter and the enlargement of a camera do."""
-    return light if softness < 0.2 else cv2.GaussianBlur(light, (0, 0), softness)
-
-
-def _defocus_kernel(level, softness, rng):
-    """A disc (three of four) or a Gaussian of equal spread; the levels cut the radius range evenly on a log scale."""
-    low, high = np.log(RADIUS_RANGE)
-    radius = float(np.exp(low + (high - low) * (level - 1 + rng.random()) / len(LEVELS)))
-    # In a soft photograph a small defocus cannot be seen: the range moves up with the softness.
-    radius += softness
-    # A disc of radius r has a standard deviation of r / 2 along each axis.
-    return disc_kernel(radius) if rng.random() < 0.75 else gaussian_kernel(radius / 2)
 
 
 def _reduce(image, mask, settings, rng):
@@ -201,13 +142,3 @@ def _flip_and_turn(image, mask, rng):
         return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
 
     return turn(image), turn(mask)
-
-
-def _through_jpeg(image, quality):
-    """Compresses and decompresses, with chroma at full or half resolution as the encoder does by default."""
-    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
-
-
-def _to_uint8(values):
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -46,6 +46,8 @@ class TrainingConfig:
     # Loss
     side_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)  # chosen; the paper says "weighted average"
     l2_weight: float = 1.0  # chosen
+    pair_weight: float = 0.0  # ours, off in the paper: a loss of the comparison of both sources
+    detail_weighting: bool = False  # ours, off in the paper: pixels count by how much the sources differ
 
     # Optimisation
     epochs: int = 50  # paper
@@ -72,7 +74,7 @@ class TrainingConfig:
         for name in ("learning_rate", "epochs", "pairs_per_batch", "scenes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, received {getattr(self, name)}.")
-        for name in ("momentum", "weight_decay", "l2_weight"):
+        for name in ("momentum", "weight_decay", "l2_weight", "pair_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be below 0, received {getattr(self, name)}.")
         if self.average is not None and not 0 < self.average < 1:

@@ -2,7 +2,8 @@
 
 Source: Wang, Jin et al., JIFS 2022 (layer-by-layer supervision). Chosen here: equal weights, factor 1 for L2, and
 labels brought to each output's size by averaging, so that a coarse pixel's label is the share of it that is out of
-focus.
+focus. Two terms of ours, off by default: `pair_weight` adds a loss of the comparison of both sources, and
+`detail_weighting` counts a pixel by how much the two sources differ around it.
 """
 
 from collections.abc import Sequence
@@ -13,22 +14,70 @@ import tensorflow as tf
 SIDE_OUTPUTS = 5
 EPSILON = 1e-7
 
+DETAIL_WINDOW = 9
+FULL_DETAIL = 8.0
+LEAST_WEIGHT = 0.1
+"""`detail_weights`: side of the window in pixels, the mean difference in grey levels from which a pixel counts in full,
+and what a pixel counts where there is none."""
 
-def cross_entropy(probability: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+
+def cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
     """Mean over the pixels of -[y log p + (1 - y) log(1 - p)].
 
     Args:
         probability: (N, H, W, 2) float32 softmax; channel 1 = out of focus.
         label: (N, H, W, 1) float32 in [0, 1].
+        weight: (N, H, W, 1) float32, what each pixel counts; None counts all alike.
     """
     log_probability = tf.math.log(tf.clip_by_value(probability, EPSILON, 1.0))
-    return -tf.reduce_mean(label * log_probability[..., 1:] + (1 - label) * log_probability[..., :1])
+    return _mean(-(label * log_probability[..., 1:] + (1 - label) * log_probability[..., :1]), weight)
 
 
-def squared_error(probability: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+def squared_error(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
     """Mean over pixels and classes of (p - y)^2, the L2 term; arguments as for `cross_entropy`."""
     # The two classes sum to 1, so both have the same squared error.
-    return tf.reduce_mean(tf.square(probability[..., 1:] - label))
+    return _mean(tf.square(probability[..., 1:] - label), weight)
+
+
+def pair_cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
+    """Cross entropy of the comparison of two sources: which of them is out of focus.
+
+    The difference of their logits, log(p / (1 - p)), is the logit of "the first source is the blurred one". What one
+    photograph alone cannot tell, such as whether a faint texture is blurred, two can.
+
+    Args:
+        probability: (2n, H, W, 2) float32 softmax: all first sources, then all second ones.
+        label: (2n, H, W, 1) float32 in [0, 1]; the second half is 1 - the first.
+        weight: As for `cross_entropy`.
+    """
+    log_probability = tf.math.log(tf.clip_by_value(probability, EPSILON, 1.0))
+    first, second = tf.split(log_probability[..., 1:] - log_probability[..., :1], 2)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.split(label, 2)[0], first - second)
+    return _mean(losses, None if weight is None else tf.split(weight, 2)[0])
+
+
+def detail_weights(images: tf.Tensor) -> tf.Tensor:
+    """What each pixel counts: in proportion to how much the two sources differ around it, noise apart.
+
+    In a flat region both sources look alike, no one can say which is blurred, and no one sees which was taken.
+
+    Args:
+        images: (2n, H, W, 3) float32 RGB in [0, 255]: all first sources, then all second ones.
+
+    Returns:
+        (2n, H, W, 1) float32 in [0.1, 1], the same for both sources of a pair.
+    """
+    first, second = tf.split(tf.reduce_mean(images, axis=-1, keepdims=True), 2)
+    difference = tf.abs(tf.nn.avg_pool2d(first - second, 3, 1, "SAME"))  # the window takes most of the noise away
+    around = tf.nn.avg_pool2d(difference, DETAIL_WINDOW, 1, "SAME")
+    weight = tf.clip_by_value(around / FULL_DETAIL, LEAST_WEIGHT, 1.0)
+    return tf.concat([weight, weight], 0)
+
+
+def _mean(values, weight):
+    if weight is None:
+        return tf.reduce_mean(values)
+    return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
 
 
 @dataclass(frozen=True)
@@ -39,35 +88,48 @@ class HybridLoss:
         side_weights: One for each side output, coarsest first; divided by their sum. The paper's compare-loss ablation
             is (0, 0, 0, 0, 1) with `l2_weight` 0.
         l2_weight: Factor of the squared error.
+        pair_weight: Factor of `pair_cross_entropy` (ours); 0 leaves it out.
+        detail_weighting: Whether pixels count by `detail_weights` (ours).
     """
 
     side_weights: Sequence[float] = (1.0,) * SIDE_OUTPUTS
     l2_weight: float = 1.0
+    pair_weight: float = 0.0
+    detail_weighting: bool = False
 
     def __post_init__(self):
         if len(self.side_weights) != SIDE_OUTPUTS or min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
             raise ValueError(
                 f"side_weights must be {SIDE_OUTPUTS} numbers >= 0 and not all 0, received {tuple(self.side_weights)}."
             )
-        if self.l2_weight < 0:
-            raise ValueError(f"l2_weight must be >= 0, received {self.l2_weight}.")
+        for name in ("l2_weight", "pair_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be >= 0, received {getattr(self, name)}.")
 
-    def side_losses(self, maps: Sequence[tf.Tensor], label: tf.Tensor) -> list[tf.Tensor]:
+    def side_losses(self, maps: Sequence[tf.Tensor], label: tf.Tensor, images: tf.Tensor) -> list[tf.Tensor]:
         """Loss of each side output.
 
         Args:
-            maps: The network's outputs, (N, H/2^k, W/2^k, 2) float32.
+            maps: The network's outputs, (N, H/2^k, W/2^k, 2) float32; with `pair_weight` or `detail_weighting`, all
+                first sources and then all second ones.
             label: (N, H, W, 1) float32 in {0, 1}; 1 = out of focus.
+            images: (N, H, W, 3) float32 RGB in [0, 255], what the network saw.
 
         Returns:
             A scalar for each map.
         """
-        losses = []
-        for probability in maps:
-            factor = label.shape[1] // probability.shape[1]
-            resized = tf.nn.avg_pool2d(label, factor, factor, "VALID") if factor > 1 else label
-            losses.append(cross_entropy(probability, resized) + self.l2_weight * squared_error(probability, resized))
-        return losses
+        weight = detail_weights(images) if self.detail_weighting else None
+        return [self._side_loss(probability, label, weight) for probability in maps]
+
+    def _side_loss(self, probability, label, weight):
+        factor = label.shape[1] // probability.shape[1]
+        if factor > 1:
+            label = tf.nn.avg_pool2d(label, factor, factor, "VALID")
+            weight = None if weight is None else tf.nn.avg_pool2d(weight, factor, factor, "VALID")
+        loss = cross_entropy(probability, label, weight) + self.l2_weight * squared_error(probability, label, weight)
+        if self.pair_weight:
+            loss += self.pair_weight * pair_cross_entropy(probability, label, weight)
+        return loss
 
     def combine(self, side_losses: Sequence[tf.Tensor]) -> tf.Tensor:
         """The weighted average of the losses of the side outputs, a scalar."""

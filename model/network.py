@@ -7,7 +7,7 @@ Source: Wang, Jin et al., "Color multi-focus image fusion based on transfer lear
 import keras
 from keras import layers
 
-from model.stages import DECODERS, DECONV_KERNEL_SIZE, ENCODERS, KERNEL_SIZE, Variant, get_variant
+from model.stages import DECONV_KERNEL_SIZE, KERNEL_SIZE, get_variant
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 """ImageNet's mean colour, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
@@ -44,7 +44,7 @@ def build_network(
     Reference: Wang, Jin et al., JIFS 2022. Preprocessing is inside: the input is RGB as read from a file.
 
     Args:
-        variant: `"paper"` (the paper's widths) or `"compact"` (an eighth of them).
+        variant: A name in `model.stages.VARIANTS`: `"paper"`, or the narrower `"compact"` and `"light"`.
         batch_norm: Whether batch normalisation follows every convolution; False is the paper's compare-bn ablation,
             and the folded graph of inference.
         initializer: `"glorot"` (the paper) or `"normal"` (its compare-initial ablation).
@@ -63,15 +63,16 @@ def build_network(
         raise ValueError(f"unknown initializer {initializer!r}; there are {', '.join(INITIALIZERS)}.")
     if any(side is not None and side % 32 for side in input_size):
         raise ValueError(f"input_size must be multiples of 32, received {input_size}.")
-    block = _ConvBlock(get_variant(variant), batch_norm, initializer, activation)
+    stages = get_variant(variant)
+    block = _ConvBlock(batch_norm, initializer, activation)
     inputs = keras.Input((*input_size, 3), name="image")
     features = VGGPreprocessing(name="preprocessing")(inputs)
     skips = []
-    for number, stage in enumerate(ENCODERS, start=1):
+    for number, stage in enumerate(stages.encoders, start=1):
         features, skip = block.encoder(features, stage, f"encoder{number}")
         skips.append(skip)
     maps = []
-    for number, (stage, skip) in enumerate(zip(DECODERS, reversed(skips), strict=True), start=1):
+    for number, (stage, skip) in enumerate(zip(stages.decoders, reversed(skips), strict=True), start=1):
         features = block.decoder(features, skip, stage, f"decoder{number}")
         maps.append(block.side_map(features, f"side{number}"))
     return keras.Model(inputs, maps, name=variant)
@@ -80,23 +81,20 @@ def build_network(
 class _ConvBlock:
     """Makes the stages of one network: convolution, batch normalisation, activation."""
 
-    def __init__(self, variant: Variant, batch_norm: bool, initializer: str, activation: str):
-        self.variant = variant
+    def __init__(self, batch_norm: bool, initializer: str, activation: str):
         self.batch_norm = batch_norm
         self.initializer = INITIALIZERS[initializer]
         self.activation = activation
 
     def encoder(self, features, stage, name):
-        width = self.variant.width(stage)
         stride_one = stage.transferred + stage.own
         for number in range(1, stride_one + 1):
-            features = self.conv(features, width, f"{name}_conv{number}", bias=number <= stage.transferred)
-        return self.conv(features, width, f"{name}_conv{stride_one + 1}", strides=2), features
+            features = self.conv(features, stage.width, f"{name}_conv{number}", bias=number <= stage.transferred)
+        return self.conv(features, stage.width, f"{name}_conv{stride_one + 1}", strides=2), features
 
     def decoder(self, features, skip, stage, name):
-        width = self.variant.width(stage)
         deconv = layers.Conv2DTranspose(
-            width,
+            stage.width,
             DECONV_KERNEL_SIZE,
             strides=2,
             padding="same",
@@ -107,7 +105,7 @@ class _ConvBlock:
         features = self._normalize_and_activate(deconv(features), f"{name}_deconv")
         features = layers.Concatenate(name=f"{name}_skip")([features, skip])
         for number in range(1, stage.convs + 1):
-            features = self.conv(features, width, f"{name}_conv{number}")
+            features = self.conv(features, stage.width, f"{name}_conv{number}")
         return features
 
     def conv(self, features, width, name, *, strides=1, bias=False):

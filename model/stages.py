@@ -5,7 +5,8 @@ ones, the last with stride 2), one deconvolution and 8, 8, 8, 6 and 6 convolutio
 convolutions are as wide as their VGG-19 block.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 ALIGNMENT = 32
 """Height and width of the network's input must be multiples of this: five stages of stride 2."""
@@ -52,23 +53,36 @@ DECODERS = (
 
 @dataclass(frozen=True)
 class Variant:
-    """A scaling of the table's widths; `transferable` says whether VGG-19's kernels fit."""
+    """A network: its stages, and whether VGG-19's kernels fit them."""
 
-    width_scale: float
     description: str
+    encoders: tuple[EncoderStage, ...] = ENCODERS
+    decoders: tuple[DecoderStage, ...] = DECODERS
 
     @property
     def transferable(self) -> bool:
-        return self.width_scale == 1
+        return [stage.width for stage in self.encoders] == [stage.width for stage in ENCODERS]
 
-    def width(self, stage: EncoderStage | DecoderStage) -> int:
-        return int(stage.width * self.width_scale)
+
+def _narrowed(divisor: int, *, own: int | None = None, convs: Sequence[int] | None = None) -> dict[str, tuple]:
+    """The paper's stages at 1 / `divisor` of their widths, with `own` convolutions in each encoder and `convs` in the
+    decoders where these are given."""
+    encoders = [replace(s, width=s.width // divisor, own=s.own if own is None else own) for s in ENCODERS]
+    decoders = [replace(s, width=s.width // divisor) for s in DECODERS]
+    if convs is not None:
+        decoders = [replace(s, convs=count) for s, count in zip(decoders, convs, strict=True)]
+    return {"encoders": tuple(encoders), "decoders": tuple(decoders)}
 
 
 VARIANTS = {
-    "paper": Variant(1, "the paper's widths, with VGG-19's convolutions inside"),
-    "compact": Variant(1 / 8, "an eighth of the paper's widths, for CPU and for the bundled weights"),
+    "paper": Variant("the paper's network, with VGG-19's convolutions inside"),
+    "compact": Variant("the paper's graph at an eighth of its widths, for CPU", **_narrowed(8)),
+    "light": Variant(
+        "as compact, with one own convolution an encoder and half the convolutions a decoder: the bundled weights",
+        **_narrowed(8, own=1, convs=(4, 4, 4, 3, 3)),
+    ),
 }
+"""`paper` is the paper's; the other two are ours."""
 
 
 def get_variant(name: str) -> Variant:
@@ -82,17 +96,17 @@ def get_variant(name: str) -> Variant:
     return VARIANTS[name]
 
 
-def receptive_field() -> int:
-    """Theoretical receptive field of the last map, in input pixels (one side of a square); the same for every variant.
+def receptive_field(variant: Variant) -> int:
+    """Theoretical receptive field of the last map, in input pixels (one side of a square).
 
     Walks the longest path, down all encoders and up all decoders: a k x k convolution adds (k - 1) steps of its input,
     a deconvolution of kernel 4 and stride 2 reads 2 x 2 pixels of its input.
     """
     field, step = 1, 1
-    for stage in ENCODERS:
+    for stage in variant.encoders:
         field += (stage.transferred + stage.own + 1) * (KERNEL_SIZE - 1) * step
         step *= 2
-    for stage in DECODERS:
+    for stage in variant.decoders:
         field += (DECONV_KERNEL_SIZE // 2 - 1) * step
         step //= 2
         field += stage.convs * (KERNEL_SIZE - 1) * step

@@ -17,7 +17,7 @@ SIZES = (224, 520)
 544)."""
 
 EXAMPLES = """examples:
-  python -m model.summary                            both variants
+  python -m model.summary                            all variants
   python -m model.summary --variant compact --json   one, for a machine to read"""
 
 
@@ -108,13 +108,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     names = [arguments.variant] if arguments.variant else list(VARIANTS)
     summaries = {name: summarize(name, batch_norm=arguments.batch_norm) for name in names}
+    fields = {name: receptive_field(VARIANTS[name]) for name in names}
     if arguments.json:
         stages = {name: [asdict(stage) for stage in summary] for name, summary in summaries.items()}
-        print(json.dumps({"receptive_field": receptive_field(), "variants": stages}, indent=2))
+        print(json.dumps({"receptive_field": fields, "variants": stages}, indent=2))
         return EXIT_DONE
     for name, summary in summaries.items():
         print(f"{name}: {VARIANTS[name].description}\n\n{format_table(name, summary)}\n")
-    print(f"receptive field of the last map: {receptive_field()} x {receptive_field()} pixels")
+        print(f"receptive field of the last map: {fields[name]} x {fields[name]} pixels\n")
     return EXIT_DONE
 
 

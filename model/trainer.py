@@ -130,10 +130,10 @@ class Trainer:
             yield from ((f"average/{w.path}", a) for w, a in zip(self.network.weights, self.averages, strict=True))
 
     def _gradients_of_batch(self, images, labels):
-        labels = tf.cast(labels, tf.float32)
+        images, labels = tf.cast(images, tf.float32), tf.cast(labels, tf.float32)
         with tf.GradientTape() as tape:
-            maps = self.network(tf.cast(images, tf.float32), training=True)
-            side_losses = self.loss.side_losses(maps, labels)
+            maps = self.network(images, training=True)
+            side_losses = self.loss.side_losses(maps, labels, images)
             loss = self.loss.combine(side_losses)
             if self.kernel_decay:
                 loss += self.kernel_decay * tf.add_n([tf.nn.l2_loss(tf.cast(k, tf.float32)) for k in self._kernels])

@@ -141,7 +141,7 @@ class TrainingRun:
         return Trainer(
             network,
             optimizer,
-            HybridLoss(config.side_weights, config.l2_weight),
+            HybridLoss(config.side_weights, config.l2_weight, config.pair_weight, config.detail_weighting),
             kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
             average=config.average,
             jit=config.jit,

@@ -35,7 +35,7 @@ def validate(predict: Predict, loss: HybridLoss, pairs: Iterable[SyntheticPair])
         images = np.stack([pair.near, pair.far]).astype(np.float32)
         labels = np.stack([pair.label, 1 - pair.label])[..., None].astype(np.float32)
         maps = predict(tf.constant(images))
-        side_losses = loss.side_losses(maps, tf.constant(labels))
+        side_losses = loss.side_losses(maps, tf.constant(labels), tf.constant(images))
         unfocused = maps[-1][..., 1].numpy() > 0.5
         truth = labels[..., 0] > 0.5
         intersection += np.count_nonzero(unfocused & truth)

@@ -81,7 +81,7 @@ def test_help_has_examples_and_needs_no_tensorflow(command):
 def test_summary(capsys):
     assert summarize(["--variant", "compact", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["receptive_field"] == 1095
+    assert report["receptive_field"] == {"compact": 1095}
     stages = report["variants"]["compact"]
     assert sum(stage["parameters"] for stage in stages) == 1_699_714
     assert summarize(["--variant", "compact"]) == 0

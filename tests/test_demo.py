@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data.demo import main, motorcycle_scene, rendered_scene
-from data.depth_of_field import defocus_by_depth, render_scene
+from data.depth_of_field import photograph_by_depth, render_scene
 from data.image_io import read_image
 
 
@@ -12,20 +12,20 @@ def detail(image):
 
 def test_a_plane_in_focus_stays_as_it_is():
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(defocus_by_depth(image, np.full((40, 50), 0.5), focus=0.5, aperture=9), image)
+    np.testing.assert_array_equal(photograph_by_depth(image, np.full((40, 50), 0.5), focus=0.5, aperture=9), image)
 
 
 def test_blur_grows_with_the_distance_from_the_focus():
     image, nearness = render_scene(60, 80)
     flat = np.full_like(nearness, 0.5)
-    results = [detail(defocus_by_depth(image, flat, focus, 10)) for focus in (0.5, 0.4, 0.2, 0.0)]
+    results = [detail(photograph_by_depth(image, flat, focus, 10)) for focus in (0.5, 0.4, 0.2, 0.0)]
     assert results == sorted(results, reverse=True)
 
 
 def test_a_flat_colour_stays_flat_across_outlines():
     image, nearness = render_scene(60, 80)
     gray = np.full_like(image, 120)
-    assert np.abs(defocus_by_depth(gray, nearness, nearness.max(), 12).astype(int) - 120).max() <= 1
+    assert np.abs(photograph_by_depth(gray, nearness, nearness.max(), 12).astype(int) - 120).max() <= 1
 
 
 @pytest.mark.parametrize("make", [rendered_scene, motorcycle_scene])

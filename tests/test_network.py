@@ -6,7 +6,7 @@ from model.network import VGGPreprocessing, build_network
 from model.stages import ENCODERS, VARIANTS, receptive_field
 from model.summary import summarize
 
-PARAMETERS = {"paper": 107_824_586, "compact": 1_699_714}
+PARAMETERS = {"paper": 107_824_586, "compact": 1_699_714, "light": 1_096_770}
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +18,9 @@ def test_every_variant_has_a_pinned_parameter_count():
     assert set(PARAMETERS) == set(VARIANTS)
 
 
-def test_compact_parameters(compact):
-    assert compact.count_params() == PARAMETERS["compact"]
+@pytest.mark.parametrize("variant", ["compact", "light"])
+def test_parameters_of_the_narrow_variants(variant):
+    assert build_network(variant).count_params() == PARAMETERS[variant]
 
 
 def test_paper_parameters_and_multiply_adds():
@@ -46,7 +47,9 @@ def test_first_encoder_parameters_by_hand(compact):
 def test_receptive_field_is_that_of_the_graph():
     # By hand: encoders 7*2*1 + 7*2*2 + 9*2*4 + 9*2*8 + 9*2*16 = 546; deconvolutions 32 + 16 + 8 + 4 + 2 = 62;
     # decoders 8*2*16 + 8*2*8 + 8*2*4 + 6*2*2 + 6*2*1 = 484; side map 2.
-    assert receptive_field() == 1 + 546 + 62 + 484 + 2
+    assert receptive_field(VARIANTS["paper"]) == receptive_field(VARIANTS["compact"]) == 1 + 546 + 62 + 484 + 2
+    # light: 4*2*1 + 4*2*2 + 6*2*4 + 6*2*8 + 6*2*16 = 360, the same 62, 4*2*(16 + 8 + 4) + 3*2*(2 + 1) = 242, and 2.
+    assert receptive_field(VARIANTS["light"]) == 1 + 360 + 62 + 242 + 2
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96)])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.blur import disc_kernel, gaussian_kernel, repeated_gaussian
+from data.blur import disc_kernel, gaussian_kernel, polygon_kernel, repeated_gaussian
 from data.synthesis import LEVELS, SynthesisSettings, synthesize
 from tests.conftest import drawn_photograph
 
@@ -49,6 +49,17 @@ def test_point_spreads_sum_to_one(radius):
         assert standard_deviation(gauss) == pytest.approx(radius / 2, rel=0.05)
 
 
+@pytest.mark.parametrize("blades", [5, 6, 8])
+def test_a_polygon_has_the_area_of_the_disc(blades):
+    # A kernel is even over its area, so the area is 1 / its value inside: pi * 6^2 = 113 pixels.
+    kernel = polygon_kernel(6.0, blades, turn=0.3)
+    assert kernel.sum() == pytest.approx(1, rel=1e-5)
+    assert 1 / np.median(kernel[kernel > 0.5 * kernel.max()]) == pytest.approx(np.pi * 36, rel=0.06)
+    half = kernel.shape[0] // 2
+    centre = (kernel.sum(0) * np.arange(-half, half + 1)).sum()
+    assert abs(centre) < 0.3
+
+
 def test_the_papers_pairs_are_complementary():
     image, mask = sharp()
     pair = synthesize(image, mask, 3, SynthesisSettings(size=64), np.random.default_rng(0))
@@ -86,11 +97,16 @@ def test_the_same_state_gives_the_same_pair(recipe, crop):
 def test_photographs_keep_their_sharp_parts_and_lose_the_others():
     image, mask = sharp(height=320, width=400)
     mask = cv2.resize(mask, (400, 320), interpolation=cv2.INTER_NEAREST)
-    pair = synthesize(image, mask, 5, SynthesisSettings("photographic", 96, True), np.random.default_rng(1))
-    error = {name: np.abs(getattr(pair, name).astype(float) - pair.reference).mean(-1) for name in ("near", "far")}
-    background = pair.label == 1
-    assert error["near"][background].mean() > 2 * error["near"][~background].mean()
-    assert error["far"][~background].mean() > 2 * error["far"][background].mean()
+    blurred, focused = [], []
+    for seed in range(12):
+        pair = synthesize(image, mask, 5, SynthesisSettings("photographic", 96), np.random.default_rng(seed))
+        near, far = (np.abs(view.astype(float) - pair.reference).mean(-1) for view in (pair.near, pair.far))
+        background = pair.label == 1
+        blurred += [near[background].mean(), far[~background].mean()]
+        focused += [near[~background].mean(), far[background].mean()]
+    # Some scenes are nearly flat, some compressed hard, and on a ramp both are a little blurred.
+    assert np.median(np.divide(blurred, focused)) > 1.25
+    assert np.mean(np.array(blurred) > focused) > 0.9
 
 
 @settings(max_examples=25, deadline=None)

@@ -32,7 +32,7 @@ def stepped(batch):
     images, labels = (tf.cast(part, tf.float32) for part in batch)
     with tf.GradientTape() as tape:
         maps = network(images, training=True)
-        value = loss.combine(loss.side_losses(maps, labels))
+        value = loss.combine(loss.side_losses(maps, labels, images))
         kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         value += DECAY / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
     gradients = tape.gradient(value, network.trainable_variables)

@@ -1,0 +1,74 @@
+"""The camera of the recipe `photographic`, and the shapes that are put before it."""
+
+import numpy as np
+import pytest
+
+from data import camera
+from data.blur import disc_kernel
+from data.regions import SHAPES, draw_region
+from tests.conftest import drawn_photograph
+
+
+@pytest.fixture
+def light():
+    return (drawn_photograph(np.random.default_rng(0), 96, 96) / 255).astype(np.float32)
+
+
+def test_two_planes(light):
+    mask = np.zeros((96, 96), np.uint8)
+    mask[:, :48] = 1
+    near, far, label = camera._two_planes(light, mask, 4.0, disc_kernel, None)
+    np.testing.assert_array_equal(label, 1 - mask)
+    # Away from the edge the sharp side of each is the scene itself, and the other side is not.
+    np.testing.assert_allclose(near[:, :40], light[:, :40], atol=1e-6)
+    np.testing.assert_allclose(far[:, 56:], light[:, 56:], atol=1e-6)
+    assert np.abs(near - light)[:, 56:].mean() > 0.01
+    assert np.abs(far - light)[:, :40].mean() > 0.01
+
+
+def test_what_is_out_of_focus_before_the_rest_spreads_and_what_is_behind_does_not():
+    light = np.zeros((64, 64, 3), np.float32)
+    light[:, :32] = 1  # white before black
+    mask = (light[..., 0] > 0).astype(np.uint8)
+    near, far, _ = camera._two_planes(light, mask, 5.0, disc_kernel, None)
+    assert near[:, 40:].max() < 1e-6  # the sharp edge hides: no white in the black
+    # 2.5 pixels beyond the edge a disc of 5 reaches back over half its radius: (pi / 3 - sin 60 cos 60) / pi.
+    assert far[32, 34, 0] == pytest.approx(0.1955, abs=0.03)
+
+
+def test_ramps_are_sharp_where_they_are_focused(light):
+    rng = np.random.default_rng(3)
+    near, far, label = camera._two_ramps(light, np.zeros((96, 96), np.uint8), 5.0, disc_kernel, rng)
+    assert 0 < label.mean() < 1
+    error = [np.abs(view - light).mean(-1) for view in (near, far)]
+    assert error[0][label == 1].mean() > error[1][label == 1].mean()
+    assert error[1][label == 0].mean() > error[0][label == 0].mean()
+
+
+def test_development_keeps_a_grey_surface():
+    grey = np.full((64, 64, 3), 0.5, np.float32)
+    for seed in range(5):
+        develop = camera._Development(np.float32(1), np.random.default_rng(seed))
+        picture = develop(grey)
+        assert picture.dtype == np.uint8
+        assert picture.mean() == pytest.approx(develop.expose(grey).mean(), abs=1.5)
+        if develop.noise > 1:
+            assert picture.std() > 0.2
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes(shape):
+    shares = []
+    for seed in range(30):
+        region = shape(96, np.random.default_rng(seed))
+        assert region.shape == (96, 96)
+        assert set(np.unique(region)) <= {0, 1}
+        shares.append(region.mean())
+    assert 0.02 < np.mean(shares) < 0.7
+
+
+def test_a_drawn_foreground_leaves_the_rest():
+    image = drawn_photograph(np.random.default_rng(0), 96, 96)
+    changed, shape = draw_region(image, np.random.default_rng(1))
+    np.testing.assert_array_equal(changed[shape == 0], image[shape == 0])
+    assert np.any(changed[shape == 1] != image[shape == 1])
