@@ -12,7 +12,7 @@ from tqdm import tqdm
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
 from data.files import atomic_path, make_folder
 from data.image_io import IMAGE_SUFFIXES, read_image
-from data.pairs import Pair, find_pairs
+from data.stacks import Stack, find_pairs
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
 from metrics.color import COLOR_MODES, require_equal_shapes
 from metrics.tables import Scores, pair_table, per_pair_csv, summary_csv, summary_table, to_json
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folders = _unique(parser, "--fused", arguments.fused)
     variants = _choose_variants(parser, arguments)
     listing = find_pairs(arguments.source)
-    shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.pairs])
+    shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
     images = {method: _list_images(Path(folder)) for method, folder in folders.items()}
     references = _list_images(arguments.reference) if arguments.reference else None
     make_folder(arguments.output)
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"warning: {problem}", file=sys.stderr)
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
-    for pair in tqdm(listing.pairs, unit="pair", disable=arguments.quiet):
+    for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
         for method, row in _score_pair(pair, images, references, variants, arguments.color).items():
             results[method][pair.name] = row
     labels = {method: _label(method, files, results[method]) for method, files in images.items()}
@@ -186,7 +186,7 @@ def _find_image(name: str, files: Images) -> Path:
 
 
 def _score_pair(
-    pair: Pair, images: dict[str, Images], references: Images | None, variants: dict[str, str], color: str
+    pair: Stack, images: dict[str, Images], references: Images | None, variants: dict[str, str], color: str
 ) -> dict[str, dict[str, float | str]]:
     """Method to metric to value, or to the reason of its failure, for one pair."""
     try:

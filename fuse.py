@@ -1,4 +1,4 @@
-"""Fuses two photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."""
+"""Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."""
 
 import argparse
 import json
@@ -11,13 +11,14 @@ from tqdm import tqdm
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
 from data.files import make_folder, write_json
 from data.image_io import checked_suffix, read_image, write_image
-from data.pairs import Pair, check_pair, find_pairs
+from data.stacks import Stack, check_stack, find_pairs, find_stacks
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
-  python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, candidates
-  python fuse.py -i photographs -o fused               every pair NAME-A, NAME-B in a folder
-  python fuse.py A.jpg B.jpg -o fused.png --size 224   the paper's protocol: maps at 224x224
+  python fuse.py A.jpg B.jpg C.jpg -o fused.png        three, or as many as there are
+  python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
+  python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ... in a folder
+  python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
@@ -27,16 +28,22 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="two images: A (near) and B (far)")
-    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of pairs, in place of two images")
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene")
+    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of images")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
     parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
     parser.add_argument(
+        "--strategy",
+        default="refined",
+        choices=("refined", "paper"),
+        help="refined (ours, the default) compares the images at each pixel; paper is the paper's logic for two",
+    )
+    parser.add_argument(
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
     )
     parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
-    parser.add_argument("--save-maps", action="store_true", help="also write M1, M2, M4, M5, F1, F2 and their Q_ABF")
+    parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
@@ -52,13 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.benchmark:
         return _benchmark(arguments)
     if arguments.input is not None:
-        listing = find_pairs(arguments.input)
+        listing = find_pairs(arguments.input) if arguments.strategy == "paper" else find_stacks(arguments.input)
         make_folder(arguments.output)
-        jobs = [(pair, arguments.output / f"{pair.name}.{arguments.format}") for pair in listing.pairs]
+        jobs = [(stack, arguments.output / f"{stack.name}.{arguments.format}") for stack in listing.stacks]
         problems = listing.problems
     else:
         checked_suffix(arguments.output)
-        jobs, problems = [(check_pair(*arguments.images), arguments.output)], []
+        jobs, problems = [(check_stack(*arguments.images), arguments.output)], []
     _protect_sources(jobs)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
@@ -77,19 +84,21 @@ def _check_usage(parser, arguments):
     if arguments.size is not None and arguments.size < 32:
         parser.error(f"--size must be at least 32, received {arguments.size}.")
     if arguments.input is not None and arguments.images:
-        parser.error("give either two images or -i DIR, not both.")
+        parser.error("give either images or -i DIR, not both.")
     if arguments.benchmark:
         if len(arguments.images) not in (0, 2) or arguments.input is not None:
             parser.error("--benchmark takes two images or none.")
         return
-    if arguments.input is None and len(arguments.images) != 2:
+    if arguments.input is None and len(arguments.images) < 2:
         parser.error(f"two images are needed, received {len(arguments.images)}; or give a folder with -i DIR.")
+    if arguments.strategy == "paper" and len(arguments.images) > 2:
+        parser.error(f"--strategy paper fuses two images, received {len(arguments.images)}.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
 
-def _protect_sources(jobs: list[tuple[Pair, Path]]) -> None:
-    sources = {path.resolve() for pair, _ in jobs for path in (pair.near, pair.far)}
+def _protect_sources(jobs: list[tuple[Stack, Path]]) -> None:
+    sources = {path.resolve() for stack, _ in jobs for path in stack.images}
     for _, output in jobs:
         if output.resolve() in sources:
             raise InputError(f"{output} is one of the source images; choose another output.")
@@ -99,37 +108,34 @@ def _load(arguments):
     from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
     given = {"weights": arguments.weights} if arguments.weights else {}
-    return load_fuser(size=arguments.size, **given)
+    return load_fuser(strategy=arguments.strategy, size=arguments.size, **given)
 
 
 def _fuse_all(fuser, jobs, arguments) -> Iterator[dict]:
     """Fuses job by job; one that fails is reported by name and the others go on."""
     silent = arguments.quiet or arguments.json or len(jobs) == 1
-    for pair, output in tqdm(jobs, unit="pair", disable=silent):
-        result = {"pair": pair.name, "near": str(pair.near), "far": str(pair.far)}
+    for stack, output in tqdm(jobs, unit="scene", disable=silent):
+        result = {"name": stack.name, "sources": [str(path) for path in stack.images]}
         try:
-            yield {**result, **_fuse_one(fuser, pair, output, arguments)}
+            yield {**result, **_fuse_one(fuser, stack, output, arguments)}
         except (InputError, OSError) as error:
-            tqdm.write(f"error: {pair.name}: {error}", file=sys.stderr)
+            tqdm.write(f"error: {stack.name}: {error}", file=sys.stderr)
             yield {**result, "error": str(error)}
 
 
-def _fuse_one(fuser, pair: Pair, output: Path, arguments) -> dict:
-    near, far = (read_image(path, alpha=arguments.alpha) for path in (pair.near, pair.far))
-    checked_suffix(output, near.dtype)
-    decision = fuser.decide(near, far)
-    summary = {"output": str(output), "q_abf": decision.q_abf, "chosen": decision.chosen}
-    if arguments.save_maps:
-        for name, image in {**decision.maps, **decision.candidates}.items():
-            write_image(
-                output.with_name(f"{output.stem}-{name}.png"),
-                image.astype("uint8") * 255 if image.dtype == bool else image,
-            )
-        write_json(output.with_name(f"{output.stem}-decision.json"), summary)
-    if arguments.panel:
-        from model.panel import draw_panel
+def _fuse_one(fuser, stack: Stack, output: Path, arguments) -> dict:
+    images = [read_image(path, alpha=arguments.alpha) for path in stack.images]
+    checked_suffix(output, images[0].dtype)
+    decision = fuser.decide(*images)
+    summary = {"output": str(output), **decision.summary()}
+    if arguments.save_maps or arguments.panel:
+        from model.pictures import draw_panel, write_maps
 
-        draw_panel(output.with_name(f"{output.stem}-panel.png"), near, far, decision, pair.name)
+        if arguments.save_maps:
+            write_maps(output, decision)
+            write_json(output.with_name(f"{output.stem}-decision.json"), summary)
+        if arguments.panel:
+            draw_panel(output.with_name(f"{output.stem}-panel.png"), images, decision, stack.name)
     write_image(output, decision.fused)
     return summary
 

@@ -142,6 +142,20 @@ def write_image(path: str | os.PathLike, image: np.ndarray, quality: int = 95) -
             _save_8_bit(temporary, image, suffix, quality)
 
 
+def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.ndarray) -> None:
+    """Writes an indexed PNG, as VOC's masks are: its values are numbers, shown in colours.
+
+    Args:
+        path: The file to write, ending in .png.
+        indices: (H, W) uint8.
+        colors: (256, 3) uint8 RGB.
+    """
+    picture = Image.fromarray(indices, "L")
+    picture.putpalette(colors.tobytes())
+    with atomic_path(path) as temporary:
+        picture.save(temporary, "PNG")
+
+
 def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8) -> str:
     """Checks that an image of this data type can be written under this name, so that a command can say so at its start.
 

@@ -7,6 +7,7 @@ filter.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,10 @@ class PaperDecision:
     @property
     def fused(self) -> np.ndarray:
         return self.candidates[self.chosen]
+
+    def summary(self) -> dict[str, Any]:
+        """Q_ABF of the candidates and which was chosen, for a report."""
+        return {"strategy": "paper", "q_abf": self.q_abf, "chosen": self.chosen}
 
 
 def refine(near_map: np.ndarray, far_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
-"""Fusion as a function: two arrays in, one array out."""
+"""Fusion as a function: arrays in, one array out."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import tensorflow as tf
 from data.errors import InputError
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
+from model.refinement import RefinedDecision, compare, compose, remove_islands
 from model.stages import ALIGNMENT
 from model.weights import load_network
 
@@ -18,12 +20,19 @@ BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "compact.weights.h5"
 MINIMUM_SIDE = 32
 """Shortest side of an image to fuse, in pixels: below it a single step of the coarsest maps would cover the image."""
 
+MOST_IMAGES = 255
+"""Labels are 8-bit numbers."""
+
 BATCH_PIXELS = 4_000_000
-"""Up to so many pixels each, both sources go through the network in one batch; larger ones one after the other, to
-halve the memory."""
+"""Up to so many pixels each, sources go through the network two by two; larger ones one by one, to halve the memory."""
+
+STRATEGIES = ("refined", "paper")
+"""`refined` (ours, the default) compares the sources at each pixel; `paper` is the paper's logic, for two sources."""
 
 
-def load_fuser(weights: Path | str = BUNDLED_WEIGHTS, *, size: int | None = None) -> "Fuser":
+def load_fuser(
+    weights: Path | str = BUNDLED_WEIGHTS, *, strategy: str = STRATEGIES[0], size: int | None = None
+) -> "Fuser":
     """Loads weights and compiles the network, once for any number of images of any sizes.
 
     >>> fuser = load_fuser()
@@ -31,70 +40,84 @@ def load_fuser(weights: Path | str = BUNDLED_WEIGHTS, *, size: int | None = None
 
     Args:
         weights: A weights file with its sidecar; the default is the one that ships with the project.
+        strategy: A name in `STRATEGIES`.
         size: None works at the images' own resolution; a number resizes them to size x size for the maps, as the paper
             does with 224.
 
     Raises:
         InputError: if the weights cannot be used.
     """
-    return Fuser(load_network(weights), size=size)
+    return Fuser(load_network(weights), strategy=strategy, size=size)
 
 
 class Fuser:
-    """Fuses pairs of images with one network.
+    """Fuses the images of a scene with one network.
 
     Args:
         network: Made by `build_network`, with weights.
+        strategy: As for `load_fuser`.
         size: As for `load_fuser`.
     """
 
-    def __init__(self, network: keras.Model, *, size: int | None = None):
+    def __init__(self, network: keras.Model, *, strategy: str = STRATEGIES[0], size: int | None = None):
+        if strategy not in STRATEGIES:
+            raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
         if size is not None and size < MINIMUM_SIDE:
             raise InputError(f"the size must be at least {MINIMUM_SIDE}, received {size}.")
         self._predict = make_predictor(network)
         self._size = size
+        self._strategy = strategy
 
-    def __call__(self, near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        """Fuses two images of one scene by the paper's strategy.
+    def __call__(self, *images: np.ndarray) -> np.ndarray:
+        """Fuses the images of one scene.
 
         Args:
-            near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, at least 32 pixels a side.
-            far: The same scene, focused elsewhere; the same shape and type.
+            images: Two or more, each focused elsewhere: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape
+                and type, at least 32 pixels a side. The strategy `paper` takes two.
 
         Returns:
             The fused image, of the same shape and type; every pixel is that of one of the sources.
 
         Raises:
-            InputError: if the two differ in shape or type, or cannot be used.
+            InputError: if they differ in shape or type, or cannot be used.
         """
-        return self.decide(near, far).fused
+        return self.decide(*images).fused
 
-    def decide(self, near: np.ndarray, far: np.ndarray) -> PaperDecision:
-        """As calling it, with the maps, both candidates and their Q_ABF."""
-        near_map, far_map = self.unfocused(near, far) > 0.5
-        return decide(near, far, near_map, far_map)
+    def decide(self, *images: np.ndarray) -> PaperDecision | RefinedDecision:
+        """As calling it, with what led to the result."""
+        if self._strategy == "paper":
+            if len(images) != 2:
+                raise InputError(f"the paper's strategy fuses two images, received {len(images)}.")
+            near_map, far_map = self.unfocused(*images) > 0.5
+            return decide(*images, near_map, far_map)
+        _check(images)
+        labels = remove_islands(compare(self._maps(images)))
+        return RefinedDecision(labels, compose(images, labels))
 
-    def unfocused(self, near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        """Predicts where each of two images is out of focus.
+    def unfocused(self, *images: np.ndarray) -> np.ndarray:
+        """Predicts where each image is out of focus.
 
         Args:
-            near: As for a call.
-            far: As for a call.
+            images: As for a call.
 
         Returns:
-            (2, H, W) float32, the probability that the pixel of `near` and of `far` is out of focus.
+            (N, H, W) float32, the probability that a pixel of each image is out of focus.
         """
-        _check(near, far)
-        inputs = [self._prepare(image) for image in (near, far)]
-        if near.shape[0] * near.shape[1] <= BATCH_PIXELS:
-            maps = self._predict(tf.constant(np.stack(inputs))).numpy()
-        else:
-            maps = np.concatenate([self._predict(tf.constant(image[None])).numpy() for image in inputs])
-        height, width = near.shape[:2]
-        if self._size is None:
-            return maps[:, :height, :width]
-        maps = maps[:, : self._size, : self._size]
-        return np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in maps])
+        _check(images)
+        return np.stack(list(self._maps(images)))
+
+    def _maps(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """The map of each image in turn, (H, W) float32."""
+        height, width = images[0].shape[:2]
+        together = 2 if height * width <= BATCH_PIXELS else 1
+        for first in range(0, len(images), together):
+            inputs = np.stack([self._prepare(image) for image in images[first : first + together]])
+            for probability in self._predict(tf.constant(inputs)).numpy():
+                if self._size is None:
+                    yield probability[:height, :width]
+                else:
+                    inside = probability[: self._size, : self._size]
+                    yield cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def _prepare(self, image: np.ndarray) -> np.ndarray:
         """Brings an image to (H', W', 3) float32 RGB in [0, 255], mirrored at the lower and right border to multiples
@@ -110,16 +133,19 @@ class Fuser:
         return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT_101)
 
 
-def _check(near, far):
-    for image in (near, far):
+def _check(images):
+    if not 2 <= len(images) <= MOST_IMAGES:
+        raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(images)}.")
+    first = images[0]
+    for image in images:
         if image.dtype not in (np.uint8, np.uint16):
             raise InputError(f"images must be uint8 or uint16, received {image.dtype}.")
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
             raise InputError(f"images must be (H, W, 3) RGB or (H, W) gray, received the shape {image.shape}.")
-    if near.shape != far.shape or near.dtype != far.dtype:
-        raise InputError(f"both images must be of one size and kind: one is {_kind(near)}, the other {_kind(far)}.")
-    if min(near.shape[:2]) < MINIMUM_SIDE:
-        raise InputError(f"images must be at least {MINIMUM_SIDE} pixels high and wide, received {_kind(near)}.")
+        if image.shape != first.shape or image.dtype != first.dtype:
+            raise InputError(f"all images must be of one size and kind: one is {_kind(first)}, another {_kind(image)}.")
+    if min(first.shape[:2]) < MINIMUM_SIDE:
+        raise InputError(f"images must be at least {MINIMUM_SIDE} pixels high and wide, received {_kind(first)}.")
 
 
 def _kind(image):

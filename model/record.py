@@ -27,7 +27,15 @@ def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:
     figure.suptitle(title)
     panels = (
         ("loss", {"training": "loss", "validation": "val_loss"}),
-        ("map", {"training accuracy": "accuracy", "accuracy": "val_accuracy", "IoU": "val_iou"}),
+        (
+            "map",
+            {
+                "training accuracy": "accuracy",
+                "accuracy": "val_accuracy",
+                "IoU": "val_iou",
+                "compared": "val_compared_accuracy",
+            },
+        ),
         ("fused image", {"Q_ABF": "val_q_abf", "SSIM": "val_ssim"}),
     )
     epochs = [row["epoch"] for row in rows]

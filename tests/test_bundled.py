@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.image_io import read_image
-from data.pairs import find_pairs
+from data.stacks import find_pairs
 from metrics import compute_all
 from model import load_fuser
 from model.fusion import BUNDLED_WEIGHTS
@@ -31,7 +31,7 @@ def test_lytro(lytro):
     """The mean over all twenty pairs, with the paper's strategy."""
     fuser = load_fuser()
     scores = []
-    for pair in find_pairs(lytro).pairs:
+    for pair in find_pairs(lytro).stacks:
         near, far = read_image(pair.near), read_image(pair.far)
         scores.append(compute_all(near, far, fuser(near, far)))
     assert len(scores) == 20

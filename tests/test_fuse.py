@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
 from data.demo import main as make_demo
 from data.errors import run_command
-from data.image_io import read_image, write_image
+from data.image_io import read_image, read_index_image, write_image
 from fuse import main
 from metrics import compute
 from tests.conftest import REPOSITORY
@@ -35,9 +36,9 @@ def failure(capsys, *arguments):
     return code, capsys.readouterr().err
 
 
-def test_two_images(pair, tmp_path, capsys):
+def test_the_papers_strategy(pair, tmp_path, capsys):
     output = tmp_path / "new" / "fused.png"
-    assert fuse(*pair, "-o", output, "--save-maps", "--panel") == 0
+    assert fuse(*pair, "-o", output, "--strategy", "paper", "--save-maps", "--panel") == 0
     assert "1 of 1 fused" in capsys.readouterr().out
     near, far, fused = (read_image(path) for path in (*pair, output))
     assert fused.shape == near.shape
@@ -54,6 +55,32 @@ def test_two_images(pair, tmp_path, capsys):
     assert decision["q_abf"][decision["chosen"]] == max(decision["q_abf"].values())
 
 
+def test_the_refined_strategy(pair, tmp_path):
+    output = tmp_path / "fused.png"
+    assert fuse(*pair, "-o", output, "--save-maps", "--panel", "--quiet") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("fused.png", "fused-labels.png", "fused-decision.json", "fused-panel.png")
+    }
+    near, far, fused = (read_image(path) for path in (*pair, output))
+    labels = read_index_image(tmp_path / "fused-labels.png")
+    np.testing.assert_array_equal(fused, np.where(labels[..., None] == 1, far, near))
+    shares = json.loads((tmp_path / "fused-decision.json").read_text())["shares"]
+    assert shares == pytest.approx([(labels == 0).mean(), (labels == 1).mean()], abs=1e-4)
+
+
+def test_a_stack_of_three(pair, tmp_path):
+    near, far = (read_image(path) for path in pair)
+    blurred = cv2.GaussianBlur(near, (0, 0), 5)
+    for name, image in (("ball-A", near), ("ball-B", far), ("ball-C", blurred)):
+        write_image(tmp_path / "in" / f"{name}.png", image)
+    assert fuse("-i", tmp_path / "in", "-o", tmp_path / "out", "--save-maps", "--panel", "--quiet") == 0
+    labels = read_index_image(tmp_path / "out" / "ball-labels.png")
+    assert (labels == 2).mean() < 0.02
+    assert fuse(*pair, "-o", tmp_path / "two.png", "--quiet") == 0
+    same = read_image(tmp_path / "out" / "ball.png") == read_image(tmp_path / "two.png")
+    assert same.mean() > 0.98
+
+
 def test_a_folder_with_one_bad_pair(pair, tmp_path, capsys):
     folder = tmp_path / "in"
     near, far = (read_image(path) for path in pair)
@@ -65,7 +92,7 @@ def test_a_folder_with_one_bad_pair(pair, tmp_path, capsys):
     assert fuse("-i", folder, "-o", tmp_path / "out", "--json") == 1
     captured = capsys.readouterr()
     report = json.loads(captured.out)
-    assert [result["pair"] for result in report["results"]] == ["one", "two"]
+    assert [result["name"] for result in report["results"]] == ["one", "two"]
     assert "damaged or cut short" in report["results"][1]["error"]
     assert "orphan" in report["problems"][0]
     assert "Traceback" not in captured.err
@@ -169,6 +196,7 @@ def test_weights_that_cannot_be_used(pair, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["A", "B", "C", "-o", "X.png", "--strategy", "paper"], "fuses two images, received 3"),
         ([], "two images are needed, received 0"),
         (["A.png"], "received 1"),
         (["A.png", "B.png"], "-o PATH is needed"),

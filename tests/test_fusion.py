@@ -1,5 +1,6 @@
 """Fusion as a function, with the bundled weights."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,11 +10,12 @@ from data.demo import rendered_scene
 from data.errors import InputError
 from metrics.reference import psnr
 from model import load_fuser
+from model.fusion import STRATEGIES
 
 
-@pytest.fixture(scope="module")
-def fuser():
-    return load_fuser()
+@pytest.fixture(scope="module", params=STRATEGIES)
+def fuser(request):
+    return load_fuser(strategy=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,14 @@ def test_swapping_the_sources_changes_nothing(fuser, photographs):
     np.testing.assert_array_equal(fuser(near, far), fuser(far, near))
 
 
+def test_a_source_that_is_nowhere_the_sharpest_changes_little(photographs):
+    fuser = load_fuser(strategy="refined")
+    near, far = photographs
+    blurred = cv2.GaussianBlur(far, (0, 0), 5)
+    two, three = fuser.decide(near, far).labels, fuser.decide(near, far, blurred).labels
+    assert np.mean(two == three) > 0.98
+
+
 def test_sixteen_bits_and_gray(fuser, photographs):
     near, far = photographs
     wide = [image.astype(np.uint16) * 257 for image in photographs]
@@ -80,10 +90,9 @@ def test_the_papers_size(photographs):
 def test_any_size_comes_back(fuser, height, width, seed):
     rng = np.random.default_rng(seed)
     near, far = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
-    decision = fuser.decide(near, far)
-    assert decision.fused.shape == near.shape
-    assert all(one.shape == (height, width) for one in decision.maps.values())
-    assert np.all(np.all(decision.fused == near, -1) | np.all(decision.fused == far, -1))
+    fused = fuser(near, far)
+    assert fused.shape == near.shape
+    assert np.all(np.all(fused == near, -1) | np.all(fused == far, -1))
 
 
 def image(*shape, dtype=np.uint8):
@@ -93,9 +102,9 @@ def image(*shape, dtype=np.uint8):
 @pytest.mark.parametrize(
     ("near", "far", "message"),
     [
-        (image(40, 50, 3), image(40, 51, 3), "one is 50x40 RGB uint8, the other 51x40 RGB uint8"),
-        (image(40, 50, 3), image(40, 50), "one is 50x40 RGB uint8, the other 50x40 gray uint8"),
-        (image(40, 50), image(40, 50, dtype=np.uint16), "gray uint8, the other 50x40 gray uint16"),
+        (image(40, 50, 3), image(40, 51, 3), "one is 50x40 RGB uint8, another 51x40 RGB uint8"),
+        (image(40, 50, 3), image(40, 50), "one is 50x40 RGB uint8, another 50x40 gray uint8"),
+        (image(40, 50), image(40, 50, dtype=np.uint16), "gray uint8, another 50x40 gray uint16"),
         (image(40, 50, 4), image(40, 50, 4), r"received the shape \(40, 50, 4\)"),
         (image(31, 50, 3), image(31, 50, 3), "at least 32 pixels high and wide, received 50x31"),
         (image(40, 50, 3, dtype=np.float32), image(40, 50, 3, dtype=np.float32), "must be uint8 or uint16"),
@@ -106,6 +115,16 @@ def test_what_cannot_be_fused(fuser, near, far, message):
         fuser(near, far)
 
 
-def test_a_size_too_small(fuser):
+def test_how_many_images(fuser):
+    one = image(40, 50)
+    with pytest.raises(InputError, match="received 1"):
+        fuser(one)
+    with pytest.raises(InputError, match="received 3"):
+        load_fuser(strategy="paper")(one, one, one)
+
+
+def test_bad_settings():
+    with pytest.raises(InputError, match="one of refined, paper, received 'other'"):
+        load_fuser(strategy="other")
     with pytest.raises(InputError, match="at least 32, received 16"):
         load_fuser(size=16)

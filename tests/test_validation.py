@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from data.synthesis import SynthesisSettings, SyntheticPair, synthesize
 from metrics import compute
+from metrics.reference import psnr
 from model.losses import HybridLoss
 from model.validation import validate
 from tests.conftest import drawn_photograph
@@ -34,6 +35,7 @@ def test_a_perfect_network():
     result = validate(oracle, HybridLoss(), pairs)
     assert result["accuracy"] == 1
     assert result["iou"] == 1
+    assert result["compared_accuracy"] == 1
     assert result["loss_side5"] == pytest.approx(0, abs=1e-5)
     assert result["ssim"] == pytest.approx(1)
     assert np.isnan(result["psnr"])  # the paper's pairs are restored to the last bit: infinitely many dB
@@ -47,6 +49,8 @@ def test_a_network_that_calls_everything_sharp():
     # Each pixel is out of focus in exactly one of the two, so half of the maps is right and no true pixel is found.
     assert result["accuracy"] == 0.5
     assert result["iou"] == 0
+    # Where both are as likely the first is taken.
+    assert result["compared_psnr"] == pytest.approx(psnr(pairs[0].reference, pairs[0].near))
     entropy = -(np.log(0.25) + np.log(0.75)) / 2
     assert result["loss_side5"] == pytest.approx(entropy + (0.75**2 + 0.25**2) / 2, rel=1e-5)
 

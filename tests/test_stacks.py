@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from data.errors import InputError
-from data.pairs import Pair, check_pair, find_pairs, natural_key
+from data.stacks import Stack, check_stack, find_pairs, find_stacks, natural_key
 
 
 def images(folder: Path, *names: str, size: tuple[int, int] = (6, 4)) -> None:
@@ -14,7 +14,7 @@ def images(folder: Path, *names: str, size: tuple[int, int] = (6, 4)) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return [pair.name for pair in find_pairs(folder).pairs]
+    return [pair.name for pair in find_pairs(folder).stacks]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 def test_every_ending_is_known(tmp_path, near, far):
     images(tmp_path, f"scene_7{near}.png", f"scene_7{far}.jpg")
     listing = find_pairs(tmp_path)
-    assert listing.pairs == [Pair("scene_7", tmp_path / f"scene_7{near}.png", tmp_path / f"scene_7{far}.jpg")]
+    assert listing.stacks == [Stack("scene_7", (tmp_path / f"scene_7{near}.png", tmp_path / f"scene_7{far}.jpg"))]
     assert listing.problems == []
 
 
@@ -38,7 +38,7 @@ def test_other_files_and_subfolders_do_not_disturb(tmp_path):
     images(tmp_path, "x-A.png", "x-B.png", "triple/x-A.png", "triple/x-C.png", ".y-A.png")
     (tmp_path / "notes-A.txt").write_text("x")
     listing = find_pairs(tmp_path)
-    assert [pair.name for pair in listing.pairs] == ["x"] and listing.problems == []
+    assert [pair.name for pair in listing.stacks] == ["x"] and listing.problems == []
 
 
 @pytest.mark.parametrize(("first", "second"), [("A", "B"), ("b", "a"), ("1", "2"), ("far", "near")])
@@ -46,16 +46,16 @@ def test_two_folders_with_equal_names(tmp_path, first, second):
     images(tmp_path, *(f"{side}/{number}.png" for side in (first, second) for number in ("1", "2", "10")))
     images(tmp_path, "other/1.png")
     listing = find_pairs(tmp_path)
-    assert [pair.name for pair in listing.pairs] == ["1", "2", "10"] and listing.problems == []
+    assert [pair.name for pair in listing.stacks] == ["1", "2", "10"] and listing.problems == []
     near_folder = {"A": "A", "b": "a", "1": "1", "far": "near"}[first]
-    assert all(pair.near.parent.name == near_folder for pair in listing.pairs)
+    assert all(pair.near.parent.name == near_folder for pair in listing.stacks)
 
 
 def test_one_folder_for_each_pair(tmp_path):
     images(tmp_path, "dog/A.png", "dog/B.png", "cat/x_1.png", "cat/x_2.png", "bird/A.png")
     (tmp_path / "empty").mkdir()
     listing = find_pairs(tmp_path)
-    assert [pair.name for pair in listing.pairs] == ["cat", "dog"]
+    assert [pair.name for pair in listing.stacks] == ["cat", "dog"]
     assert len(listing.problems) == 1 and "bird/A.png has no partner, no B" in listing.problems[0]
 
 
@@ -71,7 +71,7 @@ def test_folder_of_one_pair_gives_it_the_folders_name(tmp_path):
         (["x-B.png"], "x-B.png has no partner, no A of the same name"),
         (["x-A.png", "x-B.png", "x-A.jpg"], "x has two files for one side, .*x-A.jpg and .*x-A.png"),
         (["x-A.png", "x-B.png", "x_B.png"], "x has two files for one side, .*x-B.png and .*x_B.png"),
-        (["x-A.png", "x-B.png", "x-C.png"], "x has more than two images, .*x-C.png"),
+        (["x-A.png", "x-B.png", "x-C.png"], "x has more than 2 images, .*x-C.png"),
         (["x-3.png"], "x-3.png belongs to no pair"),
         (["holiday.png"], "holiday.png belongs to no pair"),
     ],
@@ -79,7 +79,7 @@ def test_folder_of_one_pair_gives_it_the_folders_name(tmp_path):
 def test_each_problem_is_named_and_leaves_the_other_pairs(tmp_path, wrong, message):
     images(tmp_path, "good-A.png", "good-B.png", *wrong)
     listing = find_pairs(tmp_path)
-    assert [pair.name for pair in listing.pairs] == ["good"]
+    assert [pair.name for pair in listing.stacks] == ["good"]
     (problem,) = listing.problems
     with pytest.raises(InputError, match=message):
         raise InputError(problem)
@@ -91,7 +91,7 @@ def test_unequal_sizes_and_unreadable_files_are_problems(tmp_path):
     images(tmp_path, "y-A.png")
     (tmp_path / "y-B.png").write_bytes(b"broken")
     listing = find_pairs(tmp_path)
-    assert [pair.name for pair in listing.pairs] == ["good"]
+    assert [pair.name for pair in listing.stacks] == ["good"]
     assert "x-A.png is 6x4 pixels but" in listing.problems[0] and "x-B.png is 5x4;" in listing.problems[0]
     assert "y-B.png: it is no JPEG" in listing.problems[1]
 
@@ -123,8 +123,8 @@ def test_two_named_files(tmp_path):
     images(tmp_path, "lytro-01-A.png", "lytro-01-B.png", "one.png", "A/x.png", "B/x.png", "dog/A.png", "dog/B.png")
 
     def name(near: str, far: str) -> str:
-        pair = check_pair(tmp_path / near, tmp_path / far)
-        assert (pair.near, pair.far) == (tmp_path / near, tmp_path / far)
+        pair = check_stack(tmp_path / near, tmp_path / far)
+        assert pair.images == (tmp_path / near, tmp_path / far)
         return pair.name
 
     assert name("lytro-01-A.png", "lytro-01-B.png") == "lytro-01"
@@ -138,14 +138,39 @@ def test_two_named_files_that_are_no_pair(tmp_path):
     images(tmp_path, "x.png")
     images(tmp_path, "wide.png", size=(9, 4))
     with pytest.raises(InputError, match="with itself"):
-        check_pair(tmp_path / "x.png", tmp_path / "." / "x.png")
+        check_stack(tmp_path / "x.png", tmp_path / "." / "x.png")
     with pytest.raises(InputError, match=r"x.png is 6x4 pixels but .*wide.png is 9x4"):
-        check_pair(tmp_path / "x.png", tmp_path / "wide.png")
+        check_stack(tmp_path / "x.png", tmp_path / "wide.png")
     with pytest.raises(InputError, match="no such file"):
-        check_pair(tmp_path / "x.png", tmp_path / "missing.png")
+        check_stack(tmp_path / "x.png", tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("sides", ["ABC", [str(n) for n in range(1, 13)], "abcdefghijkl"])
+def test_stacks_of_many(tmp_path, sides):
+    images(tmp_path, *(f"insect_{side}.png" for side in sides))
+    (stack,) = find_stacks(tmp_path).stacks
+    assert stack == Stack("insect", tuple(tmp_path / f"insect_{side}.png" for side in sides))
+    assert check_stack(*stack.images) == stack
+    with pytest.raises(InputError, match="insect has more than 2 images"):
+        find_pairs(tmp_path)
+
+
+def test_a_gap_in_a_stack(tmp_path):
+    images(tmp_path, "x-1.png", "x-2.png", "x-4.png", "y-A.png", "y-B.png")
+    listing = find_stacks(tmp_path)
+    assert [stack.name for stack in listing.stacks] == ["y"]
+    assert "x has 3 images" in listing.problems[0] and "lacks number 3" in listing.problems[0]
+
+
+def test_folders_of_stacks(tmp_path):
+    images(tmp_path, *(f"beetle/{side}.png" for side in "ABC"), "fly/A.png", "fly/B.png")
+    assert [(stack.name, len(stack.images)) for stack in find_stacks(tmp_path).stacks] == [("beetle", 3), ("fly", 2)]
+    images(tmp_path / "sides", *(f"{side}/x.png" for side in "ABC"))
+    (stack,) = find_stacks(tmp_path / "sides").stacks
+    assert stack == Stack("x", tuple(tmp_path / "sides" / side / "x.png" for side in "ABC"))
 
 
 def test_lytro_is_found_whole(lytro):
     listing = find_pairs(lytro)
-    assert [pair.name for pair in listing.pairs] == [f"lytro-{number:02}" for number in range(1, 21)]
+    assert [pair.name for pair in listing.stacks] == [f"lytro-{number:02}" for number in range(1, 21)]
     assert listing.problems == []
