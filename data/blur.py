@@ -40,6 +40,21 @@ def disc_kernel(radius: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
+def ring_kernel(radius: float) -> np.ndarray:
+    """The point spread of a mirror lens out of focus: a disc of `radius` pixels without its inner half, sum 1.
+
+    Returns:
+        (K, K) float32, K odd.
+    """
+    outer, inner = disc_kernel(radius), disc_kernel(radius / 2)
+    # Both are even over their areas: weighted by them, the inner disc is cut out.
+    ring = outer * 4
+    margin = (outer.shape[0] - inner.shape[0]) // 2
+    ring[margin : margin + inner.shape[0], margin : margin + inner.shape[0]] -= inner
+    ring = np.maximum(ring, 0)
+    return ring / ring.sum()
+
+
 def polygon_kernel(radius: float, blades: int, turn: float) -> np.ndarray:
     """The point spread of an aperture with straight blades: a regular polygon, sum 1.
 

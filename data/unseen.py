@@ -1,0 +1,106 @@
+"""Pairs with a defocus that training never shows: `python -m data.unseen --help`.
+
+The scenes are VOC's validation part; the aperture is the ring of a mirror lens, on ground that recedes behind or under
+the foreground, so that most of the picture is a little blurred in both photographs.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from data.blur import ring_kernel
+from data.depth_of_field import GAMMA, defocus_by_depth
+from data.errors import EXIT_DONE, InputError, run_command
+from data.image_io import read_image, write_image
+from data.stacks import find_pairs
+from data.synthesis import SyntheticPair
+from data.voc import Scene, split_scenes
+
+REDUCTION = 0.64
+RADIUS_RANGE = (2.0, 6.0)
+NOISE = 2.0
+JPEG_QUALITY = 92
+"""By how much a photograph is reduced, radius of defocus in pixels between the two focuses, standard deviation of noise
+in grey levels, and the quality of the last compression."""
+
+EXAMPLES = """examples:
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
+  python -m model.unseen unseen                              how the bundled weights do on it
+written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 = take B)"""
+
+
+def unseen_pair(scene: Scene, rng: np.random.Generator) -> SyntheticPair:
+    """Photographs a scene twice through a mirror lens.
+
+    Raises:
+        InputError: if a file of the scene cannot be read.
+    """
+    image, mask = scene.read()
+    width, height = (round(side * REDUCTION) for side in image.shape[1::-1])
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    ground = np.linspace(0, 0.9, height, dtype=np.float32)[:, None]
+    nearness = np.where(mask > 0, np.float32(rng.uniform(0.8, 1.0)), ground)
+    focuses = 0.9, rng.uniform(0.0, 0.3)
+    aperture = rng.uniform(*RADIUS_RANGE) / (focuses[0] - focuses[1])
+    light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
+
+    def photograph(focus):
+        blurred = defocus_by_depth(light, nearness, focus, aperture, kernel=ring_kernel)
+        values = 255 * blurred ** np.float32(1 / GAMMA) + rng.normal(0, NOISE, blurred.shape)
+        picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        _, encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+
+    near, far = (photograph(focus) for focus in focuses)
+    label = np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])
+    return SyntheticPair(near, far, label.astype(np.uint8), image)
+
+
+def read_unseen(folder: Path) -> Iterator[SyntheticPair]:
+    """Reads back what the command wrote.
+
+    Raises:
+        InputError: if there is none, or a file is missing.
+    """
+    for stack in find_pairs(folder / "pairs").stacks:
+        near, far, truth = (read_image(path) for path in (*stack.images, folder / "truth" / f"{stack.name}.png"))
+        label = read_image(folder / "labels" / f"{stack.name}.png")
+        if not near.shape == truth.shape == (*label.shape, 3):
+            raise InputError(f"the files of {stack.name} in {folder} are not of one size; make the set again.")
+        yield SyntheticPair(near, far, (label > 0).astype(np.uint8), truth)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data.unseen",
+        description="Makes pairs with a defocus that training never shows, with their truth.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
+    parser.add_argument("--count", type=int, default=100, metavar="N", help="scenes, from the first on (100)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    arguments = parser.parse_args(argv)
+    if arguments.count < 1 or arguments.seed < 0:
+        parser.error("--count must be at least 1 and --seed at least 0.")
+    _, scenes = split_scenes(arguments.voc, "voc")
+    for number, scene in enumerate(tqdm(scenes[: arguments.count], unit="pair", disable=arguments.quiet)):
+        pair = unseen_pair(scene, np.random.default_rng((arguments.seed, number)))
+        write_image(arguments.output / "pairs" / f"{scene.id}-A.png", pair.near)
+        write_image(arguments.output / "pairs" / f"{scene.id}-B.png", pair.far)
+        write_image(arguments.output / "truth" / f"{scene.id}.png", pair.reference)
+        write_image(arguments.output / "labels" / f"{scene.id}.png", pair.label * np.uint8(255))
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

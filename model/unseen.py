@@ -1,0 +1,89 @@
+"""How fusion does on defocus that training never showed: `python -m model.unseen DIR`.
+
+DIR is made by `python -m data.unseen`. Both strategies are measured against the truth, beside the better of the two
+sources and what the true labels would give.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data.errors import EXIT_DONE, run_command
+from data.synthesis import SyntheticPair
+from data.unseen import read_unseen
+from metrics.reference import psnr, ssim
+
+TEXTURED = 0.5
+"""Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 grey levels."""
+
+
+def measure(pairs: Iterable[SyntheticPair], weights: Path | None = None) -> dict[str, dict[str, float]]:
+    """Measures both strategies.
+
+    Args:
+        pairs: With their truth.
+        weights: A weights file; None takes the bundled one.
+
+    Returns:
+        For "paper", "refined", "better source" and "true labels": the mean "psnr" (dB) and "ssim" against the sharp
+        image, and, where there is one map, "iou" and "accuracy" of the pixels taken from the second source, in
+        textured regions of all pairs together.
+    """
+    from model import load_fuser
+    from model.decision import select
+    from model.losses import detail_weights
+
+    given = {"weights": weights} if weights else {}
+    fusers = {name: load_fuser(strategy=name, **given) for name in ("paper", "refined")}
+    quality: dict[str, list[tuple[float, float]]] = {}
+    counts = np.zeros(4, int)
+    for pair in pairs:
+        near, far, truth = pair.near, pair.far, pair.label > 0
+        refined = fusers["refined"].decide(near, far)
+        textured = detail_weights(np.stack([near, far]).astype(np.float32))[0, ..., 0].numpy() >= TEXTURED
+        take_far = refined.labels > 0
+        counts += [
+            *(np.count_nonzero(part & textured) for part in (take_far & truth, take_far | truth, take_far == truth)),
+            np.count_nonzero(textured),
+        ]
+        results = {
+            "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
+            "paper": fusers["paper"](near, far),
+            "refined": refined.fused,
+            "true labels": select(near, far, truth),
+        }
+        for name, image in results.items():
+            quality.setdefault(name, []).append((psnr(pair.reference, image), ssim(pair.reference, image)))
+    means = {name: np.mean(values, axis=0) for name, values in quality.items()}
+    table = {name: {"psnr": float(mean[0]), "ssim": float(mean[1])} for name, mean in means.items()}
+    table["refined"] |= {"iou": counts[0] / counts[1], "accuracy": counts[2] / counts[3]}
+    return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = argparse.ArgumentParser(prog="python -m model.unseen", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="DIR", help="made by python -m data.unseen")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    arguments = parser.parse_args(argv)
+    pairs = tqdm(read_unseen(arguments.folder), unit="pair", disable=arguments.quiet or arguments.json)
+    table = measure(pairs, arguments.weights)
+    if arguments.json:
+        print(json.dumps(table, indent=2))
+        return EXIT_DONE
+    print("| result | PSNR (dB) | SSIM | IoU, textured | accuracy, textured |\n| --- | ---: | ---: | ---: | ---: |")
+    for name, row in table.items():
+        map_quality = [f"{row[key]:.4f}" if key in row else "" for key in ("iou", "accuracy")]
+        print(f"| {name} | {row['psnr']:.2f} | {row['ssim']:.4f} | {' | '.join(map_quality)} |")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

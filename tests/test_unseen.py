@@ -1,0 +1,45 @@
+"""The set with unseen defocus, and its measurement."""
+
+import json
+
+import numpy as np
+import pytest
+
+from data.blur import ring_kernel
+from data.image_io import read_image
+from data.unseen import main as make_unseen
+from data.unseen import read_unseen
+from model.unseen import main as measure_unseen
+
+
+def test_a_ring_by_hand():
+    kernel = ring_kernel(6.0)
+    assert kernel.sum() == pytest.approx(1, rel=1e-5)
+    half = kernel.shape[0] // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    distance = np.hypot(x, y)
+    assert kernel[distance < 2.4].max() < 0.01 * kernel.max()
+    # 3/4 of the disc's area shares the light: 1 / (0.75 * pi * 36).
+    assert np.median(kernel[(distance > 3.6) & (distance < 5.4)]) == pytest.approx(1 / (27 * np.pi), rel=0.03)
+    assert kernel[distance > 6.6].max() == 0
+
+
+def test_the_set_is_made_read_and_measured(small_voc, tmp_path, capsys):
+    arguments = ["--voc", str(small_voc), "--quiet", "--count", "2", "-o"]
+    assert make_unseen([*arguments, str(tmp_path / "one")]) == 0
+    assert make_unseen([*arguments, str(tmp_path / "other")]) == 0
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png"))
+    assert len(files) == 8
+    for file in files:
+        np.testing.assert_array_equal(read_image(tmp_path / "one" / file), read_image(tmp_path / "other" / file))
+    for pair in read_unseen(tmp_path / "one"):
+        assert 0 < pair.label.mean() < 1
+        near, far = (np.abs(view.astype(int) - pair.reference).mean(-1) for view in (pair.near, pair.far))
+        assert near[pair.label == 1].mean() > far[pair.label == 1].mean()
+        assert far[pair.label == 0].mean() > near[pair.label == 0].mean()
+    assert measure_unseen([str(tmp_path / "one"), "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert set(table) == {"paper", "refined", "better source", "true labels"}
+    assert 0 <= table["refined"]["iou"] <= table["refined"]["accuracy"] <= 1
+    assert measure_unseen([str(tmp_path / "one"), "--quiet"]) == 0
+    assert "| refined |" in capsys.readouterr().out
