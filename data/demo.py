@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 
@@ -23,7 +24,8 @@ NOISE = 1.5
 EXAMPLES = """examples:
   python -m data.demo -o demo                    scikit-image's motorcycle
   python -m data.demo -o demo --scene rendered   balls on a floor, drawn by the project
-written: DIR/pairs/SCENE-A.png (near), DIR/pairs/SCENE-B.png (far), DIR/truth/SCENE.png"""
+  python -m data.demo -o demo --images 12        a stack of twelve
+written: DIR/pairs/SCENE-A.png (near), -B.png and so on (the last is far), DIR/truth/SCENE.png"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class DemoScene:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         nearness: (H, W) float32, 0 to 1.
-        focuses: Nearness that is sharp in the first and in the second photograph.
+        focuses: Nearness that is sharp in the first and in the last photograph.
         aperture: See `photograph_by_depth`.
     """
 
@@ -42,8 +44,9 @@ class DemoScene:
     focuses: tuple[float, float]
     aperture: float
 
-    def photographs(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Takes the two photographs, each (H, W, 3) uint8 RGB with noise of its own."""
+    def photographs(self, count: int = 2, seed: int = 0) -> list[np.ndarray]:
+        """Takes `count` photographs, focused in even steps from the first to the last of `focuses`; each (H, W, 3)
+        uint8 RGB with noise of its own."""
         rng = np.random.default_rng(seed)
 
         def photograph(focus):
@@ -51,8 +54,7 @@ class DemoScene:
             noisy = image + rng.normal(0, NOISE, image.shape)
             return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
-        near, far = (photograph(focus) for focus in self.focuses)
-        return near, far
+        return [photograph(focus) for focus in np.linspace(*self.focuses, count)]
 
 
 def rendered_scene() -> DemoScene:
@@ -108,18 +110,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pair")
     parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(motorcycle)")
+    parser.add_argument("--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (2)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     arguments = parser.parse_args(argv)
-    if arguments.seed < 0:
-        parser.error("--seed must be at least 0.")
+    if arguments.seed < 0 or not 2 <= arguments.images <= len(ascii_uppercase):
+        parser.error(f"--seed must be at least 0 and --images from 2 to {len(ascii_uppercase)}.")
     scene = SCENES[arguments.scene]()
-    near, far = scene.photographs(arguments.seed)
+    photographs = scene.photographs(arguments.images, arguments.seed)
     files = {
-        arguments.output / "pairs" / f"{arguments.scene}-A.png": near,
-        arguments.output / "pairs" / f"{arguments.scene}-B.png": far,
-        arguments.output / "truth" / f"{arguments.scene}.png": scene.image,
+        arguments.output / "pairs" / f"{arguments.scene}-{letter}.png": image
+        for letter, image in zip(ascii_uppercase, photographs, strict=False)
     }
+    files[arguments.output / "truth" / f"{arguments.scene}.png"] = scene.image
     for path, image in files.items():
         write_image(path, image)
         if not arguments.quiet:

@@ -42,18 +42,21 @@ class RefinedDecision:
         return {"strategy": "refined", "shares": [round(float(share), 4) for share in shares]}
 
 
-def compare(unfocused: Iterable[np.ndarray]) -> np.ndarray:
+def compare(unfocused: Iterable[np.ndarray], smoothing: float = SMOOTHING) -> np.ndarray:
     """Finds the sharpest source of each pixel; holds two maps at a time, however many there are.
 
     Args:
         unfocused: Maps (H, W) float32, the probability that a source's pixel is out of focus.
+        smoothing: Standard deviation in pixels of the Gaussian over the logits; 0 leaves them as they are.
 
     Returns:
         (H, W) uint8, the index of the sharpest; of equals the first.
     """
     labels = lowest = None
     for index, probability in enumerate(unfocused):
-        blur = cv2.GaussianBlur(_logit(probability), (0, 0), SMOOTHING)
+        blur = _logit(probability)
+        if smoothing:
+            blur = cv2.GaussianBlur(blur, (0, 0), smoothing)
         if labels is None:
             labels, lowest = np.zeros(blur.shape, np.uint8), blur
             continue
