@@ -12,6 +12,7 @@ from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
 from data.files import make_folder, write_json
 from data.image_io import checked_suffix, read_image, write_image
 from data.stacks import Stack, check_stack, find_pairs, find_stacks
+from model.baselines import BASELINES
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -19,6 +20,7 @@ EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
   python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ... in a folder
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
+  python fuse.py -i photographs -o dwt --method dwt    a method of others, to compare with
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
@@ -33,6 +35,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
     parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
+    parser.add_argument(
+        "--method",
+        default="proposed",
+        choices=("proposed", *BASELINES),
+        help="proposed, or a method of others to compare with (python -m model.baselines --list)",
+    )
     parser.add_argument(
         "--strategy",
         default="refined",
@@ -59,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.benchmark:
         return _benchmark(arguments)
     if arguments.input is not None:
-        listing = find_pairs(arguments.input) if arguments.strategy == "paper" else find_stacks(arguments.input)
+        listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
         make_folder(arguments.output)
         jobs = [(stack, arguments.output / f"{stack.name}.{arguments.format}") for stack in listing.stacks]
         problems = listing.problems
@@ -91,10 +99,17 @@ def _check_usage(parser, arguments):
         return
     if arguments.input is None and len(arguments.images) < 2:
         parser.error(f"two images are needed, received {len(arguments.images)}; or give a folder with -i DIR.")
-    if arguments.strategy == "paper" and len(arguments.images) > 2:
-        parser.error(f"--strategy paper fuses two images, received {len(arguments.images)}.")
+    if _pairs_only(arguments) and len(arguments.images) > 2:
+        chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
+        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
+    if arguments.method != "proposed" and (arguments.save_maps or arguments.panel):
+        parser.error("--save-maps and --panel show how the proposed method decides; others have no maps.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
+
+
+def _pairs_only(arguments) -> bool:
+    return arguments.method != "proposed" or arguments.strategy == "paper"
 
 
 def _protect_sources(jobs: list[tuple[Stack, Path]]) -> None:
@@ -105,6 +120,9 @@ def _protect_sources(jobs: list[tuple[Stack, Path]]) -> None:
 
 
 def _load(arguments):
+    """A function of images, as `load_fuser` gives it."""
+    if arguments.method != "proposed":
+        return BASELINES[arguments.method].fuse
     from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
     given = {"weights": arguments.weights} if arguments.weights else {}
@@ -126,6 +144,9 @@ def _fuse_all(fuser, jobs, arguments) -> Iterator[dict]:
 def _fuse_one(fuser, stack: Stack, output: Path, arguments) -> dict:
     images = [read_image(path, alpha=arguments.alpha) for path in stack.images]
     checked_suffix(output, images[0].dtype)
+    if arguments.method != "proposed":
+        write_image(output, fuser(*images))
+        return {"output": str(output), "method": arguments.method}
     decision = fuser.decide(*images)
     summary = {"output": str(output), **decision.summary()}
     if arguments.save_maps or arguments.panel:

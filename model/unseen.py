@@ -1,7 +1,7 @@
 """How fusion does on defocus that training never showed: `python -m model.unseen DIR`.
 
 DIR is made by `python -m data.unseen`. Both strategies are measured against the truth, beside the better of the two
-sources and what the true labels would give.
+sources, the methods of others, and what the true labels would give.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from data.errors import EXIT_DONE, run_command
 from data.synthesis import SyntheticPair
 from data.unseen import read_unseen
 from metrics.reference import psnr, ssim
+from model.baselines import BASELINES
 
 TEXTURED = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 grey levels."""
@@ -30,8 +31,8 @@ def measure(pairs: Iterable[SyntheticPair], weights: Path | None = None) -> dict
         weights: A weights file; None takes the bundled one.
 
     Returns:
-        For "paper", "refined", "better source" and "true labels": the mean "psnr" (dB) and "ssim" against the sharp
-        image, and, where there is one map, "iou" and "accuracy" of the pixels taken from the second source, in
+        For the better source, each baseline, "paper", "refined" and the true labels: the mean "psnr" (dB) and "ssim"
+        against the sharp image; for "refined" also "iou" and "accuracy" of the pixels taken from the second source, in
         textured regions of all pairs together.
     """
     from model import load_fuser
@@ -53,6 +54,7 @@ def measure(pairs: Iterable[SyntheticPair], weights: Path | None = None) -> dict
         ]
         results = {
             "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
+            **{baseline.title: baseline.fuse(near, far) for baseline in BASELINES.values()},
             "paper": fusers["paper"](near, far),
             "refined": refined.fused,
             "true labels": select(near, far, truth),

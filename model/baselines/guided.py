@@ -1,0 +1,29 @@
+"""The guided filter (He, Sun & Tang, IEEE TPAMI 35(6), 2013), with windows cut at the border."""
+
+import cv2
+import numpy as np
+
+
+def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
+    """Smooths an image so that its edges are the guide's.
+
+    Args:
+        guide: (H, W) float64.
+        image: (H, W) float64.
+        radius: Windows have 2 * radius + 1 pixels a side.
+        epsilon: Variance of the guide below which a window is smoothed.
+    """
+    count = _sum(np.ones(guide.shape), radius)
+
+    def mean(values):
+        return _sum(values, radius) / count
+
+    mean_guide, mean_image = mean(guide), mean(image)
+    covariance = mean(guide * image) - mean_guide * mean_image
+    slope = covariance / (mean(guide * guide) - mean_guide**2 + epsilon)
+    return mean(slope) * guide + mean(mean_image - slope * mean_guide)
+
+
+def _sum(values, radius):
+    side = 2 * radius + 1
+    return cv2.boxFilter(values, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)

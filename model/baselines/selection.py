@@ -1,0 +1,22 @@
+"""Li's rule for detail coefficients: the more active one, with neighbours outvoting a lonely choice.
+
+Source: Li, Manjunath & Mitra, "Multisensor image fusion using the wavelet transform", Graphical Models and Image
+Processing 57(3), 1995.
+"""
+
+import cv2
+import numpy as np
+
+
+def select_by_li(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Takes each coefficient from the image whose largest magnitude around it (3x3) is larger, then by the majority of
+    the 3x3 choices around it.
+
+    Args:
+        near: Coefficients of one band, (H, W) float64.
+        far: The same of the other image.
+    """
+    window = np.ones((3, 3), np.uint8)
+    take_near = cv2.dilate(np.abs(near), window) >= cv2.dilate(np.abs(far), window)
+    votes = cv2.boxFilter(take_near.astype(np.float32), -1, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT_101)
+    return np.where(votes > 4.5, near, far)

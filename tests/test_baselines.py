@@ -1,0 +1,147 @@
+"""The methods of others on small images, and against their published results where these are at hand."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, JpegImagePlugin
+
+from data.errors import InputError
+from data.image_io import read_image, write_image
+from data.stacks import find_pairs
+from fuse import main as fuse_main
+from metrics import compute_all
+from model.baselines import BASELINES, gradient, msvd, pca
+from model.baselines.__main__ import main as list_methods
+from model.baselines.guided import guided_filter
+from model.baselines.selection import select_by_li
+from tests.conftest import drawn_photograph
+
+
+@pytest.fixture(params=BASELINES)
+def method(request):
+    return BASELINES[request.param].fuse
+
+
+@pytest.mark.parametrize("shape", [(64, 80, 3), (61, 47, 3), (33, 40), (17, 9)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_and_kind(method, shape, dtype):
+    rng = np.random.default_rng(0)
+    near, far = rng.integers(0, np.iinfo(dtype).max, (2, *shape), dtype=dtype, endpoint=True)
+    fused = method(near, far)
+    assert fused.shape == shape
+    assert fused.dtype == dtype
+
+
+@pytest.mark.parametrize("name", sorted(set(BASELINES) - {"gd"}))
+def test_two_equal_images_stay_as_they_are(name):
+    image = drawn_photograph(np.random.default_rng(0), 48, 57)
+    np.testing.assert_allclose(BASELINES[name].fuse(image, image).astype(int), image, atol=1)
+
+
+def test_flat_images_do_not_divide_by_zero(method):
+    near, far = np.full((40, 40, 3), 100, np.uint8), np.full((40, 40, 3), 110, np.uint8)
+    with np.errstate(all="raise"):
+        fused = method(near, far)
+    assert 100 <= fused.mean() <= 110
+
+
+def test_unequal_images(method):
+    with pytest.raises(InputError, match="one size and kind"):
+        method(np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8))
+    with pytest.raises(InputError, match="uint8 or uint16"):
+        method(np.zeros((8, 8)), np.zeros((8, 8)))
+
+
+def test_pca_weights_by_hand():
+    # far = 2 near: the covariance is v [[1, 2], [2, 4]], whose first eigenvector is (1, 2).
+    near = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_allclose(pca.weights(near, 2 * near), [1 / 3, 2 / 3])
+
+
+def test_lis_rule():
+    near, far = np.zeros((9, 9)), np.zeros((9, 9))
+    near[4, 2], far[4, 6] = -5.0, 3.0
+    chosen = select_by_li(near, far)
+    assert chosen[4, 2] == -5
+    assert chosen[4, 6] == 3
+
+
+def test_msvd_blocks_go_there_and_back():
+    image = np.arange(24.0).reshape(4, 6)
+    blocks = msvd._to_blocks(image)
+    np.testing.assert_array_equal(blocks[:, 0], [0, 6, 1, 7])  # the first block, column by column
+    np.testing.assert_array_equal(blocks[:, 1], [12, 18, 13, 19])  # the block below it
+    np.testing.assert_array_equal(msvd._from_blocks(blocks, 2), image)
+
+
+def test_a_gradient_is_integrated():
+    image = np.random.default_rng(0).uniform(0, 255, (13, 20))
+    restored = gradient._integrate(*gradient._gradient(image))
+    np.testing.assert_allclose(restored - restored.mean(), image - image.mean(), atol=1e-9)
+
+
+def test_a_guided_filter_keeps_an_affine_image_of_its_guide():
+    guide = np.random.default_rng(0).uniform(0, 1, (20, 20))
+    np.testing.assert_allclose(guided_filter(guide, 3 * guide + 2, 4, 1e-12), 3 * guide + 2, atol=1e-6)
+    flat = guided_filter(guide, guide, 30, 1e12)
+    np.testing.assert_allclose(flat, guide.mean(), atol=1e-9)
+
+
+def test_nmei_takes_the_sharp_half():
+    sharp = drawn_photograph(np.random.default_rng(0), 96, 96)
+    dull = np.full_like(sharp, 127)
+    near, far = sharp.copy(), sharp.copy()
+    near[:, 48:], far[:, :48] = dull[:, 48:], dull[:, :48]
+    fused = BASELINES["nmei"].fuse(near, far)
+    np.testing.assert_allclose(fused[:, 20:24].astype(int), sharp[:, 20:24], atol=2)
+    np.testing.assert_allclose(fused[:, 72:76].astype(int), sharp[:, 72:76], atol=2)
+
+
+def test_the_list(capsys):
+    assert list_methods(["--list", "--json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(BASELINES)
+    assert list_methods(["--list"]) == 0
+    assert "| mgivf | MGIVF | 2019 |" in capsys.readouterr().out
+
+
+def test_fuse_runs_them(tmp_path, capsys):
+    near, far = (drawn_photograph(np.random.default_rng(seed), 40, 50) for seed in (0, 1))
+    write_image(tmp_path / "in" / "x-A.png", near)
+    write_image(tmp_path / "in" / "x-B.png", far)
+    assert fuse_main(["-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--method", "dwt", "--quiet"]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "x.png"), BASELINES["dwt"].fuse(near, far))
+    with pytest.raises(SystemExit):
+        fuse_main(["A.png", "B.png", "-o", "x.png", "--method", "dwt", "--panel"])
+    assert "others have no maps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "difference"), [("msvd", "MSVD", 0), ("mgivf", "MGIVF", 0), ("gd", "GD", 2.5)]
+)
+def test_published_images(name, folder, difference, lytro, lytro_fused):
+    near, far = (read_image(lytro / f"lytro-01-{side}.jpg") for side in "AB")
+    (path,) = (path for path in (lytro_fused / folder).iterdir() if path.stem == "lytro-01")
+    with Image.open(path) as published:
+        options = {"qtables": published.quantization, "subsampling": JpegImagePlugin.get_sampling(published)}
+        expected = np.asarray(published.convert("RGB")).astype(int)
+    compressed = io.BytesIO()
+    Image.fromarray(BASELINES[name].fuse(near, far)).save(compressed, "JPEG", **options)
+    assert np.abs(np.asarray(Image.open(compressed)) - expected).mean() <= difference
+
+
+@pytest.mark.parametrize(
+    ("name", "anchors"),
+    [
+        ("dwt", {"q_sf": (19.31, 0.01), "q_abf": (0.729, 0.001), "q_mi": (6.81, 0.01)}),
+        ("nmei", {"q_sf": (18.92, 0.1), "q_abf": (0.753, 0.005), "q_mi": (8.74, 0.02)}),
+    ],
+)
+def test_anchors_on_lytro(name, anchors, lytro):
+    scores = []
+    for pair in find_pairs(lytro).stacks:
+        near, far = (read_image(path) for path in pair.images)
+        scores.append(compute_all(near, far, BASELINES[name].fuse(near, far)))
+    for metric, (value, tolerance) in anchors.items():
+        assert np.mean([score[metric] for score in scores]) == pytest.approx(value, abs=tolerance)
