@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   python train.py --resume runs/paper                            go on where a run stopped
   python train.py --voc VOCdevkit/VOC2012 -o runs/compact --variant compact --transfer none --recipe photographic \\
       --crop --size 160 --split voc --optimizer adamw --learning-rate 2e-3 --schedule cosine --average 0.999
+  python train.py --voc VOCdevkit/VOC2012 --variant light --transfer none --start model/bundled/light.weights.h5
 exit codes: 0 done, 1 an input cannot be used, 2 wrong usage"""
 
 
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--transfer", default=default.transfer, metavar="WHAT", help="imagenet, a VGG-19 file, or none"
     )
     network.add_argument("--no-transfer", dest="transfer", action="store_const", const=None, help="--transfer none")
+    network.add_argument("--start", metavar="FILE", help="a weights file to start from; needs --transfer none")
     network.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
     network.add_argument("--freeze-transferred", type=_natural, default=default.freeze_transferred, metavar="EPOCHS")
 

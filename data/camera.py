@@ -63,7 +63,7 @@ def take_pair(
     near, far, label = take(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
     develop = _Development(gamma, rng)
-    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, _to_uint8(develop.expose(light))
+    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
 
 
 def _two_planes(light, mask, radius, kernel, rng):
@@ -142,14 +142,15 @@ class _Development:
         if self.grain and self.noise:  # demosaicing makes noise coarser; its strength is kept
             noise = cv2.GaussianBlur(noise, (0, 0), self.grain)
             noise *= np.float32(self.noise / max(float(noise.std()), 1e-3))
-        return _through_jpeg(_to_uint8(self.expose(light, exposure) + noise), self.quality)
+        return through_jpeg(to_uint8(self.expose(light, exposure) + noise), self.quality)
 
 
-def _through_jpeg(image, quality):
-    """Compresses and decompresses, with chroma at half resolution as the encoder does by default."""
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Compresses and decompresses (H, W, 3) uint8 RGB, with chroma at half resolution as the encoder does by default."""
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
 
 
-def _to_uint8(values):
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Rounds and clips grey levels."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.blur import ring_kernel
+from data.camera import through_jpeg, to_uint8
 from data.depth_of_field import GAMMA, defocus_by_depth
 from data.errors import EXIT_DONE, InputError, run_command
 from data.image_io import read_image, write_image
@@ -53,9 +54,7 @@ def unseen_pair(scene: Scene, rng: np.random.Generator) -> SyntheticPair:
     def photograph(focus):
         blurred = defocus_by_depth(light, nearness, focus, aperture, kernel=ring_kernel)
         values = 255 * blurred ** np.float32(1 / GAMMA) + rng.normal(0, NOISE, blurred.shape)
-        picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-        _, encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+        return through_jpeg(to_uint8(values), JPEG_QUALITY)
 
     near, far = (photograph(focus) for focus in focuses)
     label = np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])

@@ -30,6 +30,7 @@ class TrainingConfig:
     batch_norm: bool = True  # paper
     initializer: str = "glorot"  # paper
     transfer: str | None = "imagenet"  # paper; or the path of a VGG-19 no-top file, or None
+    start: str | None = None  # a weights file of the same network to start from, in place of a transfer; ours
     freeze_transferred: int = 0  # epochs in which VGG-19's convolutions are held; chosen, the paper says "fine-tuned"
 
     # Data
@@ -71,6 +72,8 @@ class TrainingConfig:
             raise ValueError(
                 f"VGG-19 has no weights as narrow as the variant {self.variant!r}; train with --transfer none."
             )
+        if self.transfer is not None and self.start is not None:
+            raise ValueError("a network starts from VGG-19's weights or from a weights file, not from both.")
         for name in ("learning_rate", "epochs", "pairs_per_batch", "scenes"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, received {getattr(self, name)}.")

@@ -30,7 +30,7 @@ from model.record import draw_curves, write_log
 from model.trainer import Trainer
 from model.transfer import VGG19_MD5, layer_names, transfer_vgg19
 from model.validation import validate
-from model.weights import save_weights
+from model.weights import load_network, read_sidecar, save_weights
 
 REPORT = ("loss", *(f"loss_side{number}" for number in range(1, 6)), "accuracy")
 
@@ -82,6 +82,8 @@ class TrainingRun:
             layers = transfer_vgg19(self.trainer.network, config.transfer, vgg19_md5)
             self.transferred = [str(layer) for layer in layers]
             self.trainer.reset_averages()
+        elif config.start is not None:
+            self._start_from(Path(config.start))
         self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
 
     @property
@@ -146,6 +148,14 @@ class TrainingRun:
             average=config.average,
             jit=config.jit,
         )
+
+    def _start_from(self, path: Path) -> None:
+        start = load_network(path, self.config.variant)
+        try:
+            self.trainer.network.set_weights(start.get_weights())
+        except ValueError as error:
+            raise InputError(f"{path} is of a network with other layers: {read_sidecar(path)['builder']}.") from error
+        self.trainer.reset_averages()
 
     def _restore(self) -> None:
         state, self.progress = load_checkpoint(self.folder / CHECKPOINT)
@@ -226,8 +236,9 @@ class TrainingRun:
 
     def _record(self) -> dict[str, Any]:
         config = self.config.to_json()
-        if config["transfer"] is not None:
-            config["transfer"] = Path(config["transfer"]).name  # a record travels; the folder it was made in does not
+        for name in ("transfer", "start"):
+            if config[name] is not None:
+                config[name] = Path(config[name]).name  # a record travels; the folder it was made in does not
         return {
             "config": config,
             "transferred": self.transferred,

@@ -98,6 +98,20 @@ def test_the_weights_fuse(runs, tmp_path):
     assert load_fuser(runs[0] / "whole" / "best.weights.h5")(near, far).shape == near.shape
 
 
+def test_it_starts_from_weights(runs, small_voc, tmp_path):
+    from model import TrainingRun
+    from model.weights import load_network
+
+    folder, record = runs
+    file = folder / "whole" / "best.weights.h5"
+    config = TrainingConfig.from_json({**record["config"], "start": str(file), "deterministic": False})
+    run = TrainingRun(config, small_voc, tmp_path / "run")
+    for ours, theirs in zip(run.trainer.network.get_weights(), load_network(file).get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for average, weight in zip(run.trainer.averages, run.trainer.network.weights, strict=True):
+        np.testing.assert_array_equal(average, weight)
+
+
 def failure(capsys, *arguments):
     try:
         code = run_command(main, [str(argument) for argument in arguments])
@@ -151,6 +165,8 @@ def test_damaged_runs(runs, capsys, tmp_path):
         ("--voc VOC --epochs 0", 2, "0 is below 1"),
         ("--voc VOC --side-weights 0 0 0 0 0", 2, "not all 0"),
         ("--voc VOC --variant compact --transfer none --pairs-per-batch 1000 --size 32", 1, "do not fill one batch"),
+        ("--voc VOC --start x.weights.h5", 2, "not from both"),
+        ("--voc VOC --transfer none --start x.weights.h5 --size 32", 1, "x.weights.h5 is missing"),
         ("--voc VOC --transfer absent.h5 --size 32", 1, "absent.h5 is missing"),
     ],
 )
