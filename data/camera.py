@@ -146,7 +146,7 @@ class _Development:
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """Compresses and decompresses (H, W, 3) uint8 RGB, with chroma at half resolution as the encoder does by default."""
+    """Compresses and decompresses (H, W, 3) uint8 RGB, chroma at half resolution as is the encoder's default."""
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
 

@@ -3,12 +3,10 @@
 The images: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, of any size, both of one shape and type.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from model.baselines import dwt, gradient, mgivf, msvd, nmei, pca
+from model.baselines.channels import Method
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Baseline:
     year: int
     kind: str
     source: str
-    fuse: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    fuse: Method
 
 
 BASELINES = {

@@ -6,6 +6,9 @@ import numpy as np
 
 from data.errors import InputError
 
+Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(near, far) -> fused, each (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape and type."""
+
 FuseChannel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(near, far) -> fused, each (H, W) float64 in grey levels 0..255."""
 
@@ -35,20 +38,15 @@ def from_levels(levels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.clip(np.rint(scaled), 0, np.iinfo(dtype).max).astype(dtype)
 
 
-def by_channel(near: np.ndarray, far: np.ndarray, fuse: FuseChannel) -> np.ndarray:
-    """Fuses each channel by itself.
+def per_channel(fuse_channel: FuseChannel) -> Method:
+    """Makes a method of images from one of channels: each channel is fused by itself."""
 
-    Args:
-        near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        far: The same shape and type.
-        fuse: The method for one channel.
+    def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        check(near, far)
+        one, other = to_levels(near), to_levels(far)
+        if near.ndim == 2:
+            return from_levels(fuse_channel(one, other), near.dtype)
+        fused = [fuse_channel(one[..., channel], other[..., channel]) for channel in range(3)]
+        return from_levels(np.stack(fused, axis=-1), near.dtype)
 
-    Returns:
-        The fused image, of the same shape and type.
-    """
-    check(near, far)
-    one, other = to_levels(near), to_levels(far)
-    if near.ndim == 2:
-        return from_levels(fuse(one, other), near.dtype)
-    fused = np.stack([fuse(one[..., channel], other[..., channel]) for channel in range(3)], axis=-1)
-    return from_levels(fused, near.dtype)
+    return fuse

@@ -4,10 +4,12 @@ Source: Naidu & Raol, "Pixel-level image fusion using wavelets and principal com
 Journal 58(3), 2008. Haar, four levels, periodised; approximations averaged, details by Li's rule.
 """
 
+from functools import partial
+
 import numpy as np
 import pywt
 
-from model.baselines.channels import by_channel
+from model.baselines.channels import per_channel
 from model.baselines.selection import select_by_li
 
 LEVELS = 4
@@ -21,7 +23,7 @@ def fuse(near: np.ndarray, far: np.ndarray, wavelet: str = "haar") -> np.ndarray
         far: The same shape and type.
         wavelet: A name that PyWavelets knows.
     """
-    return by_channel(near, far, lambda one, other: _fuse_channel(one, other, wavelet))
+    return per_channel(partial(_fuse_channel, wavelet=wavelet))(near, far)
 
 
 def _fuse_channel(near, far, wavelet):

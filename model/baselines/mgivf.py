@@ -7,22 +7,12 @@ compression, on 17 of 20 pairs.
 
 import numpy as np
 
-from model.baselines.channels import by_channel
+from model.baselines.channels import per_channel
 from model.baselines.guided import guided_filter
 
 RADIUS = 9
 EPSILON = 1000.0
 LEVELS = 4
-
-
-def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Fuses two images, each channel by itself.
-
-    Args:
-        near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        far: The same shape and type.
-    """
-    return by_channel(near, far, _fuse_channel)
 
 
 def _fuse_channel(near, far):
@@ -37,3 +27,7 @@ def _fuse_channel(near, far):
         fused += share * details[0] + (1 - share) * details[1]
         near, far = smooth_near, smooth_far
     return fused + (near + far) / 2
+
+
+fuse = per_channel(_fuse_channel)
+"""Fuses two images, each channel by itself; see `channels.Method`."""

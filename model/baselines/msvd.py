@@ -7,17 +7,7 @@ approximation and three details.
 
 import numpy as np
 
-from model.baselines.channels import by_channel
-
-
-def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Fuses two images, each channel by itself.
-
-    Args:
-        near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        far: The same shape and type.
-    """
-    return by_channel(near, far, _fuse_channel)
+from model.baselines.channels import per_channel
 
 
 def _fuse_channel(near, far):
@@ -31,6 +21,10 @@ def _fuse_channel(near, far):
     fused[0] = (one[0] + other[0]) / 2
     restored = (vectors[0] + vectors[1]) / 2 @ fused
     return 255 * _from_blocks(restored, (height + 1) // 2)[:height, :width]
+
+
+fuse = per_channel(_fuse_channel)
+"""Fuses two images, each channel by itself; see `channels.Method`."""
 
 
 def _to_blocks(image):

@@ -6,17 +6,7 @@ Journal 58(3), 2008. Checked: weights on Lytro between .46 and .54, which is the
 
 import numpy as np
 
-from model.baselines.channels import by_channel
-
-
-def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Fuses two images, each channel by itself.
-
-    Args:
-        near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        far: The same shape and type.
-    """
-    return by_channel(near, far, _fuse_channel)
+from model.baselines.channels import per_channel
 
 
 def weights(near: np.ndarray, far: np.ndarray) -> np.ndarray:
@@ -29,3 +19,7 @@ def weights(near: np.ndarray, far: np.ndarray) -> np.ndarray:
 def _fuse_channel(near, far):
     first, second = weights(near, far)
     return first * near + second * far
+
+
+fuse = per_channel(_fuse_channel)
+"""Fuses two images, each channel by itself; see `channels.Method`."""
