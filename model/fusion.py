@@ -11,7 +11,7 @@ import tensorflow as tf
 from data.errors import InputError
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
-from model.refinement import RefinedDecision, compare, compose, remove_islands
+from model.refinement import RefinedDecision, Refinement, compose
 from model.stages import ALIGNMENT
 from model.weights import load_network
 
@@ -22,6 +22,9 @@ MINIMUM_SIDE = 32
 
 MOST_IMAGES = 255
 """Labels are 8-bit numbers."""
+
+COARSE = 0.5
+"""Scale of the second look that the strategy `refined` takes: what is flat or doubtful there may be plain here."""
 
 BATCH_PIXELS = 4_000_000
 """Up to so many pixels each, sources go through the network two by two; larger ones one by one, to halve the memory."""
@@ -67,6 +70,7 @@ class Fuser:
         self._predict = make_predictor(network)
         self._size = size
         self._strategy = strategy
+        self._refinement = Refinement()
 
     def __call__(self, *images: np.ndarray) -> np.ndarray:
         """Fuses the images of one scene.
@@ -90,47 +94,62 @@ class Fuser:
                 raise InputError(f"the paper's strategy fuses two images, received {len(images)}.")
             near_map, far_map = self.unfocused(*images) > 0.5
             return decide(*images, near_map, far_map)
-        _check(images)
-        labels = remove_islands(compare(self._maps(images)))
+        labels = self._refinement.labels(self.scores(*images))
         return RefinedDecision(labels, compose(images, labels))
 
-    def unfocused(self, *images: np.ndarray) -> np.ndarray:
-        """Predicts where each image is out of focus.
+    def scores(self, *images: np.ndarray) -> Iterator[np.ndarray]:
+        """Scores each image by the strategy `refined`, in turn: the lower, the sharper.
 
         Args:
             images: As for a call.
 
         Returns:
+            (H, W) float32 for each image.
+        """
+        _check(images)
+        maps = zip(images, self._maps(images), self._maps(images, COARSE), strict=True)
+        return (self._refinement.score(image, fine, coarse) for image, fine, coarse in maps)
+
+    def unfocused(self, *images: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """Predicts where each image is out of focus.
+
+        Args:
+            images: As for a call.
+            scale: Of the images while the network sees them.
+
+        Returns:
             (N, H, W) float32, the probability that a pixel of each image is out of focus.
         """
         _check(images)
-        return np.stack(list(self._maps(images)))
+        return np.stack(list(self._maps(images, scale)))
 
-    def _maps(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """The map of each image in turn, (H, W) float32."""
+    def _maps(self, images: Sequence[np.ndarray], scale: float = 1.0) -> Iterator[np.ndarray]:
+        """The map of each image in turn, (H, W) float32, found at `scale` times the usual resolution."""
         height, width = images[0].shape[:2]
-        together = 2 if height * width <= BATCH_PIXELS else 1
+        rows, columns = (height, width) if self._size is None else (self._size, self._size)
+        rows, columns = round(rows * scale), round(columns * scale)
+        together = 2 if rows * columns <= BATCH_PIXELS else 1
         for first in range(0, len(images), together):
-            inputs = np.stack([self._prepare(image) for image in images[first : first + together]])
+            inputs = np.stack([_prepare(image, rows, columns) for image in images[first : first + together]])
             for probability in self._predict(tf.constant(inputs)).numpy():
-                if self._size is None:
-                    yield probability[:height, :width]
-                else:
-                    inside = probability[: self._size, : self._size]
-                    yield cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)
+                inside = probability[:rows, :columns]
+                if (rows, columns) != (height, width):
+                    inside = cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)
+                yield inside
 
-    def _prepare(self, image: np.ndarray) -> np.ndarray:
-        """Brings an image to (H', W', 3) float32 RGB in [0, 255], mirrored at the lower and right border to multiples
-        of 32."""
-        values = image.astype(np.float32)
-        if image.dtype == np.uint16:
-            values /= 257
-        if values.ndim == 2:
-            values = np.repeat(values[..., None], 3, axis=2)
-        if self._size is not None:
-            values = cv2.resize(values, (self._size, self._size), interpolation=cv2.INTER_AREA)
-        down, right = (-side % ALIGNMENT for side in values.shape[:2])
-        return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+
+def _prepare(image, rows, columns):
+    """Brings an image to (H', W', 3) float32 RGB in [0, 255]: resized to rows x columns, then mirrored at the lower and
+    right border to multiples of 32."""
+    values = image.astype(np.float32)
+    if image.dtype == np.uint16:
+        values /= 257
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if values.shape[:2] != (rows, columns):
+        values = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
+    down, right = (-side % ALIGNMENT for side in (rows, columns))
+    return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT_101)
 
 
 def _check(images):

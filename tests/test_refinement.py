@@ -1,34 +1,57 @@
 """The strategy `refined`, by hand."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.refinement import RefinedDecision, compare, compose, remove_islands
+from model.refinement import RefinedDecision, Refinement, compose, contrast, lowest, remove_islands
+
+FLAT = np.full((40, 40, 3), 90, np.uint8)
 
 
-def test_the_lowest_probability_wins_even_where_all_are_sure():
-    # Each column has its own ranking; smoothing mixes columns only near their borders.
-    maps = np.empty((3, 60, 120), np.float32)
-    maps[:, :, :40] = np.array([0.2, 0.5, 0.9]).reshape(3, 1, 1)
-    maps[:, :, 40:80] = np.array([0.99, 0.98, 0.999]).reshape(3, 1, 1)
-    maps[:, :, 80:] = np.array([0.02, 0.5, 0.01]).reshape(3, 1, 1)
-    labels = compare(maps)
-    assert labels.dtype == np.uint8
-    for start, label in ((0, 0), (40, 1), (80, 2)):
-        np.testing.assert_array_equal(labels[:, start + 8 : start + 32], label)
+def maps(value, shape=(40, 40)):
+    return np.full(shape, value, np.float32)
 
 
-def test_of_equals_the_first():
-    assert not compare(np.full((2, 8, 8), 0.5, np.float32)).any()
+def test_a_score_by_hand():
+    refinement = Refinement(coarse_weight=0.5, contrast_weight=2.0)
+    # ln(.8 / .2) + .5 ln(.6 / .4) - 2 ln(0 + 100)
+    expected = np.log(4) + 0.5 * np.log(1.5) - 2 * np.log(100)
+    np.testing.assert_allclose(refinement.score(FLAT, maps(0.8), maps(0.6)), expected, rtol=1e-5)
+
+
+def test_contrast_by_hand():
+    ramp = np.repeat(np.arange(40, dtype=np.uint8)[None] * 5, 40, axis=0)
+    # Sobel sums eight differences of 5 over two pixels: 40 along x, 0 along y.
+    np.testing.assert_allclose(contrast(ramp, 2.0)[10:30, 10:30], 1600, rtol=1e-4)
+    np.testing.assert_allclose(contrast(ramp.astype(np.uint16) * 257, 2.0)[10:30, 10:30], 1600, rtol=1e-4)
+    colour = np.repeat(ramp[..., None], 3, axis=2)
+    np.testing.assert_allclose(contrast(colour, 2.0), contrast(ramp, 2.0), rtol=1e-4)
+
+
+def test_the_more_certain_source_wins_even_where_both_are_sure():
+    scores = [Refinement().score(FLAT, maps(value), maps(value)) for value in (0.99, 0.98, 0.999)]
+    assert np.all(Refinement().labels(scores) == 1)
+
+
+def test_contrast_decides_between_maps_that_say_the_same():
+    rng = np.random.default_rng(0)
+    sharp = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    dull = cv2.GaussianBlur(sharp, (0, 0), 2)
+    scores = [Refinement().score(image, maps(0.5), maps(0.5)) for image in (dull, sharp)]
+    assert np.all(Refinement().labels(scores) == 1)
+    without = [Refinement(contrast_weight=0).score(image, maps(0.5), maps(0.5)) for image in (dull, sharp)]
+    assert not Refinement().labels(without).any()  # of equals the first
 
 
 def test_a_single_pixel_of_noise_is_smoothed_away():
-    maps = np.stack([np.full((31, 31), 0.2, np.float32), np.full((31, 31), 0.8, np.float32)])
-    maps[:, 15, 15] = 0.9, 0.1
-    assert not compare(maps).any()
+    first, second = maps(0.2), maps(0.8)
+    first[15, 15], second[15, 15] = 0.9, 0.1
+    scores = [Refinement(smoothing=2).score(FLAT, one, one) for one in (first, second)]
+    assert not lowest(scores).any()
 
 
 def test_islands_and_holes():
@@ -63,12 +86,11 @@ def test_every_pixel_comes_from_its_source(shape, dtype):
 
 
 @settings(max_examples=30, deadline=None)
-@given(hnp.arrays(np.float32, (2, 24, 24), elements=st.floats(0, 1, width=32)))
-def test_swapping_two_sources_swaps_the_labels(maps):
-    one, other = compare(maps), compare(maps[::-1])
-    differing = one == other
-    # Only where both are equally sharp, to the last bit, does the order count.
-    assert not one[differing].any()
+@given(hnp.arrays(np.float32, (2, 24, 24), elements=st.floats(-9, 9, width=32)))
+def test_swapping_two_sources_swaps_the_labels(scores):
+    one, other = lowest(scores), lowest(scores[::-1])
+    np.testing.assert_array_equal(one == other, scores[0] == scores[1])
+    assert not one[scores[0] == scores[1]].any()
 
 
 def test_summary():
