@@ -1,12 +1,13 @@
 """Fusion as a function: arrays in, one array out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import expit
 
 from data.errors import InputError
 from model.decision import PaperDecision, decide
@@ -15,7 +16,7 @@ from model.refinement import RefinedDecision, Refinement, compose
 from model.stages import ALIGNMENT
 from model.weights import load_network
 
-BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "compact.weights.h5"
+BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "light.weights.h5"
 
 MINIMUM_SIDE = 32
 """Shortest side of an image to fuse, in pixels: below it a single step of the coarsest maps would cover the image."""
@@ -98,41 +99,44 @@ class Fuser:
         return RefinedDecision(labels, compose(images, labels))
 
     def scores(self, *images: np.ndarray) -> Iterator[np.ndarray]:
-        """Scores each image by the strategy `refined`, in turn: the lower, the sharper.
+        """Scores each image by the strategy `refined`, in turn: the lower, the sharper; (H, W) float32."""
+        maps = zip(images, self.logits(*images), self.logits(*images, scale=COARSE), strict=True)
+        return (self._refinement.score(image, fine, coarse) for image, fine, coarse in maps)
+
+    def unfocused(self, *images: np.ndarray) -> np.ndarray:
+        """Predicts where each image is out of focus.
 
         Args:
             images: As for a call.
 
         Returns:
-            (H, W) float32 for each image.
+            (N, H, W) float32, the probability that a pixel of each image is out of focus.
         """
-        _check(images)
-        maps = zip(images, self._maps(images), self._maps(images, COARSE), strict=True)
-        return (self._refinement.score(image, fine, coarse) for image, fine, coarse in maps)
+        return np.stack(list(self._maps(images, 1.0, expit)))
 
-    def unfocused(self, *images: np.ndarray, scale: float = 1.0) -> np.ndarray:
-        """Predicts where each image is out of focus.
+    def logits(self, *images: np.ndarray, scale: float = 1.0) -> Iterator[np.ndarray]:
+        """As `unfocused`, in turn, as logits log(p / (1 - p)).
 
         Args:
             images: As for a call.
             scale: Of the images while the network sees them.
 
         Returns:
-            (N, H, W) float32, the probability that a pixel of each image is out of focus.
+            (H, W) float32 for each image.
         """
-        _check(images)
-        return np.stack(list(self._maps(images, scale)))
+        return self._maps(images, scale, lambda logits: logits)
 
-    def _maps(self, images: Sequence[np.ndarray], scale: float = 1.0) -> Iterator[np.ndarray]:
-        """The map of each image in turn, (H, W) float32, found at `scale` times the usual resolution."""
+    def _maps(self, images, scale, transform):
+        """The network's map of each image in turn, (H, W) float32, transformed and brought to the image's size."""
+        _check(images)
         height, width = images[0].shape[:2]
         rows, columns = (height, width) if self._size is None else (self._size, self._size)
         rows, columns = round(rows * scale), round(columns * scale)
         together = 2 if rows * columns <= BATCH_PIXELS else 1
         for first in range(0, len(images), together):
             inputs = np.stack([_prepare(image, rows, columns) for image in images[first : first + together]])
-            for probability in self._predict(tf.constant(inputs)).numpy():
-                inside = probability[:rows, :columns]
+            for logits in self._predict(tf.constant(inputs)).numpy():
+                inside = transform(logits[:rows, :columns])
                 if (rows, columns) != (height, width):
                     inside = cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)
                 yield inside

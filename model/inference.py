@@ -48,15 +48,16 @@ def make_predictor(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
         network: Made by `build_network`.
 
     Returns:
-        A function: (N, H, W, 3) float32 RGB in [0, 255], H and W multiples of 32 -> (N, H, W) float32, the probability
-        that a pixel is out of focus.
+        A function: (N, H, W, 3) float32 RGB in [0, 255], H and W multiples of 32 -> (N, H, W) float32, the logit of
+        "out of focus", log(p / (1 - p)). It tells apart what a probability rounds to 1.
     """
     folded = fold_batch_norm(network)
-    last_map = keras.Model(folded.input, folded.outputs[-1])
+    last_map = keras.Model(folded.input, folded.get_layer(f"{folded.output_names[-1]}_logits").output)
 
     # XLA would compile anew for every image size.
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], jit_compile=False)
     def predict(images):
-        return last_map(images, training=False)[..., 1]
+        logits = last_map(images, training=False)
+        return logits[..., 1] - logits[..., 0]
 
     return predict

@@ -83,7 +83,7 @@ def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision
         patches = [Patch(color=colors[index], label=_letter(index)) for index in range(len(images))]
         figure.legend(handles=patches, title="taken from", loc="outside right upper")
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")
 
 
 def _letter(index):

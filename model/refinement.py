@@ -15,9 +15,6 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-CERTAIN = 1e-6
-"""Probabilities are kept this far from 0 and 1, where the logit has no bound."""
-
 NOISE = 100.0
 """Added to the contrast, in squared grey levels of a Sobel gradient: noise of about a grey level counts for nothing."""
 
@@ -34,10 +31,10 @@ class Refinement:
         smallest: Share of the image below which a region is given to what surrounds it.
     """
 
-    smoothing: float = 1.0
+    smoothing: float = 0.7
     coarse_weight: float = 0.5
-    contrast_weight: float = 1.0
-    contrast_sigma: float = 3.0
+    contrast_weight: float = 3.0
+    contrast_sigma: float = 2.0
     smallest: float = 0.001
 
     def score(self, image: np.ndarray, fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
@@ -45,19 +42,17 @@ class Refinement:
 
         Args:
             image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-            fine: (H, W) float32, the probability that a pixel is out of focus.
+            fine: (H, W) float32, the logit of "out of focus".
             coarse: The same, found at a lower resolution.
 
         Returns:
             (H, W) float32.
         """
-        score = _logit(fine)
-        if self.coarse_weight:
-            score += self.coarse_weight * _logit(coarse)
+        score = fine + np.float32(self.coarse_weight) * coarse
         if self.smoothing:
             score = cv2.GaussianBlur(score, (0, 0), self.smoothing)
         if self.contrast_weight:
-            score -= self.contrast_weight * np.log(contrast(image, self.contrast_sigma) + np.float32(NOISE))
+            score -= np.float32(self.contrast_weight) * np.log(contrast(image, self.contrast_sigma) + np.float32(NOISE))
         return score
 
     def labels(self, scores: Iterable[np.ndarray]) -> np.ndarray:
@@ -156,8 +151,3 @@ def compose(images: Iterable[np.ndarray], labels: np.ndarray) -> np.ndarray:
         else:
             np.copyto(fused, image, where=(labels == index).reshape(labels.shape + (1,) * (image.ndim - 2)))
     return fused
-
-
-def _logit(probability):
-    inside = np.clip(probability, CERTAIN, 1 - CERTAIN)
-    return np.log(inside / (1 - inside))

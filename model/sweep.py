@@ -16,10 +16,10 @@ from metrics.reference import psnr
 from model.refinement import Refinement, compose
 
 ALTERNATIVES = {
-    "smoothing": (0.0, 0.7, 1.5, 2.0),
+    "smoothing": (0.0, 1.5, 3.0),
     "coarse_weight": (0.0, 0.25, 1.0),
-    "contrast_weight": (0.0, 0.5, 1.5, 2.0, 3.0),
-    "contrast_sigma": (1.5, 2.0, 6.0),
+    "contrast_weight": (0.0, 1.0, 2.0, 5.0),
+    "contrast_sigma": (1.0, 3.0, 6.0),
     "smallest": (0.0, 0.0005, 0.002, 0.005),
 }
 """What each constant is tried at, beside its default, the others at theirs."""
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sums, count = np.zeros((len(settings), 2)), 0
     for pair in tqdm(pairs.validation_pairs(arguments.pairs), unit="pair", disable=arguments.quiet):
         images = pair.near, pair.far
-        maps = fuser.unfocused(*images), fuser.unfocused(*images, scale=COARSE)
+        maps = list(fuser.logits(*images)), list(fuser.logits(*images, scale=COARSE))
         weights = detail_weights(np.stack(images).astype(np.float32))[0, ..., 0].numpy()
         for row, refinement in enumerate(settings):
             labels = refinement.labels(map(refinement.score, images, *maps))

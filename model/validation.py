@@ -25,7 +25,7 @@ def validate(predict: Predict, loss: HybridLoss, pairs: Iterable[SyntheticPair])
         Means over the pairs: "loss" and "loss_side1".. "loss_side5"; "accuracy" of the last map's pixels; "iou" of the
         pixels out of focus, over all pixels of all pairs; and "psnr" (dB), "ssim" and "q_abf" of the image fused by
         the paper's strategy, PSNR and SSIM against the image that is sharp everywhere; "compared_accuracy" and
-        "compared_psnr": of taking each pixel from the source with the lower probability, the accuracy weighted by
+        "compared_psnr": of taking each pixel from the source with the lower logit, the accuracy weighted by
         `detail_weights`.
 
     Raises:
@@ -49,7 +49,9 @@ def validate(predict: Predict, loss: HybridLoss, pairs: Iterable[SyntheticPair])
         row["psnr"] = psnr(pair.reference, decision.fused)
         row["ssim"] = ssim(pair.reference, decision.fused)
         row["q_abf"] = decision.q_abf[decision.chosen]
-        take_far = maps[-1][0, :, :, 1].numpy() > maps[-1][1, :, :, 1].numpy()
+        # Logits, not probabilities: of two pixels that are surely out of focus, both may be 1.
+        logits = np.diff(np.log(np.maximum(maps[-1].numpy(), np.finfo(np.float32).tiny)))[..., 0]
+        take_far = logits[0] > logits[1]
         weights = detail_weights(tf.constant(images))[0, :, :, 0].numpy()
         row["compared_accuracy"] = float(np.average(take_far == truth[0], weights=weights))
         row["compared_psnr"] = psnr(pair.reference, select(pair.near, pair.far, take_far))

@@ -61,6 +61,15 @@ def test_a_source_that_is_nowhere_the_sharpest_changes_little(photographs):
     assert np.mean(two == three) > 0.98
 
 
+def test_a_stack_of_twelve(scene):
+    fuser = load_fuser(strategy="refined")
+    near, far = scene.photographs()
+    stack = scene.photographs(12)
+    decision = fuser.decide(*stack)
+    assert len(np.unique(decision.labels)) >= 8
+    assert psnr(scene.image, decision.fused) > psnr(scene.image, fuser(near, far)) + 1
+
+
 def test_sixteen_bits_and_gray(fuser, photographs):
     near, far = photographs
     wide = [image.astype(np.uint16) * 257 for image in photographs]
