@@ -95,8 +95,9 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
     Returns:
         (H, W) float32, in squared grey levels of 0..255.
     """
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
-    gray = gray.astype(np.float32)
+    gray = image.astype(np.float32)
+    if image.ndim == 3:
+        gray = cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
     if image.dtype == np.uint16:
         gray /= 257
     along_x, along_y = cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)
