@@ -48,10 +48,12 @@ def make_optimizer(
         weight_decay: `"adamw"`: decay a step, times the learning rate; biases and normalisation are exempt.
         clip_norm: Longest gradient, over all variables together; None = no limit.
     """
+    # Named, because Keras would number the second one of a process, and a checkpoint knows its variables by name.
+    options = {"name": name, "global_clipnorm": clip_norm}
     if name == "rmsprop":
-        return keras.optimizers.RMSprop(learning_rate, momentum=momentum, global_clipnorm=clip_norm)
+        return keras.optimizers.RMSprop(learning_rate, momentum=momentum, **options)
     if name != "adamw":
         raise ValueError(f"unknown optimizer {name!r}; there are {', '.join(OPTIMIZERS)}.")
-    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay, global_clipnorm=clip_norm)
+    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -139,7 +139,7 @@ class TrainingRun:
             clip_norm=config.clip_norm,
         )
         if config.mixed_precision:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
         return Trainer(
             network,
             optimizer,

@@ -112,6 +112,15 @@ def test_it_starts_from_weights(runs, small_voc, tmp_path):
         np.testing.assert_array_equal(average, weight)
 
 
+def test_a_second_run_of_one_process_can_resume(runs, small_voc):
+    from model import TrainingRun
+
+    folder, record = runs
+    config = TrainingConfig.from_json({**record["config"], "deterministic": False})
+    for _ in range(2):
+        assert TrainingRun(config, small_voc, folder / "whole", resume=True).steps_done == 10
+
+
 def failure(capsys, *arguments):
     try:
         code = run_command(main, [str(argument) for argument in arguments])
