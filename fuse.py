@@ -102,9 +102,8 @@ def _check_usage(parser, arguments):
     if _pairs_only(arguments) and len(arguments.images) > 2:
         chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
         parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
-    if arguments.method != "proposed" and (
-        arguments.save_maps or arguments.panel or arguments.weights or arguments.size
-    ):
+    networks_own = arguments.save_maps or arguments.panel or arguments.weights or arguments.size
+    if arguments.method != "proposed" and networks_own:
         parser.error("--save-maps, --panel, --weights and --size are for the proposed method; others have no maps.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")

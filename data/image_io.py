@@ -150,7 +150,7 @@ def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.n
         indices: (H, W) uint8.
         colors: (256, 3) uint8 RGB.
     """
-    picture = Image.fromarray(indices, "L")
+    picture = Image.fromarray(indices)
     picture.putpalette(colors.tobytes())
     with atomic_path(path) as temporary:
         picture.save(temporary, "PNG")

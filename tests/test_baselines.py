@@ -118,17 +118,23 @@ def test_fuse_runs_them(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "folder", "difference"), [("msvd", "MSVD", 0), ("mgivf", "MGIVF", 0), ("gd", "GD", 2.5)]
+    ("name", "difference", "pairs"),
+    # LAPACK decides the signs that MSVD depends on, so only one pair is sure there.
+    [("msvd", 0, 1), ("mgivf", 0, 17), ("gd", 3.5, 20)],
 )
-def test_published_images(name, folder, difference, lytro, lytro_fused):
-    near, far = (read_image(lytro / f"lytro-01-{side}.jpg") for side in "AB")
-    (path,) = (path for path in (lytro_fused / folder).iterdir() if path.stem == "lytro-01")
-    with Image.open(path) as published:
-        options = {"qtables": published.quantization, "subsampling": JpegImagePlugin.get_sampling(published)}
-        expected = np.asarray(published.convert("RGB")).astype(int)
-    compressed = io.BytesIO()
-    Image.fromarray(BASELINES[name].fuse(near, far)).save(compressed, "JPEG", **options)
-    assert np.abs(np.asarray(Image.open(compressed)) - expected).mean() <= difference
+def test_published_images(name, difference, pairs, lytro, lytro_fused):
+    """How many of the twenty published images differ by no more than this, in mean grey levels."""
+    near_enough = 0
+    for pair in find_pairs(lytro).stacks:
+        (path,) = (path for path in (lytro_fused / BASELINES[name].title).iterdir() if path.stem == pair.name)
+        with Image.open(path) as published:
+            options = {"qtables": published.quantization, "subsampling": JpegImagePlugin.get_sampling(published)}
+            expected = np.asarray(published.convert("RGB")).astype(int)
+        compressed = io.BytesIO()
+        fused = BASELINES[name].fuse(*(read_image(image) for image in pair.images))
+        Image.fromarray(fused).save(compressed, "JPEG", **options)
+        near_enough += np.abs(np.asarray(Image.open(compressed)) - expected).mean() <= difference
+    assert near_enough >= pairs
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def _fuse_channel(near, far):
     height, width = near.shape
     blocks = [_to_blocks(np.pad(image / 255, ((0, height % 2), (0, width % 2)), "edge")) for image in (near, far)]
     # The signs of the vectors matter, because those of both images are averaged; LAPACK decides them. This form gives
-    # the published ones on 9 of the 20 Lytro pairs, and there the published images, pixel by pixel.
+    # the published ones on lytro-01 among others, and there the published images, pixel by pixel.
     vectors = [np.linalg.svd(block.T, full_matrices=False)[2].T for block in blocks]
     one, other = (base.T @ block for base, block in zip(vectors, blocks, strict=True))
     fused = np.where(np.abs(one) >= np.abs(other), one, other)

@@ -7,6 +7,7 @@ Multimedia Signal Processing 6(3), 2015.
 import cv2
 import numpy as np
 
+from metrics.color import to_gray
 from model.baselines.channels import check, from_levels, to_levels
 from model.baselines.guided import guided_filter
 
@@ -26,7 +27,7 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     """
     check(near, far)
     one, other = to_levels(near), to_levels(far)
-    gray = [_gray(image) / 255 for image in (one, other)]
+    gray = [to_gray(image) / 255 for image in (one, other)]
     share = guided_filter(gray[0], _decide(*gray), RADIUS, EPSILON)
     if near.ndim == 3:
         share = share[..., None]
@@ -48,7 +49,3 @@ def _decide(near, far):
         balance = cv2.boxFilter(decision - 0.5, -1, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
         decision = (balance > 0).astype(np.float64)
     return np.kron(decision, np.ones((BLOCK, BLOCK)))[:height, :width]
-
-
-def _gray(levels):
-    return levels if levels.ndim == 2 else levels @ np.array([0.298936, 0.587043, 0.114021])

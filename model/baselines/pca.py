@@ -1,7 +1,7 @@
 """PCA: one weight for each image, from the covariance of the two.
 
 Source: Naidu & Raol, "Pixel-level image fusion using wavelets and principal component analysis", Defence Science
-Journal 58(3), 2008. Checked: weights on Lytro between .46 and .54, which is the range known.
+Journal 58(3), 2008.
 """
 
 import numpy as np
