@@ -34,7 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of images")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
     parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one; IFCNN, SESF: theirs)"
+    )
     parser.add_argument(
         "--method",
         default="proposed",
@@ -43,7 +45,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--strategy",
-        default="refined",
         choices=("refined", "paper"),
         help="refined (ours, the default) compares the images at each pixel; paper is the paper's logic for two",
     )
@@ -102,9 +103,12 @@ def _check_usage(parser, arguments):
     if _pairs_only(arguments) and len(arguments.images) > 2:
         chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
         parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
-    networks_own = arguments.save_maps or arguments.panel or arguments.weights or arguments.size
-    if arguments.method != "proposed" and networks_own:
-        parser.error("--save-maps, --panel, --weights and --size are for the proposed method; others have no maps.")
+    if arguments.method != "proposed":
+        if arguments.save_maps or arguments.panel or arguments.size or arguments.strategy:
+            parser.error("--save-maps, --panel, --size and --strategy are for the proposed method; others have none.")
+        if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
+            needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
+            parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
@@ -123,11 +127,11 @@ def _protect_sources(jobs: list[tuple[Stack, Path]]) -> None:
 def _load(arguments):
     """A function of images, as `load_fuser` gives it."""
     if arguments.method != "proposed":
-        return BASELINES[arguments.method].fuse
+        return BASELINES[arguments.method].method(arguments.weights)
     from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
     given = {"weights": arguments.weights} if arguments.weights else {}
-    return load_fuser(strategy=arguments.strategy, size=arguments.size, **given)
+    return load_fuser(strategy=arguments.strategy or "refined", size=arguments.size, **given)
 
 
 def _fuse_all(fuser, jobs, arguments) -> Iterator[dict]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.blur import convolve, disc_kernel, gaussian_kernel, polygon_kernel
 from data.depth_of_field import defocus_by_depth
-from data.regions import draw_region
+from data.regions import draw_region, grow_region
 
 RADIUS_RANGE = (1.0, 7.0)
 SOFTNESS_RANGE = (0.0, 1.0)
@@ -28,8 +28,10 @@ EDGE_SIGMA = 0.7
 """Softness of a region's edge in pixels."""
 
 RAMP_SHARE = 0.25
-DRAWN_SHARE = 0.35
-"""Share of the scenes whose depth changes across the picture, and of those whose foreground is a drawn shape."""
+DRAWN_SHARE = 0.3
+GROWN_SHARE = 0.3
+"""Shares of the scenes whose depth changes across the picture, of those whose foreground is a drawn shape, and of those
+whose foreground is a part of the photograph that ends at its edges; the rest have the mask's."""
 
 Kernel = Callable[[float], np.ndarray]
 
@@ -56,8 +58,11 @@ def take_pair(
     radius = float(np.exp(low + (high - low) * (level - 1 + rng.random()) / levels)) + softness
     kernel = _draw_aperture(rng)
     gamma = np.float32(rng.uniform(*GAMMA_RANGE))
-    if rng.random() < DRAWN_SHARE:
+    foreground = rng.random()
+    if foreground < DRAWN_SHARE:
         image, mask = draw_region(image, rng)
+    elif foreground < DRAWN_SHARE + GROWN_SHARE:
+        mask = grow_region(image, rng)
     light = (image.astype(np.float32) / 255) ** gamma
     take = _two_ramps if rng.random() < RAMP_SHARE else _two_planes
     near, far, label = take(light, mask, radius, kernel, rng)

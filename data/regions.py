@@ -1,4 +1,5 @@
-"""Foregrounds that are drawn, not segmented: thin things, blobs and polygons, whose outlines are exact to the pixel."""
+"""Foregrounds without a mask: drawn ones (thin things, blobs, polygons), whose outlines are exact to the pixel, and
+parts of the photograph itself, which end where its edges are."""
 
 import cv2
 import numpy as np
@@ -22,6 +23,31 @@ def draw_region(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     # A surface of another brightness stands out from what is behind it, as most things do.
     surface = np.clip(surface * rng.uniform(0.6, 1.4) + rng.uniform(-40, 40), 0, 255)
     return np.where(shape[..., None] > 0, surface, image).astype(np.uint8), shape
+
+
+def grow_region(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Takes a part of the photograph as foreground: a watershed from random points, of which the half on one side are
+    the foreground, so that its outline follows edges of the image as far as there are some.
+
+    Args:
+        image: (N, N, 3) uint8 RGB.
+        rng: Source of all that is random.
+
+    Returns:
+        (N, N) uint8, 1 = foreground.
+    """
+    size = image.shape[0]
+    points = rng.integers(1, size - 1, (int(rng.integers(6, 40)), 2))
+    markers = np.zeros((size, size), np.int32)
+    markers[points[:, 0], points[:, 1]] = np.arange(1, len(points) + 1)
+    labels = cv2.watershed(cv2.GaussianBlur(image, (0, 0), 1), markers).astype(np.float32)
+    # Watershed marks the lines between basins, and the frame, by -1.
+    labels[0], labels[-1], labels[:, 0], labels[:, -1] = labels[1], labels[-2], labels[:, 1], labels[:, -2]
+    labels = np.where(labels < 0, cv2.dilate(labels, np.ones((3, 3), np.uint8)), labels).astype(int)
+    angle = rng.uniform(-np.pi, np.pi)
+    along = points @ (np.cos(angle), np.sin(angle))
+    near = np.concatenate([[False], along > np.quantile(along, rng.uniform(0.3, 0.7))])
+    return near[labels].astype(np.uint8)
 
 
 def _strokes(size, rng):

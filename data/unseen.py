@@ -1,19 +1,20 @@
 """Pairs with a defocus that training never shows: `python -m data.unseen --help`.
 
-The scenes are VOC's validation part; the aperture is the ring of a mirror lens, on ground that recedes behind or under
-the foreground, so that most of the picture is a little blurred in both photographs.
+The scenes are VOC's validation part; the aperture is the ring of a mirror lens. Two geometries: `stitched`, the
+paper's, in which each part is sharp in one photograph and blurred in the other; and `receding`, ground that recedes
+behind or under the foreground, so that most of the picture is a little blurred in both.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.blur import ring_kernel
+from data.blur import convolve, ring_kernel
 from data.camera import through_jpeg, to_uint8
 from data.depth_of_field import GAMMA, defocus_by_depth
 from data.errors import EXIT_DONE, InputError, run_command
@@ -26,17 +27,23 @@ REDUCTION = 0.64
 RADIUS_RANGE = (2.0, 6.0)
 NOISE = 2.0
 JPEG_QUALITY = 92
-"""By how much a photograph is reduced, radius of defocus in pixels between the two focuses, standard deviation of noise
-in grey levels, and the quality of the last compression."""
+"""By how much a photograph is reduced, radius of defocus in pixels (of what the other photograph shows sharp), standard
+deviation of noise in grey levels, and the quality of the last compression."""
 
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --geometry receding
   python -m model.unseen unseen                              how the bundled weights do on it
 written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 = take B)"""
 
 
-def unseen_pair(scene: Scene, rng: np.random.Generator) -> SyntheticPair:
+def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator) -> SyntheticPair:
     """Photographs a scene twice through a mirror lens.
+
+    Args:
+        scene: A photograph and its mask.
+        geometry: A name in `GEOMETRIES`.
+        rng: Source of all that is random.
 
     Raises:
         InputError: if a file of the scene cannot be read.
@@ -45,20 +52,34 @@ def unseen_pair(scene: Scene, rng: np.random.Generator) -> SyntheticPair:
     width, height = (round(side * REDUCTION) for side in image.shape[1::-1])
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-    ground = np.linspace(0, 0.9, height, dtype=np.float32)[:, None]
+    light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
+    near, far, label = GEOMETRIES[geometry](light, mask, rng)
+    return SyntheticPair(_develop(near, rng), _develop(far, rng), label.astype(np.uint8), image)
+
+
+def _stitched(light, mask, rng):
+    """Linear light in; near, far and label (near is out of focus) out."""
+    blurred = convolve(light, ring_kernel(rng.uniform(*RADIUS_RANGE)))
+    foreground = mask[..., None] > 0
+    return np.where(foreground, light, blurred), np.where(foreground, blurred, light), mask == 0
+
+
+def _receding(light, mask, rng):
+    """The same on receding ground."""
+    ground = np.linspace(0, 0.9, mask.shape[0], dtype=np.float32)[:, None]
     nearness = np.where(mask > 0, np.float32(rng.uniform(0.8, 1.0)), ground)
     focuses = 0.9, rng.uniform(0.0, 0.3)
     aperture = rng.uniform(*RADIUS_RANGE) / (focuses[0] - focuses[1])
-    light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
+    near, far = (defocus_by_depth(light, nearness, focus, aperture, kernel=ring_kernel) for focus in focuses)
+    return near, far, np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])
 
-    def photograph(focus):
-        blurred = defocus_by_depth(light, nearness, focus, aperture, kernel=ring_kernel)
-        values = 255 * blurred ** np.float32(1 / GAMMA) + rng.normal(0, NOISE, blurred.shape)
-        return through_jpeg(to_uint8(values), JPEG_QUALITY)
 
-    near, far = (photograph(focus) for focus in focuses)
-    label = np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])
-    return SyntheticPair(near, far, label.astype(np.uint8), image)
+GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding": _receding}
+
+
+def _develop(light, rng):
+    values = 255 * light ** np.float32(1 / GAMMA) + rng.normal(0, NOISE, light.shape)
+    return through_jpeg(to_uint8(values), JPEG_QUALITY)
 
 
 def read_unseen(folder: Path) -> Iterator[SyntheticPair]:
@@ -85,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
+    parser.add_argument("--geometry", default="stitched", choices=GEOMETRIES, help="(stitched)")
     parser.add_argument("--count", type=int, default=100, metavar="N", help="scenes, from the first on (100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -93,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--count must be at least 1 and --seed at least 0.")
     _, scenes = split_scenes(arguments.voc, "voc")
     for number, scene in enumerate(tqdm(scenes[: arguments.count], unit="pair", disable=arguments.quiet)):
-        pair = unseen_pair(scene, np.random.default_rng((arguments.seed, number)))
+        pair = unseen_pair(scene, arguments.geometry, np.random.default_rng((arguments.seed, number)))
         write_image(arguments.output / "pairs" / f"{scene.id}-A.png", pair.near)
         write_image(arguments.output / "pairs" / f"{scene.id}-B.png", pair.far)
         write_image(arguments.output / "truth" / f"{scene.id}.png", pair.reference)

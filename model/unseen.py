@@ -17,7 +17,7 @@ from data.errors import EXIT_DONE, run_command
 from data.synthesis import SyntheticPair
 from data.unseen import read_unseen
 from metrics.reference import psnr, ssim
-from model.baselines import BASELINES
+from model.baselines import BASELINES, SELF_CONTAINED
 
 TEXTURED = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 grey levels."""
@@ -54,7 +54,7 @@ def measure(pairs: Iterable[SyntheticPair], weights: Path | None = None) -> dict
         ]
         results = {
             "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
-            **{baseline.title: baseline.fuse(near, far) for baseline in BASELINES.values()},
+            **{BASELINES[name].title: BASELINES[name].fuse(near, far) for name in SELF_CONTAINED},
             "paper": fusers["paper"](near, far),
             "refined": refined.fused,
             "true labels": select(near, far, truth),

@@ -2,7 +2,9 @@
 
 import io
 import json
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
@@ -12,14 +14,14 @@ from data.image_io import read_image, write_image
 from data.stacks import find_pairs
 from fuse import main as fuse_main
 from metrics import compute_all
-from model.baselines import BASELINES, gradient, msvd, pca
+from model.baselines import BASELINES, SELF_CONTAINED, gradient, msvd, pca
 from model.baselines.__main__ import main as list_methods
 from model.baselines.guided import guided_filter
 from model.baselines.selection import select_by_li
 from tests.conftest import drawn_photograph
 
 
-@pytest.fixture(params=BASELINES)
+@pytest.fixture(params=SELF_CONTAINED)
 def method(request):
     return BASELINES[request.param].fuse
 
@@ -34,7 +36,7 @@ def test_any_size_and_kind(method, shape, dtype):
     assert fused.dtype == dtype
 
 
-@pytest.mark.parametrize("name", sorted(set(BASELINES) - {"gd"}))
+@pytest.mark.parametrize("name", sorted(set(SELF_CONTAINED) - {"gd", "csr"}))
 def test_two_equal_images_stay_as_they_are(name):
     image = drawn_photograph(np.random.default_rng(0), 48, 57)
     np.testing.assert_allclose(BASELINES[name].fuse(image, image).astype(int), image, atol=1)
@@ -45,6 +47,12 @@ def test_flat_images_do_not_divide_by_zero(method):
     with np.errstate(all="raise"):
         fused = method(near, far)
     assert 100 <= fused.mean() <= 110
+
+
+def test_csr_keeps_equal_images_but_for_faint_detail():
+    image = cv2.GaussianBlur(drawn_photograph(np.random.default_rng(0), 48, 57), (0, 0), 1.5)
+    difference = BASELINES["csr"].fuse(image, image).astype(int) - image
+    assert np.abs(difference).mean() < 3
 
 
 def test_unequal_images(method):
@@ -99,9 +107,30 @@ def test_nmei_takes_the_sharp_half():
     np.testing.assert_allclose(fused[:, 72:76].astype(int), sharp[:, 72:76], atol=2)
 
 
+@pytest.mark.parametrize("name", ["mst-sr", "asr", "csr"])
+def test_sparse_methods_take_the_sharp_half(name):
+    sharp = cv2.GaussianBlur(drawn_photograph(np.random.default_rng(0), 64, 96), (0, 0), 0.8)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
+    near, far = sharp.copy(), sharp.copy()
+    near[:, 48:], far[:, :48] = blurred[:, 48:], blurred[:, :48]
+    fused = BASELINES[name].fuse(near, far).astype(int)
+    for half in (np.s_[8:-8, 8:32], np.s_[8:-8, 64:88]):
+        assert np.abs(fused - sharp)[half].mean() < 0.25 * np.abs(blurred.astype(int) - sharp)[half].mean()
+
+
+def test_methods_with_weights_say_so():
+    with pytest.raises(InputError, match="needs its authors' file"):
+        BASELINES["ifcnn"].method()
+    with pytest.raises(InputError, match="has no weights"):
+        BASELINES["pca"].method(Path("weights.pth"))
+
+
 def test_the_list(capsys):
     assert list_methods(["--list", "--json"]) == 0
-    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(BASELINES)
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == list(BASELINES)
+    assert len(rows) == 11
+    assert [row["name"] for row in rows if row["runs"] != "yes"] == ["ifcnn", "sesf"]
     assert list_methods(["--list"]) == 0
     assert "| mgivf | MGIVF | 2019 |" in capsys.readouterr().out
 
@@ -114,7 +143,7 @@ def test_fuse_runs_them(tmp_path, capsys):
     np.testing.assert_array_equal(read_image(tmp_path / "out" / "x.png"), BASELINES["dwt"].fuse(near, far))
     with pytest.raises(SystemExit):
         fuse_main(["A.png", "B.png", "-o", "x.png", "--method", "dwt", "--panel"])
-    assert "others have no maps" in capsys.readouterr().err
+    assert "others have none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 The images: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, of any size, both of one shape and type.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from model.baselines import dwt, gradient, mgivf, msvd, nmei, pca
+from data.errors import InputError
+from model.baselines import asr, csr, dwt, gradient, ifcnn, mgivf, mst_sr, msvd, nmei, pca, sesf
 from model.baselines.channels import Method
 
 
@@ -18,21 +21,53 @@ class Baseline:
         year: Of its publication.
         kind: What it is, in a few words.
         source: First author and journal.
-        fuse: The method.
+        fuse: The method; None where it needs its authors' weights.
+        load: Makes the method from its authors' weights; None where it needs none.
     """
 
     title: str
     year: int
     kind: str
     source: str
-    fuse: Method
+    fuse: Method | None = None
+    load: Callable[[Path], Method] | None = None
 
+    def method(self, weights: Path | None = None) -> Method:
+        """The method, ready to run.
+
+        Args:
+            weights: The authors' file, for a method that needs it.
+
+        Raises:
+            InputError: if the file is needed and not given, given and not needed, or not that of this method.
+        """
+        if self.load is None:
+            if weights is not None:
+                raise InputError(f"{self.title} has no weights; leave {weights} out.")
+            return self.fuse
+        if weights is None:
+            raise InputError(f"{self.title} needs its authors' file of weights: --weights FILE.")
+        return self.load(weights)
+
+
+_NAIDU = "Naidu & Raol, Defence Science Journal 58(3)"
 
 BASELINES = {
-    "pca": Baseline("PCA", 2008, "weighted average", "Naidu & Raol, Defence Science Journal 58(3)", pca.fuse),
-    "dwt": Baseline("DWT", 2008, "wavelet", "Naidu & Raol, Defence Science Journal 58(3)", dwt.fuse),
+    "pca": Baseline("PCA", 2008, "weighted average", _NAIDU, pca.fuse),
+    "dwt": Baseline("DWT", 2008, "wavelet", _NAIDU, dwt.fuse),
     "msvd": Baseline("MSVD", 2011, "singular values", "Naidu, Defence Science Journal 61(5)", msvd.fuse),
-    "nmei": Baseline("NMEI", 2015, "decision map", "Zhan et al., JIHMSP 6(3)", nmei.fuse),
     "gd": Baseline("GD", 2016, "gradient domain", "Paul et al., JCSC 25(10)", gradient.fuse),
+    "mst-sr": Baseline(
+        "MST-SR", 2015, "pyramid, sparse base; our dictionary", "Liu et al., Information Fusion 24", mst_sr.fuse
+    ),
+    "asr": Baseline("ASR", 2015, "sparse patches; our dictionaries", "Liu & Wang, IET Image Processing 9(5)", asr.fuse),
+    "csr": Baseline("CSR", 2016, "convolutional sparse; our filters", "Liu et al., IEEE SPL 23(12)", csr.fuse),
     "mgivf": Baseline("MGIVF", 2019, "guided filters", "Bavirisetti et al., CSSP 38(12)", mgivf.fuse),
+    "nmei": Baseline("NMEI", 2015, "decision map", "Zhan et al., JIHMSP 6(3)", nmei.fuse),
+    "ifcnn": Baseline("IFCNN", 2020, "network", "Zhang et al., Information Fusion 54", load=ifcnn.load),
+    "sesf": Baseline("SESF", 2021, "network", "Ma et al., Neural Computing and Applications 33", load=sesf.load),
 }
+"""The eleven methods that the paper is compared with, by the name that commands take."""
+
+SELF_CONTAINED = tuple(name for name, baseline in BASELINES.items() if baseline.load is None)
+"""Those that run with nothing but this repository."""

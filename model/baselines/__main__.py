@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from data.errors import EXIT_DONE, run_command
 from model.baselines import BASELINES
 
+NEEDS = "with its authors' file: fuse.py --method NAME --weights FILE"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
@@ -19,11 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON")
     arguments = parser.parse_args(argv)
     fields = ("title", "year", "kind", "source")
-    rows = [{"name": name, **{field: getattr(one, field) for field in fields}} for name, one in BASELINES.items()]
+    rows = [
+        {"name": name, **{field: getattr(one, field) for field in fields}, "runs": "yes" if one.load is None else NEEDS}
+        for name, one in BASELINES.items()
+    ]
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return EXIT_DONE
-    print("| name | method | year | kind | source |\n| --- | --- | ---: | --- | --- |")
+    print("| name | method | year | kind | source | runs |\n| --- | --- | ---: | --- | --- | --- |")
     for row in rows:
         print(f"| {' | '.join(str(value) for value in row.values())} |")
     return EXIT_DONE

@@ -1,5 +1,7 @@
 """The guided filter (He, Sun & Tang, IEEE TPAMI 35(6), 2013), with windows cut at the border."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -13,15 +15,16 @@ def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: fl
         radius: Windows have 2 * radius + 1 pixels a side.
         epsilon: Variance of the guide below which a window is smoothed.
     """
-    count = _sum(np.ones(guide.shape), radius)
-
-    def mean(values):
-        return _sum(values, radius) / count
-
+    mean = partial(box_mean, radius=radius)
     mean_guide, mean_image = mean(guide), mean(image)
     covariance = mean(guide * image) - mean_guide * mean_image
     slope = covariance / (mean(guide * guide) - mean_guide**2 + epsilon)
     return mean(slope) * guide + mean(mean_image - slope * mean_guide)
+
+
+def box_mean(values: np.ndarray, radius: int) -> np.ndarray:
+    """The mean over a window of 2 * radius + 1 pixels a side, of what of it lies in the image; (H, W) float64."""
+    return _sum(values, radius) / _sum(np.ones(values.shape), radius)
 
 
 def _sum(values, radius):

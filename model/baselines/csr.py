@@ -1,0 +1,100 @@
+"""CSR: convolutional sparse representation of the details; the more active image wins.
+
+Source: Liu, Chen, Ward & Wang, "Image fusion with convolutional sparse representation", IEEE Signal Processing Letters
+23(12), 2016; codes by ADMM in the Fourier domain (Wohlberg, "Efficient algorithms for convolutional sparse
+representations", IEEE TIP 25(1), 2016). The filters are our own (`dictionaries.py`).
+"""
+
+import cv2
+import numpy as np
+from scipy import fft
+
+from model.baselines.channels import per_channel
+from model.baselines.dictionaries import load_dictionaries
+
+SMOOTHNESS = 5.0
+WEIGHT = 0.01
+WINDOW = 19
+"""Weight of the base's gradients, of the codes' L1 norm, and side of the window in which activity is averaged."""
+
+ITERATIONS = 60
+RELAXATION = 1.8
+MARGIN = 16
+"""Steps of ADMM, its over-relaxation, and pixels mirrored around an image before the base is found."""
+
+
+def _fuse_channel(near, far):
+    filters = load_dictionaries()["filters"]
+    images = [image.astype(np.float32) / 255 for image in (near, far)]
+    bases = [split_base(image) for image in images]
+    codes = [code_details(image - base, filters) for image, base in zip(images, bases, strict=True)]
+    one, other = (cv2.blur(np.abs(code).sum(0), (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT) for code in codes)
+    takes_near = one > other
+    spectra = fft.rfft2(np.where(takes_near, *codes), workers=-1) * to_spectrum(filters, near.shape)
+    detail = fft.irfft2(spectra.sum(0), s=near.shape)
+    return 255.0 * (np.where(takes_near, *bases) + detail)
+
+
+fuse = per_channel(_fuse_channel)
+"""Fuses two images, each channel by itself; see `channels.Method`."""
+
+
+def split_base(image: np.ndarray) -> np.ndarray:
+    """The base: closest to the image with small gradients, min |base - image|^2 + 5 |gradients of base|^2.
+
+    Args:
+        image: (H, W) float32.
+    """
+    margins = [(min(MARGIN, side - 1),) * 2 for side in image.shape]
+    padded = np.pad(image, margins, "symmetric")
+    rows, columns = (2 - 2 * np.cos(2 * np.pi * np.arange(side) / side) for side in padded.shape)
+    penalty = 1 + SMOOTHNESS * (rows[:, None] + columns[None, : padded.shape[1] // 2 + 1])
+    base = fft.irfft2(fft.rfft2(padded) / penalty.astype(np.float32), s=padded.shape)
+    inside = tuple(slice(margin[0], margin[0] + side) for margin, side in zip(margins, image.shape, strict=True))
+    return base[inside]
+
+
+def to_spectrum(filters: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The Fourier transform of filters laid into an image's corner; (M, K, K) to (M, H, W // 2 + 1) complex64.
+
+    An image smaller than the filters wraps them around.
+    """
+    height, width = shape
+    laid = np.zeros((len(filters), height, width), np.float32)
+    y, x = np.mgrid[: filters.shape[1], : filters.shape[2]]
+    np.add.at(laid, (slice(None), y % height, x % width), filters)
+    return fft.rfft2(laid, workers=-1)
+
+
+def code_details(
+    detail: np.ndarray, filters: np.ndarray, weight: float = WEIGHT, iterations: int = ITERATIONS
+) -> np.ndarray:
+    """Codes an image by convolutions: min 1/2 |sum of filters * codes - detail|^2 + weight |codes|_1.
+
+    Args:
+        detail: (H, W) float32.
+        filters: (M, K, K) float32.
+        weight: Of the L1 norm.
+        iterations: Of ADMM.
+
+    Returns:
+        (M, H, W) float32, the codes, most of them 0.
+    """
+    # Wohlberg's choice of the penalty for these filters and weights.
+    penalty = np.float32(50 * weight + 1)
+    spectrum = to_spectrum(filters, detail.shape)
+    conjugate = spectrum.conj()
+    # (conjugate spectrum^T + penalty I) x = b has rank one plus a diagonal: solved by Sherman and Morrison's formula.
+    gain = conjugate / (penalty + (np.abs(spectrum) ** 2).sum(0))
+    right = conjugate * fft.rfft2(detail)
+    codes = np.zeros((len(filters), *detail.shape), np.float32)
+    dual = np.zeros_like(codes)
+    for _ in range(iterations):
+        known = right + penalty * fft.rfft2(codes - dual, workers=-1)
+        known -= gain * (spectrum * known).sum(0)
+        smooth = fft.irfft2(known / penalty, s=detail.shape, workers=-1)
+        relaxed = np.float32(RELAXATION) * smooth + np.float32(1 - RELAXATION) * codes
+        dual += relaxed
+        codes = dual - np.clip(dual, -weight / penalty, weight / penalty)
+        dual -= codes
+    return codes

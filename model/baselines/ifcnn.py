@@ -1,0 +1,73 @@
+"""IFCNN: features of both images, their maximum, and an image from it.
+
+Source: Zhang et al., "IFCNN: a general image fusion framework based on convolutional neural network", Information
+Fusion 54, 2020. The network is rebuilt here; its weights are the authors' published file IFCNN-MAX.pth.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from model.baselines.channels import Method, check, from_levels, to_levels
+from model.baselines.torch_file import read_tensors
+from model.baselines.torch_layers import assign
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+"""ImageNet's, of RGB in [0, 1]."""
+
+
+def load(path: Path) -> Method:
+    """Makes the method from the authors' file.
+
+    Raises:
+        InputError: if the file is not that of this network.
+    """
+    network = build()
+    tensors = read_tensors(path)
+    for name in ("conv1", "conv2", "conv3", "conv4"):
+        source = f"{name}.conv" if name in ("conv2", "conv3") else name
+        assign(path, tensors, network.get_layer(name), source)
+    for name in ("conv2", "conv3"):
+        assign(path, tensors, network.get_layer(f"{name}_bn"), f"{name}.bn")
+
+    def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        check(near, far)
+        inputs = [_normalise(image)[None] for image in (near, far)]
+        output = np.asarray(network(inputs, training=False))[0]
+        levels = 255 * (output * np.float32(DEVIATION) + np.float32(MEAN))
+        return from_levels(levels if near.ndim == 3 else levels.mean(-1), near.dtype)
+
+    return fuse
+
+
+def build():
+    """The network: two (1, H, W, 3) float32 images, normalised, to one of the same kind."""
+    import keras
+    from keras import layers
+
+    def replicate(x, width):
+        for _ in range(width):  # repeats the outermost pixels
+            x = keras.ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "symmetric")
+        return x
+
+    def convolve(filters, kernel, name, bias=False):
+        convolution = layers.Conv2D(filters, kernel, use_bias=bias, name=name)
+        return lambda x: convolution(replicate(x, kernel // 2))
+
+    def block(name):
+        convolution, normalise = convolve(64, 3, name), layers.BatchNormalization(epsilon=1e-5, name=f"{name}_bn")
+        return lambda x: keras.ops.relu(normalise(convolution(x)))
+
+    images = [keras.Input((None, None, 3)) for _ in range(2)]
+    first, second = convolve(64, 7, "conv1"), block("conv2")
+    features = layers.Maximum()([second(first(image)) for image in images])
+    output = convolve(3, 1, "conv4", bias=True)(block("conv3")(features))
+    return keras.Model(images, output, name="ifcnn")
+
+
+def _normalise(image):
+    levels = to_levels(image).astype(np.float32) / 255
+    if levels.ndim == 2:
+        levels = np.repeat(levels[..., None], 3, axis=2)
+    return (levels - np.float32(MEAN)) / np.float32(DEVIATION)

@@ -1,0 +1,40 @@
+"""PyTorch's tensors as weights of Keras layers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import InputError
+
+BATCH_NORMALISATION = ("weight", "bias", "running_mean", "running_var")
+
+
+def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) -> None:
+    """Gives a convolution, a dense layer or a batch normalisation the weights of a PyTorch module.
+
+    Args:
+        path: The file the tensors are from, for messages.
+        tensors: Name to array.
+        layer: A built Keras layer.
+        source: The module's name in PyTorch.
+
+    Raises:
+        InputError: if a tensor is missing, has another shape, or is not finite.
+    """
+    names = BATCH_NORMALISATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
+    values = []
+    for name, variable in zip(names, layer.weights, strict=True):
+        value = tensors.get(f"{source}.{name}")
+        if value is None:
+            raise InputError(f"{path} has no tensor {source}.{name}: it is of another network.")
+        if value.ndim == 4:
+            value = value.transpose(2, 3, 1, 0)  # (out, in, h, w) to (h, w, in, out)
+        elif value.ndim == 2:
+            value = value.T
+        if value.shape != tuple(variable.shape) or not np.isfinite(value).all():
+            raise InputError(
+                f"{source}.{name} in {path} cannot be used: it has the shape {value.shape} or is not finite."
+            )
+        values.append(value)
+    layer.set_weights(values)
