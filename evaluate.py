@@ -9,16 +9,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
+from data.errors import EXIT_DONE, EXIT_FAILED, run_command
 from data.files import atomic_path, make_folder
-from data.image_io import IMAGE_SUFFIXES, read_image
+from data.image_folder import JPEG_NOTE, ImageFolder, label_with_type
+from data.image_io import read_image
 from data.stacks import Stack, find_pairs
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
 from metrics.color import COLOR_MODES, require_equal_shapes
-from metrics.tables import Scores, pair_table, per_pair_csv, summary_csv, summary_table, to_json
+from metrics.tables import Scores, pair_table, summary_table, tables_as_text, to_json
 
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
-_JPEG_NOTE = "JPEG costs a method about 0.01 of Q_ABF: compare JPEG rows with lossless rows with care."
 _EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
   python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
@@ -29,8 +28,6 @@ Sources are paired by name (NAME-A, NAME-B); fused and reference images are call
 Written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
 Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
 """
-
-Images = dict[str, list[Path]]
 
 
 class _ListAction(argparse.Action):
@@ -92,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     variants = _choose_variants(parser, arguments)
     listing = find_pairs(arguments.source)
     shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
-    images = {method: _list_images(Path(folder)) for method, folder in folders.items()}
-    references = _list_images(arguments.reference) if arguments.reference else None
+    images = {method: ImageFolder(Path(folder)) for method, folder in folders.items()}
+    references = ImageFolder(arguments.reference) if arguments.reference else None
     make_folder(arguments.output)
     for problem in listing.problems:
         print(f"warning: {problem}", file=sys.stderr)
@@ -103,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for method, row in _score_pair(pair, images, references, variants, arguments.color).items():
             results[method][pair.name] = row
     labels = {method: _label(method, files, results[method]) for method, files in images.items()}
-    notes = [_JPEG_NOTE] if any(labels[method] != method for method in labels) else []
+    notes = [JPEG_NOTE] if any(labels[method] != method for method in labels) else []
     scores = Scores(results, variants, arguments.color, labels, notes)
     _write_tables(scores, arguments.output, shown or scores.pairs)
     _print_tables(scores, arguments, shown)
@@ -155,38 +152,8 @@ def _choose_pairs(parser: argparse.ArgumentParser, asked: list[str] | None, know
     return asked or known
 
 
-def _list_images(folder: Path) -> Images:
-    """Image files of a folder by stem.
-
-    Raises:
-        InputError: The folder is missing or a file.
-    """
-    if not folder.is_dir():
-        kind = "is a file; give its folder" if folder.exists() else "does not exist; check the name"
-        raise InputError(f"cannot list the images of {folder}: it {kind}.")
-    files: Images = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-            files.setdefault(path.stem, []).append(path)
-    return files
-
-
-def _find_image(name: str, files: Images) -> Path:
-    """The one image called `name`; another case counts only where the exact name is absent.
-
-    Raises:
-        InputError: None or several.
-    """
-    found = files.get(name) or [path for stem, paths in files.items() if stem.lower() == name.lower() for path in paths]
-    if not found:
-        raise InputError(f"no image {name} with one of the suffixes {', '.join(IMAGE_SUFFIXES)}")
-    if len(found) > 1:
-        raise InputError(f"several images for one name: {', '.join(path.name for path in found)}; keep one")
-    return found[0]
-
-
 def _score_pair(
-    pair: Stack, images: dict[str, Images], references: Images | None, variants: dict[str, str], color: str
+    pair: Stack, images: dict[str, ImageFolder], references: ImageFolder | None, variants: dict[str, str], color: str
 ) -> dict[str, dict[str, float | str]]:
     """Method to metric to value, or to the reason of its failure, for one pair."""
     try:
@@ -197,7 +164,7 @@ def _score_pair(
     names, reference, lacking = list(variants), None, {}
     if references is not None:
         try:
-            reference = read_image(_find_image(pair.name, references))
+            reference = read_image(references.find(pair.name))
             require_equal_shapes(reference=reference, near=near)
         except ValueError as error:
             names, reference = [name for name in names if not get_metric(name).needs_reference], None
@@ -205,35 +172,20 @@ def _score_pair(
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
         try:
-            rows[method] = scorer.score(read_image(_find_image(pair.name, files)), names, reference) | lacking
+            rows[method] = scorer.score(read_image(files.find(pair.name)), names, reference) | lacking
         except ValueError as error:
             rows[method] = dict.fromkeys(variants, str(error))
     return rows
 
 
-def _label(method: str, files: Images, rows: dict[str, dict[str, float | str]]) -> str:
+def _label(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:
     """The method's name, with a remark where its evaluated files are JPEG."""
-    suffixes = [path.suffix.lower() for name, row in rows.items() for path in _evaluated(name, files, row)]
-    lossy = sum(suffix in _JPEG_SUFFIXES for suffix in suffixes)
-    if not lossy:
-        return method
-    return f"{method} (JPEG)" if lossy == len(suffixes) else f"{method} (JPEG in part)"
-
-
-def _evaluated(name: str, files: Images, row: dict[str, float | str]) -> list[Path]:
-    return [] if all(isinstance(value, str) for value in row.values()) else [_find_image(name, files)]
+    evaluated = [name for name, row in rows.items() if not all(isinstance(value, str) for value in row.values())]
+    return label_with_type(method, map(files.find, evaluated))
 
 
 def _write_tables(scores: Scores, folder: Path, pairs: list[str]) -> None:
-    summary = summary_table(scores)
-    texts = {
-        "per_pair.csv": per_pair_csv(scores),
-        "per_pair.md": "\n".join(pair_table(scores, pair).markdown() for pair in pairs),
-        "summary.csv": summary_csv(scores),
-        "summary.md": summary.markdown(),
-        "summary.tex": summary.latex(),
-    }
-    for name, text in texts.items():
+    for name, text in tables_as_text(scores, pairs).items():
         with atomic_path(folder / name) as path:
             path.write_text(text, encoding="utf-8")
 

@@ -134,6 +134,18 @@ def pair_table(scores: Scores, pair: str) -> Table:
     return Table(f"Pair {pair}, {_describe(scores)}", _columns(scores), rows, _notes(scores, [pair]))
 
 
+def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
+    """The tables by the name of the file they belong in; `per_pair.md` has the pairs asked for, `per_pair.csv` all."""
+    summary = summary_table(scores)
+    return {
+        "per_pair.csv": per_pair_csv(scores),
+        "per_pair.md": "\n".join(pair_table(scores, pair).markdown() for pair in pairs),
+        "summary.csv": summary_csv(scores),
+        "summary.md": summary.markdown(),
+        "summary.tex": summary.latex(),
+    }
+
+
 def per_pair_csv(scores: Scores) -> str:
     """One row for each method and pair, in full precision; a failed value is empty and `failure` says why."""
     failures = {(method, pair): reason for method, pair, reason in scores.failures(scores.pairs)}

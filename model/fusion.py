@@ -10,13 +10,12 @@ import tensorflow as tf
 from scipy.special import expit
 
 from data.errors import InputError
+from model.bundled import BUNDLED_WEIGHTS
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
 from model.refinement import RefinedDecision, Refinement, compose
 from model.stages import ALIGNMENT
 from model.weights import load_network
-
-BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "light.weights.h5"
 
 MINIMUM_SIDE = 32
 """Shortest side of an image to fuse, in pixels: below it a single step of the coarsest maps would cover the image."""

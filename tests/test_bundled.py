@@ -7,7 +7,7 @@ from data.image_io import read_image
 from data.stacks import find_pairs
 from metrics import compute_all
 from model import load_fuser
-from model.fusion import BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_WEIGHTS
 from model.weights import load_network, read_sidecar
 
 

@@ -1,0 +1,111 @@
+"""Ranks of methods over many pairs, and whether differences between them are more than chance.
+
+Source: Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006: Friedman's test over all
+methods, then Wilcoxon's signed-rank test of one against each other with Holm's correction.
+"""
+
+import warnings
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from scipy import stats
+
+from metrics.markup import Cell, Column, Table
+from metrics.registry import get_metric
+from metrics.tables import Scores
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Ranks by one metric.
+
+    Attributes:
+        mean_ranks: Method to its mean rank over the pairs, 1 = best, equal values sharing their ranks; only methods
+            that have every pair.
+        friedman: p of Friedman's test that all are alike; NaN for fewer than three methods or two pairs.
+        wilcoxon: Method to p of Wilcoxon's test against the first method, after Holm; without the first.
+        better: Method to whether its median difference from the first is to its favour.
+    """
+
+    mean_ranks: dict[str, float]
+    friedman: float
+    wilcoxon: dict[str, float]
+    better: dict[str, bool]
+
+
+def rank(scores: Scores, metric: str) -> Ranking:
+    """Ranks the methods by one metric.
+
+    Args:
+        scores: Results of several methods on several pairs.
+        metric: One of `scores.variants`.
+    """
+    sign = -1.0 if get_metric(metric).larger_is_better else 1.0
+    values = {m: [scores.value(m, pair, metric) for pair in scores.pairs] for m in scores.results}
+    costs = {m: sign * np.array(row) for m, row in values.items() if not any(isinstance(v, str) for v in row)}
+    if not costs:
+        return Ranking({}, nan, {}, {})
+    matrix = np.stack(list(costs.values()))
+    ranks = stats.rankdata(matrix, axis=0).mean(1)
+    friedman = nan
+    if len(costs) > 2 and matrix.shape[1] > 1:
+        with np.errstate(invalid="ignore"):  # all alike: 0 / 0
+            friedman = float(stats.friedmanchisquare(*matrix).pvalue)
+    first, *others = costs
+    differences = {method: costs[method] - costs[first] for method in others}
+    return Ranking(
+        dict(zip(costs, map(float, ranks), strict=True)),
+        friedman,
+        _holm({method: _wilcoxon(difference) for method, difference in differences.items()}),
+        {method: bool(np.median(difference) < 0) for method, difference in differences.items()},
+    )
+
+
+def rank_table(scores: Scores) -> Table:
+    """Mean ranks: one row for each method, one column for each metric; signs say how each compares with the first."""
+    rankings = {metric: rank(scores, metric) for metric in scores.variants}
+    first = scores.label(next(iter(scores.results)))
+    rows = []
+    for method in scores.results:
+        cells = [_cell(ranking, method) for ranking in rankings.values()]
+        rows.append((scores.label(method), tuple(cells)))
+    tests = [f"{get_metric(metric).symbol} {ranking.friedman:.1e}" for metric, ranking in rankings.items()]
+    notes = (
+        f"p of Friedman's test that all methods are alike: {', '.join(tests)}.",
+        f"Against {first}, by Wilcoxon's signed-rank test with Holm's correction at {SIGNIFICANT}: + better, - worse, "
+        "= no difference shown.",
+    )
+    columns = tuple(Column(get_metric(name).symbol, get_metric(name).latex) for name in scores.variants)
+    return Table(f"Mean ranks over n = {len(scores.pairs)} pairs, 1 = best", columns, tuple(rows), notes)
+
+
+def _cell(ranking, method):
+    if method not in ranking.mean_ranks:
+        return Cell("failed")
+    order = sorted(set(ranking.mean_ranks.values()))
+    place = order.index(ranking.mean_ranks[method]) + 1
+    sign = ""
+    if method in ranking.wilcoxon:
+        differs = ranking.wilcoxon[method] < SIGNIFICANT
+        sign = (" +" if ranking.better[method] else " -") if differs else " ="
+    return Cell(f"{ranking.mean_ranks[method]:.2f}{sign}", place if place <= 2 else 0)
+
+
+def _wilcoxon(differences):
+    if len(differences) < 2 or not np.any(differences):
+        return 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few pairs or ties: the normal approximation is taken and said so
+        return float(stats.wilcoxon(differences).pvalue)
+
+
+def _holm(values):
+    """Holm's correction: the i-th smallest of m values times m - i + 1, never falling."""
+    corrected, largest = {}, 0.0
+    for place, (method, value) in enumerate(sorted(values.items(), key=lambda item: item[1])):
+        largest = max(largest, min(1.0, value * (len(values) - place)))
+        corrected[method] = largest
+    return corrected

@@ -1,0 +1,239 @@
+"""Trains and evaluates the paper's ablations: losses, batch normalisation, initialisation, seeds, transfer."""
+
+import argparse
+import json
+import sys
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError
+from data.files import atomic_path
+from data.stacks import find_pairs
+from metrics.markup import Cell, Column, Table
+from metrics.tables import Scores, summary_table
+from model.config import ABLATIONS, CHECKPOINT, CONFIG, TrainingConfig
+from model.experiments.comparison import VARIANTS, Comparison
+from model.experiments.competitors import to_run
+from model.stages import get_variant
+
+DEFAULT = Path(__file__).parent / "ablation.toml"
+PROPOSED = "proposed"
+
+MEASURED = {
+    "val_accuracy": ("accuracy", 4),
+    "val_iou": ("IoU", 4),
+    "val_compared_accuracy": ("compared", 4),
+    "val_psnr": ("PSNR (dB)", 2),
+    "val_ssim": ("SSIM", 4),
+    "val_q_abf": ("Q_ABF", 4),
+}
+"""What validation measured in the best epoch, its name in tables, and digits."""
+
+EXAMPLES = """examples:
+  python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation                  the paper's budget
+  python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation --budget small   minutes a run
+A stopped ablation goes on where it was. What is shared by all runs stands in model/experiments/ablation.toml.
+written: runs/NAME/ as train.py leaves them, tables/table1..3.md, seeds.png and .pdf
+exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training run.
+
+    Attributes:
+        name: Of its folder.
+        config: Its settings; None where it cannot be run.
+        reason: Why it cannot.
+    """
+
+    name: str
+    config: TrainingConfig | None
+    reason: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
+    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="folder of pairs to fuse with every network")
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT, metavar="FILE", help="(model/experiments/ablation.toml)"
+    )
+    parser.add_argument("--budget", default="paper", help="of the configuration: paper (default) or small")
+    parser.add_argument("--transfer", metavar="FILE", help="VGG-19's file, in place of fetching it")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars and no tables")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code.
+
+    Raises:
+        InputError: if the configuration or the data cannot be used.
+    """
+    experiments = plan(arguments.config, arguments.budget, arguments.transfer)
+    rows: dict[str, dict[str, Any]] = {}
+    for experiment in experiments:
+        try:
+            rows[experiment.name] = _train(experiment, arguments)
+        except InputError as error:
+            rows[experiment.name] = {"failure": str(error)}
+            print(f"error: {experiment.name}: {error}", file=sys.stderr)
+    scores = _fuse(rows, arguments) if arguments.input else None
+    tables = make_tables(rows, scores)
+    for name, table in tables.items():
+        with atomic_path(arguments.output / "tables" / f"{name}.md") as path:
+            path.write_text(table, encoding="utf-8")
+        if not arguments.quiet:
+            print(table)
+    draw_seeds(arguments.output / "seeds", {name: row for name, row in rows.items() if "record" in row})
+    return EXIT_FAILED if any("failure" in row for row in rows.values()) else EXIT_DONE
+
+
+def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experiment]:
+    """Reads the configuration.
+
+    Args:
+        path: A TOML file as `ablation.toml`.
+        budget: A name in it.
+        transfer: VGG-19's file; None leaves what the budget says.
+
+    Returns:
+        The runs, `proposed` with each seed first.
+
+    Raises:
+        InputError: if the file cannot be read, or names something unknown.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        shared, seeds, runs = content["budgets"][budget], content["seeds"], content["runs"]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise InputError(f"{path} has no {error}." if isinstance(error, KeyError) else f"{path}: {error}.") from error
+    unknown = [name for name in runs if name != PROPOSED and name not in ABLATIONS]
+    if unknown:
+        raise InputError(f"{path} names the run {unknown[0]!r}; there are {', '.join([PROPOSED, *ABLATIONS])}.")
+    transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
+    shared = {**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None}
+    try:
+        base = TrainingConfig(**shared)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"budget {budget} in {path}: {error}.") from error
+    planned = [Experiment(f"{PROPOSED}-seed{seed}", replace(base, seed=seed)) for seed in seeds if PROPOSED in runs]
+    for name in runs:
+        if name == PROPOSED:
+            continue
+        if name == "non-tl" and not transferable:
+            reason = f"the variant {base.variant} has no transfer to leave out; it takes the variant paper"
+            planned.append(Experiment(name, None, reason))
+            continue
+        planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
+    return planned
+
+
+def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[str, str]:
+    """The paper's three tables: losses, normalisation and initialisation; seeds; transfer."""
+    seeds = [name for name in rows if name.startswith(PROPOSED)]
+    first = seeds[:1]
+    ablated = [name for name in rows if name not in (*seeds, "non-tl")]
+    groups = {
+        "table1": ("Ablation of loss, normalisation and initialisation", [*first, *ablated]),
+        "table2": ("The proposed training with different seeds", seeds),
+        "table3": ("With and without transfer", [*first, *(name for name in rows if name == "non-tl")]),
+    }
+    texts = {}
+    for key, (caption, names) in groups.items():
+        text = _validation_table(caption, {name: rows[name] for name in names}).markdown()
+        measured = [name for name in names if scores is not None and name in scores.results]
+        if measured:
+            part = replace(scores, results={name: scores.results[name] for name in measured})
+            text += "\n" + summary_table(part).markdown()
+        texts[key] = text
+    return texts
+
+
+def _validation_table(caption, rows):
+    columns = (*(Column(title, title) for title, _ in MEASURED.values()), Column("Seconds", "Seconds"))
+    lines, notes = [], []
+    for name, row in rows.items():
+        if "record" not in row:
+            lines.append((name, tuple(Cell("-") for _ in columns)))
+            notes.append(f"{name}: {row.get('failure') or row['reason']}")
+            continue
+        record = row["record"]
+        best = record["epochs"][int(record["best_epoch"]) - 1]
+        cells = [Cell(f"{best[key]:.{digits}f}") for key, (_, digits) in MEASURED.items()]
+        lines.append((name, (*cells, Cell(f"{record['training_seconds']:.0f}"))))
+    some = next((row["record"] for row in rows.values() if "record" in row), None)
+    if some:
+        config = some["config"]
+        notes.append(
+            f"Variant {config['variant']}, recipe {config['recipe']}, {some['steps']} steps of "
+            f"{2 * config['pairs_per_batch']} images of {config['size']}x{config['size']}, {some['training_scenes']} "
+            f"scenes, {config['optimizer']} {config['learning_rate']:g}; {some['device']}."
+        )
+    return Table(f"{caption}: validation on held-out scenes", columns, tuple(lines), tuple(notes))
+
+
+def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
+    """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch (the paper's Fig. 8)."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = {"val_loss": "loss", "val_accuracy": "accuracy"}
+    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        for name, row in rows.items():
+            epochs = row["record"]["epochs"]
+            style = "-" if name.startswith(PROPOSED) else "--"
+            axes.plot([one["epoch"] for one in epochs], [one[key] for one in epochs], style, marker="o", label=name)
+        axes.set_title(f"{title} on held-out scenes")
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+    if rows:
+        figure.axes[0].legend(fontsize=8)
+    for suffix in (".png", ".pdf"):
+        with atomic_path(path.with_suffix(suffix)) as temporary:
+            figure.savefig(temporary, dpi=110)
+
+
+def _train(experiment: Experiment, arguments) -> dict[str, Any]:
+    """The record of a run: read where it is done, trained from where it was otherwise."""
+    if experiment.config is None:
+        return {"reason": experiment.reason}
+    folder = arguments.output / "runs" / experiment.name
+    started = (folder / CHECKPOINT).exists()
+    if started:
+        saved = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if TrainingConfig.from_json(saved) != experiment.config:
+            raise InputError(f"{folder} was trained with other settings; choose another -o.")
+    if started and (folder / "record.json").exists():
+        return {"record": json.loads((folder / "record.json").read_text(encoding="utf-8"))}
+    from model import TrainingRun  # loads TensorFlow, which what is done need not wait for
+
+    training = TrainingRun(experiment.config, arguments.voc, folder, resume=started)
+    with tqdm(
+        total=training.total_steps,
+        initial=training.steps_done,
+        desc=experiment.name,
+        unit="step",
+        disable=arguments.quiet,
+    ) as bar:
+        return {"record": training.run(lambda *_: bar.update())}
+
+
+def _fuse(rows, arguments) -> Scores:
+    """Scores of the pairs, fused by each network with the paper's strategy."""
+    trained = [name for name, row in rows.items() if "record" in row]
+    weights = {name: arguments.output / "runs" / name / "best.weights.h5" for name in trained}
+    competitors = {name: replace(to_run("proposed-paper", weights=path), title=name) for name, path in weights.items()}
+    comparison = Comparison(competitors, find_pairs(arguments.input).stacks, arguments.output)
+    total = len(competitors) * len(comparison.stacks)
+    for _ in tqdm(comparison.run(), total=total, unit="image", disable=arguments.quiet):
+        pass
+    return comparison.scores() if competitors else Scores({}, VARIANTS)

@@ -1,0 +1,131 @@
+"""Compares our versions of the methods with published images and figures of them."""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from data.errors import EXIT_DONE, InputError
+from data.files import atomic_path
+from data.image_folder import ImageFolder
+from data.image_io import read_image
+from data.stacks import find_pairs
+from metrics.markup import Cell, Column, Table
+from model.baselines import BASELINES, SELF_CONTAINED
+from model.experiments.comparison import Comparison
+from model.experiments.competitors import to_run
+
+ANCHORS = {
+    "dwt": {"q_sf": 19.31, "q_abf": 0.729, "q_mi": 6.81},
+    "nmei": {"q_sf": 18.92, "q_abf": 0.753, "q_mi": 8.74},
+}
+"""Means over the 20 Lytro pairs that others measured, for the methods without published images."""
+
+EXAMPLES = """example:
+  python -m model.experiments agreement -i lytro --published lytro_fused --comparison comparison -o docs/agreement.md
+published: a folder METHOD (as `python -m model.baselines --list` names it) for each, with an image PAIR of any type.
+comparison: the folder of a `comparison`; what it has is taken, and what is missing computed into it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
+    parser.add_argument("--published", type=Path, required=True, metavar="DIR", help="folder of folders of images")
+    parser.add_argument("--comparison", type=Path, required=True, metavar="DIR", help="folder of our results")
+    parser.add_argument("--methods", nargs="+", default=SELF_CONTAINED, choices=SELF_CONTAINED, metavar="NAME")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="Markdown file (default: the screen)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code.
+
+    Raises:
+        InputError: if a folder cannot be used.
+    """
+    stacks = find_pairs(arguments.input).stacks
+    comparison = Comparison({name: to_run(name) for name in arguments.methods}, stacks, arguments.comparison)
+    for _ in comparison.run():
+        pass
+    scores = comparison.scores()
+    rows, anchors = [], []
+    for name in arguments.methods:
+        folder = arguments.published / BASELINES[name].title
+        if folder.is_dir():
+            rows.append((BASELINES[name].title, _cells(comparison, name, ImageFolder(folder))))
+        for metric, value in ANCHORS.get(name, {}).items():
+            mean = np.mean([scores.value(name, pair, metric) for pair in scores.pairs])
+            cells = (Cell(metric), Cell(f"{mean:.4f}"), Cell(f"{value:g}"), Cell(f"{mean - value:+.4f}"))
+            anchors.append((BASELINES[name].title, cells))
+    titles = ("Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
+    text = Table(
+        "Our images against published ones, grey levels of 0..255",
+        tuple(Column(title, title) for title in titles),
+        tuple(rows),
+        (
+            "A published JPEG is compared with ours after the same compression.",
+            "Differences are means over the pairs; the largest is that of any pixel of any pair.",
+        ),
+    ).markdown()
+    if anchors:
+        titles = ("Metric", "Ours", "Measured by others", "Difference")
+        caption = f"Means over {len(stacks)} pairs against figures that others measured"
+        text += "\n" + Table(caption, tuple(Column(title, title) for title in titles), tuple(anchors)).markdown()
+    if arguments.output is None:
+        print(text)
+        return EXIT_DONE
+    with atomic_path(arguments.output) as path:
+        path.write_text(text, encoding="utf-8")
+    return EXIT_DONE
+
+
+def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.ndarray, str]:
+    """Brings an image to the compression of a published one.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        published: An image file.
+
+    Returns:
+        The image after the same compression, the published one, and its type.
+
+    Raises:
+        InputError: if they differ in shape.
+    """
+    expected = read_image(published)
+    if expected.shape != image.shape:
+        raise InputError(f"{published} has the shape {expected.shape}, ours {image.shape}.")
+    with Image.open(published) as file:
+        if file.format != "JPEG":
+            return image, expected, file.format
+        options = {"qtables": file.quantization, "subsampling": JpegImagePlugin.get_sampling(file)}
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "JPEG", **options)
+    return np.asarray(Image.open(encoded).convert("RGB")), expected, "JPEG"
+
+
+def _cells(comparison, name, folder):
+    differences, largest, correlations, kinds, identical = [], 0, [], set(), 0
+    for stack in comparison.stacks:
+        if not comparison.has(name, stack.name):
+            continue
+        ours = read_image(comparison.fused_path(name, stack.name))
+        image, expected, kind = compressed_as(ours, folder.find(stack.name))
+        difference = np.abs(image.astype(int) - expected)
+        kinds.add(kind)
+        identical += not difference.any()
+        differences.append(difference.mean())
+        largest = max(largest, int(difference.max()))
+        correlations.append(np.corrcoef(image.ravel(), expected.ravel())[0, 1])
+    if not differences:
+        return tuple(Cell("-") for _ in range(6))
+    texts = (
+        " and ".join(sorted(kinds)),
+        str(len(differences)),
+        str(identical),
+        f"{np.mean(differences):.3f}",
+        str(largest),
+        f"{np.mean(correlations):.4f}",
+    )
+    return tuple(map(Cell, texts))

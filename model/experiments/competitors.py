@@ -1,0 +1,143 @@
+"""What a comparison compares: methods that are run, and folders of images that others made."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import InputError
+from data.files import file_digest
+from data.image_folder import ImageFolder
+from data.image_io import read_image
+from data.stacks import Stack
+from model.baselines import BASELINES, SELF_CONTAINED
+from model.baselines.channels import Method
+from model.bundled import BUNDLED_WEIGHTS
+
+OWN = {"proposed": "refined", "proposed-paper": "paper"}
+"""Our methods and their strategies."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A method that is run.
+
+    Attributes:
+        title: As tables name it.
+        key: What, with the sources, decides its results.
+        load: Makes the method; called once, when there is something to do.
+    """
+
+    title: str
+    key: str
+    load: Callable[[], Method]
+
+    @cached_property
+    def _method(self) -> Method:
+        return self.load()
+
+    def inputs(self, stack: Stack) -> str:
+        """A name for everything besides the sources that decides the result."""
+        return self.key
+
+    def prepare(self, stack: Stack) -> None:
+        """Loads the method and runs it once, so that times hold no loading and no compiling."""
+        if "_method" not in self.__dict__:
+            self.fuse(stack, *_read(stack))
+
+    def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """Fuses a pair."""
+        return self._method(near, far)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Images that were fused elsewhere.
+
+    Attributes:
+        title: As tables name it.
+        images: The folder.
+    """
+
+    title: str
+    images: ImageFolder
+
+    def inputs(self, stack: Stack) -> str:
+        """The digest of the image.
+
+        Raises:
+            InputError: if there is none.
+        """
+        return file_digest(self.images.find(stack.name), "sha256")
+
+    def prepare(self, stack: Stack) -> None:
+        """Nothing to do."""
+
+    def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """Reads the image."""
+        return read_image(self.images.find(stack.name))
+
+
+Competitor = Run | Folder
+
+
+def choose(
+    names: Iterable[str] | None,
+    folders: Mapping[str, Path],
+    published: Mapping[str, Path],
+    weights: Path | None = None,
+) -> dict[str, Competitor]:
+    """Puts a comparison together.
+
+    Args:
+        names: Methods to run; None takes ours, all that run with nothing but this repository, and those with weights.
+        folders: Title to a folder of fused images.
+        published: Name of a method to its authors' file of weights.
+        weights: Ours; None takes the bundled ones.
+
+    Returns:
+        Name to competitor, ours first, folders last.
+
+    Raises:
+        InputError: if a name is unknown, a file is missing, or a folder cannot be listed.
+    """
+    if names is None:
+        names = [*OWN, *SELF_CONTAINED, *published]
+    unknown = [name for name in (*names, *published) if name not in BASELINES and name not in OWN]
+    if unknown:
+        raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join([*OWN, *BASELINES])}.")
+    idle = [name for name in published if name not in names]
+    if idle:
+        raise InputError(f"{idle[0]} has a file of weights and is not among the methods; add it to --methods.")
+    chosen: dict[str, Competitor] = {name: to_run(name, published, weights) for name in names}
+    for title, folder in folders.items():
+        if title in chosen:
+            raise InputError(f"{title} is both run and taken from {folder}; name the folder otherwise.")
+        chosen[title] = Folder(title, ImageFolder(Path(folder)))
+    return chosen
+
+
+def to_run(name: str, published: Mapping[str, Path] | None = None, weights: Path | None = None) -> Run:
+    """One method; arguments and errors as for `choose`."""
+    if name in BASELINES:
+        baseline, file = BASELINES[name], (published or {}).get(name)
+        if baseline.load is None or file is None:
+            baseline.method(file)  # says what is wrong, if something is
+        key = name if file is None else f"{name} {file_digest(file, 'sha256')}"
+        return Run(baseline.title, key, lambda: baseline.method(file))
+
+    path = weights or BUNDLED_WEIGHTS
+
+    def load():
+        from model import load_fuser
+
+        return load_fuser(path, strategy=OWN[name])
+
+    title = "Proposed" if name == "proposed" else "Proposed, paper's strategy"
+    return Run(title, f"{name} {file_digest(path, 'sha256')}", load)
+
+
+def _read(stack):
+    return (read_image(path) for path in stack.images)

@@ -1,0 +1,91 @@
+"""One HTML page of a comparison that needs nothing besides itself."""
+
+import base64
+import io
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from data.files import atomic_path
+from data.image_io import read_image
+from metrics.registry import get_metric
+from metrics.tables import Scores, summarise
+from model.experiments.comparison import Comparison
+from model.experiments.figures import displayed
+
+LONGEST_SIDE = 1200
+QUALITY = 90
+"""Pictures in the page are reduced to so many pixels and stored as WebP of this quality: for looking, not measuring."""
+
+_PLACE = "/*DATA*/"
+
+
+def write_report(path: Path, comparison: Comparison, scores: Scores, record: dict[str, Any]) -> None:
+    """Writes the page.
+
+    Args:
+        path: The .html file.
+        comparison: After its run.
+        scores: Of it.
+        record: Versions and parameters, shown as they are.
+    """
+    template = files("model.experiments").joinpath("report.html").read_text(encoding="utf-8")
+    content = json.dumps(_content(comparison, scores, record), separators=(",", ":"), allow_nan=False)
+    # "</script>" inside a name would end the data.
+    page = template.replace(_PLACE, content.replace("<", "\\u003c"))
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _content(comparison, scores, record):
+    metrics = [get_metric(name) for name in scores.variants]
+    summaries, seconds = summarise(scores), comparison.seconds()
+    methods = [
+        {
+            "name": name,
+            "label": scores.label(name),
+            "seconds": seconds.get(name),
+            "means": [_number(summaries[name][metric.name].mean) for metric in metrics],
+            "values": {
+                pair: [_number(scores.value(name, pair, metric.name)) for metric in metrics] for pair in scores.pairs
+            },
+        }
+        for name in comparison.competitors
+    ]
+    return {
+        "title": f"Comparison of {len(methods)} methods on {len(scores.pairs)} pairs",
+        "metrics": [
+            {"symbol": metric.symbol, "variant": scores.variants[metric.name], "larger": metric.larger_is_better}
+            for metric in metrics
+        ],
+        "methods": methods,
+        "pairs": scores.pairs,
+        "images": {stack.name: _images(comparison, stack) for stack in comparison.stacks},
+        "notes": list(scores.notes),
+        "record": record,
+    }
+
+
+def _images(comparison, stack):
+    """Name to data URI: both sources and every result there is."""
+    paths = {"A": stack.near, "B": stack.far}
+    for name in comparison.competitors:
+        if comparison.has(name, stack.name):
+            paths[name] = comparison.fused_path(name, stack.name)
+    return {name: _encode(read_image(path)) for name, path in paths.items()}
+
+
+def _encode(image: np.ndarray) -> str:
+    picture = Image.fromarray(displayed(image))
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    encoded = io.BytesIO()
+    picture.save(encoded, "WEBP", quality=QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+
+
+def _number(value):
+    return None if isinstance(value, str) or not np.isfinite(value) else value

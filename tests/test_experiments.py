@@ -1,0 +1,254 @@
+"""The paper's experiments on small pairs: comparison, figures, report, agreement, ablation."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+
+from data.image_io import read_image, write_image
+from metrics import compute_all
+from model.baselines import BASELINES
+from model.experiments.__main__ import main
+from model.experiments.ablation import DEFAULT, plan
+from model.experiments.figures import find_differences
+from tests.conftest import drawn_photograph
+
+METHODS = ("dwt", "pca", "mgivf")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Three pairs of 48x64, sharp on one side each."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for number in range(3):
+        sharp = drawn_photograph(np.random.default_rng(number), 48, 64)
+        blurred = cv2.GaussianBlur(sharp, (0, 0), 3)
+        left = np.arange(64)[None, :, None] < 32
+        write_image(folder / f"scene.{number}-A.png", np.where(left, sharp, blurred))
+        write_image(folder / f"scene.{number}-B.png", np.where(left, blurred, sharp))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def others(pairs, tmp_path_factory):
+    """PCA's images as if others had made them."""
+    folder = tmp_path_factory.mktemp("fused") / "PCA"
+    for number in range(3):
+        near, far = (read_image(pairs / f"scene.{number}-{side}.png") for side in "AB")
+        write_image(folder / f"scene.{number}.png", BASELINES["pca"].fuse(near, far))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def comparison(pairs, others, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("comparison")
+    assert compare(pairs, others, folder) == 0
+    return folder
+
+
+def compare(pairs, others, folder, *more):
+    command = ["comparison", "-i", str(pairs), "-o", str(folder), "--quiet", "--fused", f"Others={others}"]
+    return main([*command, "--methods", *METHODS, *more])
+
+
+def test_a_comparison_scores_what_it_fused(comparison, pairs):
+    near, far = (read_image(pairs / f"scene.1-{side}.png") for side in "AB")
+    fused = read_image(comparison / "fused" / "dwt" / "scene.1.png")
+    np.testing.assert_array_equal(fused, BASELINES["dwt"].fuse(near, far))
+    record = json.loads((comparison / "records" / "dwt" / "scene.1.json").read_text())
+    expected = compute_all(near, far, fused)
+    assert record["scores"] == pytest.approx({name: expected[name] for name in record["scores"]})
+    assert record["seconds"] > 0
+    table = (comparison / "tables" / "summary.md").read_text()
+    rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in table.splitlines() if line.startswith("| ")}
+    assert rows["PCA"] == rows["Others"]
+    assert list(rows) == ["Method", "---", "DWT", "PCA", "MGIVF", "Others"]
+    for name in ("ranks.md", "ranks.tex", "times.md", "summary.tex", "per_pair.csv", "pair-scene.1.tex"):
+        assert (comparison / "tables" / name).stat().st_size > 0
+    assert "Others" not in (comparison / "tables" / "times.md").read_text()
+
+
+def test_figures_are_pictures(comparison):
+    for name in ("methods-scene.0", "methods-scene.2"):
+        picture = read_image(comparison / "figures" / f"{name}.png")
+        assert min(picture.shape[:2]) > 300
+        assert picture.std() > 20
+        assert (comparison / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_nothing_is_computed_twice(comparison, pairs, others, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()}
+    with monkeypatch.context() as context:
+        context.setattr("model.experiments.comparison.write_image", lambda *_: pytest.fail("fused again"))
+        assert compare(pairs, others, comparison) == 0
+    assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_lost_or_changed_is_made_again(comparison, pairs, others, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(comparison, folder)
+    (folder / "fused" / "pca" / "scene.0.png").unlink()
+    (folder / "records" / "dwt" / "scene.0.json").write_text("{")
+    kept = (folder / "records" / "mgivf" / "scene.0.json").stat().st_mtime_ns
+    assert compare(pairs, others, folder) == 0
+    assert (folder / "fused" / "pca" / "scene.0.png").exists()
+    assert json.loads((folder / "records" / "dwt" / "scene.0.json").read_text())["scores"]
+    assert (folder / "records" / "mgivf" / "scene.0.json").stat().st_mtime_ns == kept
+
+
+def test_a_missing_image_fails_its_row_alone(pairs, others, tmp_path, capsys):
+    lacking = tmp_path / "lacking"
+    shutil.copytree(others, lacking)
+    (lacking / "scene.2.png").unlink()
+    assert compare(pairs, lacking, tmp_path / "out") == 1
+    assert "failed: Others, scene.2: no image scene.2" in capsys.readouterr().err
+    table = (tmp_path / "out" / "tables" / "summary.md").read_text()
+    assert "2/3 failed: 1" in table
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "nonsense"], "no method 'nonsense'"),
+        (["--methods", "ifcnn"], "needs its authors' file"),
+        (["--methods", "pca", "--fused", "pca=."], "both run and taken from"),
+        (["--methods", "pca", "--pairs", "absent"], "no pair 'absent'"),
+        (["--methods", "pca", "--weights", "ifcnn=absent.pth"], "not among the methods"),
+        (["--methods", "ifcnn", "--weights", "ifcnn=absent.pth"], "absent.pth"),
+    ],
+)
+def test_wrong_comparisons(arguments, message, pairs, tmp_path):
+    with pytest.raises((ValueError, OSError), match=message):
+        main(["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), *arguments])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_report_holds_everything(comparison):
+    page = (comparison / "report.html").read_text()
+    (content,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    data = json.loads(content)
+    assert [method["label"] for method in data["methods"]] == ["DWT", "PCA", "MGIVF", "Others"]
+    assert set(data["images"]["scene.0"]) == {"A", "B", *METHODS, "Others"}
+    assert data["record"]["versions"]["numpy"] == np.__version__
+    outside = re.findall(r'(?:src|href)="(?!data:)[^"]*"|https?://', page)
+    assert not outside
+
+
+def in_browser(page, state):
+    """The page's document after its scripts have run, in headless Chromium."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium to look at the report with")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=5000"]
+    command = [browser, *options, "--dump-dom", f"{page.resolve().as_uri()}#{state}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def test_the_report_in_a_browser(comparison):
+    page = comparison / "report.html"
+    document = in_browser(page, "sort=Q_ABF:descending&pair=scene.1&left=dwt&right=Others&mode=error&zoom=2")
+    assert "Comparison of 4 methods on 3 pairs" in document
+    (body,) = re.findall(r"<tbody>(.*?)</tbody>", document, re.DOTALL)
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
+    values = [float(row[2]) for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert len(rows) == 4
+    assert 'aria-sort="descending"' in document
+    assert 'data-drawn="scene.1 dwt Others error"' in document
+    assert document.count("<polyline") == 4
+    assert "scene.2" in in_browser(page, "mode=decision&pair=scene.2&left=pca")
+
+
+def test_squares_where_images_differ():
+    images = [np.zeros((100, 140, 3), np.uint8) for _ in range(2)]
+    images[1][10:20, 30:40] = 200
+    images[1][70:80, 100:110] = 100
+    (top, left, side), (second_top, second_left, _) = find_differences(images)
+    assert top <= 10 and top + side >= 20 and left <= 30 and left + side >= 40
+    assert second_top <= 70 and second_top + side >= 80 and second_left <= 100 and second_left + side >= 110
+
+
+def test_agreement(comparison, pairs, others, tmp_path):
+    command = ["agreement", "-i", str(pairs), "--published", str(others.parent), "--comparison", str(comparison)]
+    assert main([*command, "--methods", "pca", "dwt", "-o", str(tmp_path / "table.md")]) == 0
+    table = (tmp_path / "table.md").read_text()
+    assert "| PCA | PNG | 3 | 3 | 0.000 | 0 | 1.0000 |" in table
+    assert "| DWT | q_abf |" in table
+
+
+CONFIG = """
+runs = ["proposed", "compare-bn", "non-tl"]
+seeds = [0, 1]
+[budgets.tiny]
+variant = "light"
+recipe = "photographic"
+crop = true
+size = 32
+split = "voc"
+validation_pairs = 4
+epochs = 1
+scenes = 10
+pairs_per_batch = 10
+optimizer = "adamw"
+learning_rate = 1e-3
+"""
+
+
+def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
+    (tmp_path / "tiny.toml").write_text(CONFIG)
+    command = ["ablation", "--voc", str(small_voc), "-i", str(pairs), "-o", str(tmp_path / "out"), "--quiet"]
+    command += ["--config", str(tmp_path / "tiny.toml"), "--budget", "tiny"]
+    assert main(command) == 0
+    first, second, third = ((tmp_path / "out" / "tables" / f"table{n}.md").read_text() for n in (1, 2, 3))
+    assert "proposed-seed0" in first and "compare-bn" in first
+    assert "proposed-seed1" not in first
+    assert "proposed-seed1" in second
+    assert "non-tl: the variant light has no transfer to leave out" in third
+    assert "Q_ABF xydeas" in first
+    config = json.loads((tmp_path / "out" / "runs" / "compare-bn" / "config.json").read_text())
+    assert config["batch_norm"] is False
+    assert read_image(tmp_path / "out" / "seeds.png").std() > 5
+    monkeypatch.setattr("model.training.TrainingRun.run", lambda *_, **__: pytest.fail("trained again"))
+    assert main(command) == 0
+    (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
+    assert main(command) == 1
+    assert "trained with other settings" in capsys.readouterr().err
+
+
+def test_the_plan_of_the_paper():
+    planned = {one.name: one.config for one in plan(DEFAULT, "paper")}
+    assert list(planned) == [*(f"proposed-seed{n}" for n in range(5)), "compare-loss", "compare-bn", *_REST]
+    paper = planned["proposed-seed0"]
+    assert (paper.learning_rate, paper.epochs, paper.optimizer, paper.transfer) == (1e-6, 50, "rmsprop", "imagenet")
+    assert planned["proposed-seed3"].seed == 3
+    assert planned["non-tl"].transfer is None
+    assert planned["compare-initial"].initializer == "normal"
+    small = {one.name: one for one in plan(DEFAULT, "small")}
+    assert small["non-tl"].config is None
+    assert small["proposed-seed0"].config.transfer is None
+
+
+_REST = ("compare-initial", "non-tl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("runs = [", "tiny.toml: "),
+        ("seeds = [0]", "has no 'budgets'"),
+        ('runs = ["other"]\nseeds = [0]\n[budgets.tiny]', "names the run 'other'"),
+        ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepoch = 3', "budget tiny"),
+        ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepochs = 0', "above 0"),
+    ],
+)
+def test_wrong_plans(content, message, tmp_path):
+    (tmp_path / "tiny.toml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        plan(tmp_path / "tiny.toml", "tiny")
+    with pytest.raises(ValueError, match="cannot read"):
+        plan(tmp_path / "absent.toml", "tiny")
