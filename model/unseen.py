@@ -23,12 +23,15 @@ TEXTURED = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 grey levels."""
 
 
-def measure(pairs: Iterable[SyntheticPair], weights: Path | None = None) -> dict[str, dict[str, float]]:
+def measure(
+    pairs: Iterable[SyntheticPair], weights: Path | None = None, methods: Sequence[str] = SELF_CONTAINED
+) -> dict[str, dict[str, float]]:
     """Measures both strategies.
 
     Args:
         pairs: With their truth.
         weights: A weights file; None takes the bundled one.
+        methods: Names of the methods of others to measure as well.
 
     Returns:
         For the better source, each baseline, "paper", "refined" and the true labels: the mean "psnr" (dB) and "ssim"
@@ -54,7 +57,7 @@ def measure(pairs: Iterable[SyntheticPair], weights: Path | None = None) -> dict
         ]
         results = {
             "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
-            **{BASELINES[name].title: BASELINES[name].fuse(near, far) for name in SELF_CONTAINED},
+            **{BASELINES[name].title: BASELINES[name].fuse(near, far) for name in methods},
             "paper": fusers["paper"](near, far),
             "refined": refined.fused,
             "true labels": select(near, far, truth),
@@ -72,11 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m model.unseen", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR", help="made by python -m data.unseen")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
+    parser.add_argument(
+        "--methods",
+        nargs="*",
+        default=SELF_CONTAINED,
+        choices=SELF_CONTAINED,
+        metavar="NAME",
+        help="of others (all; asr and csr take most of the time)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     arguments = parser.parse_args(argv)
     pairs = tqdm(read_unseen(arguments.folder), unit="pair", disable=arguments.quiet or arguments.json)
-    table = measure(pairs, arguments.weights)
+    table = measure(pairs, arguments.weights, arguments.methods)
     if arguments.json:
         print(json.dumps(table, indent=2))
         return EXIT_DONE

@@ -1,11 +1,12 @@
 """The camera of the recipe `photographic`, and the shapes that are put before it."""
 
+import cv2
 import numpy as np
 import pytest
 
 from data import camera
 from data.blur import disc_kernel
-from data.regions import SHAPES, draw_region
+from data.regions import SHAPES, draw_region, grow_region
 from tests.conftest import drawn_photograph
 
 
@@ -72,3 +73,20 @@ def test_a_drawn_foreground_leaves_the_rest():
     changed, shape = draw_region(image, np.random.default_rng(1))
     np.testing.assert_array_equal(changed[shape == 0], image[shape == 0])
     assert np.any(changed[shape == 1] != image[shape == 1])
+
+
+def test_a_grown_foreground_ends_at_edges_of_the_image():
+    image = np.full((96, 96, 3), 60, np.uint8)
+    cv2.circle(image, (48, 48), 30, (200, 180, 160), -1)
+    image = np.clip(image + np.random.default_rng(0).normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+    y, x = np.mgrid[:96, :96]
+    at_edge = np.abs(np.hypot(x - 48, y - 48) - 30) < 3
+    outline = np.zeros((96, 96), bool)
+    on_edge = total = 0
+    for seed in range(30):
+        region = grow_region(image, np.random.default_rng(seed))
+        assert set(np.unique(region)) == {0, 1}
+        np.testing.assert_array_equal(region, grow_region(image, np.random.default_rng(seed)))
+        outline[:, 1:] = region[:, 1:] != region[:, :-1]
+        on_edge, total = on_edge + np.count_nonzero(outline & at_edge), total + np.count_nonzero(outline)
+    assert on_edge / total > 2 * at_edge.mean()

@@ -1,0 +1,29 @@
+"""The picture of known failures."""
+
+import numpy as np
+
+from data.image_io import read_image
+from metrics.reference import psnr
+from model.decision import select
+from model.failures import hard_cases, main
+
+
+def test_each_case_is_as_hard_as_it_says():
+    cases = {case.title: case for case in hard_cases()}
+    plain = cases["none: as in the demo"]
+
+    def labelled(case):
+        return psnr(case.truth, select(case.near, case.far, case.label))
+
+    for title in ("defocus up to 23 pixels", "noise of 20 grey levels", "B shifted by 3 pixels"):
+        assert labelled(cases[title]) < labelled(plain) - 3
+    flat = cases["surfaces without texture"].truth.astype(int)
+    change, plain_change = (np.abs(np.diff(image.astype(int), axis=1)).mean() for image in (flat, plain.truth))
+    assert change < 0.9 * plain_change
+
+
+def test_command(tmp_path, capsys):
+    assert main(["-o", str(tmp_path / "failures.png")]) == 0
+    assert read_image(tmp_path / "failures.png").std() > 20
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(hard_cases())
