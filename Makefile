@@ -20,11 +20,11 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 
 demo: setup
 ifdef PAIRS
-	@$(RUN) fuse.py -i "$(PAIRS)" -o $(OUT)/fused --panel
+	@$(RUN) fuse.py -i "$(PAIRS)" -o $(OUT)/fused --panel --overwrite
 	@$(RUN) evaluate.py --source "$(PAIRS)" --fused proposed=$(OUT)/fused -o $(OUT)/tables
 else
 	@$(RUN) -m data.demo -o $(OUT) --scene $(SCENE)
-	@$(RUN) fuse.py -i $(OUT)/pairs -o $(OUT)/fused --panel
+	@$(RUN) fuse.py -i $(OUT)/pairs -o $(OUT)/fused --panel --overwrite
 	@$(RUN) evaluate.py --source $(OUT)/pairs --fused proposed=$(OUT)/fused -o $(OUT)/tables --reference $(OUT)/truth
 endif
 	@echo "Look at the pictures in $(OUT)/fused: NAME.png is the result, NAME-panel.png shows how it came about."

@@ -3,16 +3,21 @@
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
-from data.files import make_folder, write_json
-from data.image_io import checked_suffix, read_image, write_image
+from data.files import file_digest, write_json
+from data.image_io import checked_suffix, read_image, read_photograph, write_image
+from data.jobs import Job, plan, protect_files
+from data.ledger import Ledger
+from data.metadata import Metadata
 from data.stacks import Stack, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
+from model.bundled import BUNDLED_WEIGHTS
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -20,9 +25,15 @@ EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
   python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ... in a folder
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
+  python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
+  python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
   python fuse.py -i photographs -o dwt --method dwt    a method of others, to compare with
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
+
+TILES = {"auto": None, "on": True, "off": False}
+STDOUT = Path("-")
+STRATEGY = "refined"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,10 +63,22 @@ def build_parser() -> argparse.ArgumentParser:
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
     )
     parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
+    parser.add_argument(
+        "--tile",
+        default="auto",
+        choices=TILES,
+        help="work in overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
+    parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    parser.add_argument(
+        "--json", nargs="?", type=Path, const=STDOUT, metavar="FILE", help="write what was done as JSON, or print it"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 
@@ -67,25 +90,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_usage(parser, arguments)
     if arguments.benchmark:
         return _benchmark(arguments)
-    if arguments.input is not None:
-        listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
-        make_folder(arguments.output)
-        jobs = [(stack, arguments.output / f"{stack.name}.{arguments.format}") for stack in listing.stacks]
-        problems = listing.problems
-    else:
-        checked_suffix(arguments.output)
-        jobs, problems = [(check_stack(*arguments.images), arguments.output)], []
-    _protect_sources(jobs)
+    jobs, problems = _find_jobs(arguments)
+    protect_files(jobs)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
-    fuser = _load(arguments)
-    results = list(_fuse_all(fuser, jobs, arguments))
+    ledger = Ledger(_settings(arguments))
+    jobs, kept = plan(jobs, ledger, resume=arguments.resume, overwrite=arguments.overwrite)
+    results = [_describe(stack) | {"output": str(output), "kept": True} for stack, output in kept]
+    if arguments.dry_run:
+        results += [_describe(stack) | {"output": str(output), "would": "fuse"} for stack, output in jobs]
+    elif jobs:
+        results += _fuse_all(_load(arguments), jobs, ledger, arguments)
+    return _report(results, problems, arguments)
+
+
+def _find_jobs(arguments) -> tuple[list[Job], list[str]]:
+    """The scenes and where each result goes, and what belongs to no scene."""
+    if arguments.input is None:
+        checked_suffix(arguments.output)
+        return [(check_stack(*arguments.images), arguments.output)], []
+    listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
+    part, parts = arguments.shard
+    jobs = [(stack, arguments.output / f"{stack.name}.{arguments.format}") for stack in listing.stacks]
+    return jobs[part - 1 :: parts], listing.problems if part == 1 else []
+
+
+def _settings(arguments) -> dict:
+    """What decides a result besides its sources."""
+    weights = arguments.weights or (BUNDLED_WEIGHTS if arguments.method == "proposed" else None)
+    chosen = {name: getattr(arguments, name) for name in ("method", "size", "tile", "alpha")}
+    return chosen | {"strategy": arguments.strategy or STRATEGY, "weights": _digest(weights)}
+
+
+def _digest(weights: Path | None) -> str | None:
+    """None also for a file that is missing, which loading will say."""
+    return file_digest(weights, "sha256") if weights and weights.is_file() else None
+
+
+def _report(results: list[dict], problems: list[str], arguments) -> int:
     failed = len(problems) + sum("error" in result for result in results)
-    if arguments.json:
+    if arguments.json == STDOUT:
         print(json.dumps({"results": results, "problems": problems}, indent=2))
-    elif not arguments.quiet:
-        done = len(results) - sum("error" in result for result in results)
-        print(f"{done} of {len(results)} fused into {arguments.output}" + (f", {failed} failed" if failed else ""))
+    elif arguments.json:
+        write_json(arguments.json, {"results": results, "problems": problems})
+    if arguments.json != STDOUT and not arguments.quiet:
+        if arguments.dry_run:
+            for result in results:
+                print(f"{'keep' if 'kept' in result else 'fuse'} {result['name']}: {result['output']}")
+        else:
+            done = sum("error" not in result and "kept" not in result for result in results)
+            kept = sum("kept" in result for result in results)
+            notes = [f"{number} {word}" for number, word in ((kept, "kept"), (failed, "failed")) if number]
+            print(", ".join([f"{done} of {len(results)} fused into {arguments.output}", *notes]))
     return EXIT_FAILED if failed else EXIT_DONE
 
 
@@ -109,19 +165,14 @@ def _check_usage(parser, arguments):
         if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
             needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
             parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
+    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
+        parser.error("--resume and --shard are for a folder: -i DIR.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
 
 def _pairs_only(arguments) -> bool:
     return arguments.method != "proposed" or arguments.strategy == "paper"
-
-
-def _protect_sources(jobs: list[tuple[Stack, Path]]) -> None:
-    sources = {path.resolve() for stack, _ in jobs for path in stack.images}
-    for _, output in jobs:
-        if output.resolve() in sources:
-            raise InputError(f"{output} is one of the source images; choose another output.")
 
 
 def _load(arguments):
@@ -131,39 +182,94 @@ def _load(arguments):
     from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
     given = {"weights": arguments.weights} if arguments.weights else {}
-    return load_fuser(strategy=arguments.strategy or "refined", size=arguments.size, **given)
+    return load_fuser(
+        strategy=arguments.strategy or STRATEGY,
+        size=arguments.size,
+        tiled=TILES[arguments.tile],
+        observe=None if _silent(arguments) else _show_tiles(),
+        **given,
+    )
 
 
-def _fuse_all(fuser, jobs, arguments) -> Iterator[dict]:
+def _silent(arguments) -> bool:
+    return bool(arguments.quiet or arguments.json)
+
+
+def _show_tiles():
+    """A progress bar of the tiles of one scene, which goes away with the last."""
+    bar = None
+
+    def observe(done, total):
+        nonlocal bar
+        bar = bar or tqdm(total=total, unit="tile", leave=False)
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+            bar = None
+
+    return observe
+
+
+def _describe(stack: Stack) -> dict:
+    return {"name": stack.name, "sources": [str(path) for path in stack.images]}
+
+
+def _fuse_all(fuser, jobs, ledger, arguments) -> Iterator[dict]:
     """Fuses job by job; one that fails is reported by name and the others go on."""
-    silent = arguments.quiet or arguments.json or len(jobs) == 1
-    for stack, output in tqdm(jobs, unit="scene", disable=silent):
-        result = {"name": stack.name, "sources": [str(path) for path in stack.images]}
+    for stack, output in tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1):
+        result = _describe(stack)
         try:
-            yield {**result, **_fuse_one(fuser, stack, output, arguments)}
+            summary = _fuse_one(fuser, stack, output, ledger, arguments)
+            yield {**result, **summary}
         except (InputError, OSError) as error:
             tqdm.write(f"error: {stack.name}: {error}", file=sys.stderr)
             yield {**result, "error": str(error)}
 
 
-def _fuse_one(fuser, stack: Stack, output: Path, arguments) -> dict:
-    images = [read_image(path, alpha=arguments.alpha) for path in stack.images]
+def _fuse_one(fuser, stack: Stack, output: Path, ledger: Ledger, arguments) -> dict:
+    images, metadata = _read(stack, arguments)
     checked_suffix(output, images[0].dtype)
-    if arguments.method != "proposed":
-        write_image(output, fuser(*images))
-        return {"output": str(output), "method": arguments.method}
-    decision = fuser.decide(*images)
-    summary = {"output": str(output), **decision.summary()}
-    if arguments.save_maps or arguments.panel:
-        from model.pictures import draw_panel, write_maps
-
-        if arguments.save_maps:
-            write_maps(output, decision)
-            write_json(output.with_name(f"{output.stem}-decision.json"), summary)
-        if arguments.panel:
-            draw_panel(output.with_name(f"{output.stem}-panel.png"), images, decision, stack.name)
-    write_image(output, decision.fused)
+    if arguments.method == "proposed":
+        decision = fuser.decide(*images)
+        fused, summary = decision.fused, {"output": str(output), **decision.summary()}
+        _draw(stack, images, decision, summary, output, arguments)
+    else:
+        fused, summary = fuser(*images), {"output": str(output), "method": arguments.method}
+    if arguments.input is not None:
+        ledger.begin(stack, output)
+    write_image(output, fused, metadata=metadata)
+    if arguments.input is not None:
+        ledger.finish(stack, output)
     return summary
+
+
+def _draw(stack, images, decision, summary, output, arguments) -> None:
+    """The maps and the panel, where they are asked for."""
+    if not (arguments.save_maps or arguments.panel):
+        return
+    from model.pictures import draw_panel, write_maps
+
+    if arguments.save_maps:
+        write_maps(output, decision)
+        write_json(output.with_name(f"{output.stem}-decision.json"), summary)
+    if arguments.panel:
+        draw_panel(output.with_name(f"{output.stem}-panel.png"), images, decision, stack.name)
+
+
+def _read(stack: Stack, arguments) -> tuple[list, Metadata]:
+    """The images, and what the result takes over from the first."""
+    photographs = [read_photograph(path, alpha=arguments.alpha) for path in stack.images]
+    images, metadata = zip(*photographs, strict=True)
+    if len({one.profile for one in metadata}) > 1:
+        warnings.warn(f"the images of {stack.name} differ in colour profile; the first one's is kept", stacklevel=2)
+    return list(images), metadata[0]
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form I/N with I from 1 to N")
+    return int(part), int(parts)
 
 
 def _benchmark(arguments) -> int:
@@ -171,8 +277,10 @@ def _benchmark(arguments) -> int:
 
     images = [read_image(path, alpha=arguments.alpha) for path in arguments.images]
     figures = benchmark(lambda: _load(arguments), *images)
-    if arguments.json:
+    if arguments.json == STDOUT:
         print(json.dumps(figures, indent=2))
+    elif arguments.json:
+        write_json(arguments.json, figures)
     else:
         print(
             f"load {figures['load_seconds']:.2f} s, first pair {figures['first_seconds']:.2f} s, "

@@ -1,6 +1,6 @@
 """Fusion as a function: arrays in, one array out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +10,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from data.errors import InputError
+from model import tiling
 from model.bundled import BUNDLED_WEIGHTS
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
@@ -26,15 +27,24 @@ MOST_IMAGES = 255
 COARSE = 0.5
 """Scale of the second look that the strategy `refined` takes: what is flat or doubtful there may be plain here."""
 
-BATCH_PIXELS = 4_000_000
-"""Up to so many pixels each, sources go through the network two by two; larger ones one by one, to halve the memory."""
+WHOLE_PIXELS = 4_000_000
+"""Up to so many pixels each, sources go through the network whole, two by two; larger ones in tiles."""
 
 STRATEGIES = ("refined", "paper")
 """`refined` (ours, the default) compares the sources at each pixel; `paper` is the paper's logic, for two sources."""
 
 
+Observer = Callable[[int, int], None]
+"""Told of the tiles done and of their number."""
+
+
 def load_fuser(
-    weights: Path | str = BUNDLED_WEIGHTS, *, strategy: str = STRATEGIES[0], size: int | None = None
+    weights: Path | str = BUNDLED_WEIGHTS,
+    *,
+    strategy: str = STRATEGIES[0],
+    size: int | None = None,
+    tiled: bool | None = None,
+    observe: Observer | None = None,
 ) -> "Fuser":
     """Loads weights and compiles the network, once for any number of images of any sizes.
 
@@ -46,11 +56,14 @@ def load_fuser(
         strategy: A name in `STRATEGIES`.
         size: None works at the images' own resolution; a number resizes them to size x size for the maps, as the paper
             does with 224.
+        tiled: Whether images are worked on in overlapping tiles, which bounds the memory; None does so above 4
+            megapixels. With `size` they never are.
+        observe: Called with the tiles done and their number, after each tile.
 
     Raises:
         InputError: if the weights cannot be used.
     """
-    return Fuser(load_network(weights), strategy=strategy, size=size)
+    return Fuser(load_network(weights), strategy=strategy, size=size, tiled=tiled, observe=observe)
 
 
 class Fuser:
@@ -60,9 +73,19 @@ class Fuser:
         network: Made by `build_network`, with weights.
         strategy: As for `load_fuser`.
         size: As for `load_fuser`.
+        tiled: As for `load_fuser`.
+        observe: As for `load_fuser`.
     """
 
-    def __init__(self, network: keras.Model, *, strategy: str = STRATEGIES[0], size: int | None = None):
+    def __init__(
+        self,
+        network: keras.Model,
+        *,
+        strategy: str = STRATEGIES[0],
+        size: int | None = None,
+        tiled: bool | None = None,
+        observe: Observer | None = None,
+    ):
         if strategy not in STRATEGIES:
             raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
         if size is not None and size < MINIMUM_SIDE:
@@ -70,6 +93,9 @@ class Fuser:
         self._predict = make_predictor(network)
         self._size = size
         self._strategy = strategy
+        self._tiled = tiled
+        self._observe = observe
+        self._tile = tiling.TILE, tiling.OVERLAP
         self._refinement = Refinement()
 
     def __call__(self, *images: np.ndarray) -> np.ndarray:
@@ -99,8 +125,10 @@ class Fuser:
 
     def scores(self, *images: np.ndarray) -> Iterator[np.ndarray]:
         """Scores each image by the strategy `refined`, in turn: the lower, the sharper; (H, W) float32."""
-        maps = zip(images, self.logits(*images), self.logits(*images, scale=COARSE), strict=True)
-        return (self._refinement.score(image, fine, coarse) for image, fine, coarse in maps)
+        _check(images)
+        if self._in_tiles(images[0]):
+            return self._by_tiles(images, lambda part: next(self._score((part,))))
+        return self._score(images)
 
     def unfocused(self, *images: np.ndarray) -> np.ndarray:
         """Predicts where each image is out of focus.
@@ -111,10 +139,13 @@ class Fuser:
         Returns:
             (N, H, W) float32, the probability that a pixel of each image is out of focus.
         """
+        _check(images)
+        if self._in_tiles(images[0]):
+            return np.stack(list(self._by_tiles(images, lambda part: next(self._maps((part,), 1.0, expit)))))
         return np.stack(list(self._maps(images, 1.0, expit)))
 
     def logits(self, *images: np.ndarray, scale: float = 1.0) -> Iterator[np.ndarray]:
-        """As `unfocused`, in turn, as logits log(p / (1 - p)).
+        """As `unfocused`, in turn and never in tiles, as logits log(p / (1 - p)).
 
         Args:
             images: As for a call.
@@ -123,17 +154,40 @@ class Fuser:
         Returns:
             (H, W) float32 for each image.
         """
-        return self._maps(images, scale, lambda logits: logits)
-
-    def _maps(self, images, scale, transform):
-        """The network's map of each image in turn, (H, W) float32, transformed and brought to the image's size."""
         _check(images)
+        return self._maps(images, scale)
+
+    def _in_tiles(self, image):
+        if self._size is not None:
+            return False
+        return image.shape[0] * image.shape[1] > WHOLE_PIXELS if self._tiled is None else self._tiled
+
+    def _by_tiles(self, images, compute):
+        """The map of each image in turn, from what `compute` makes of its parts."""
+        shape = images[0].shape[:2]
+        total, done = len(images) * tiling.count(shape, *self._tile), 0
+
+        def observe():
+            nonlocal done
+            done += 1
+            if self._observe:
+                self._observe(done, total)
+
+        for image in images:
+            yield tiling.blend(shape, lambda window, image=image: compute(image[window]), observe, *self._tile)
+
+    def _score(self, images):
+        maps = zip(images, self._maps(images, 1.0), self._maps(images, COARSE), strict=True)
+        return (self._refinement.score(image, fine, coarse) for image, fine, coarse in maps)
+
+    def _maps(self, images, scale, transform=lambda logits: logits):
+        """The logits of each image in turn, found at a scale, transformed and brought back to the image's size; (H, W)
+        float32."""
         height, width = images[0].shape[:2]
         rows, columns = (height, width) if self._size is None else (self._size, self._size)
         rows, columns = round(rows * scale), round(columns * scale)
-        together = 2 if rows * columns <= BATCH_PIXELS else 1
-        for first in range(0, len(images), together):
-            inputs = np.stack([_prepare(image, rows, columns) for image in images[first : first + together]])
+        for first in range(0, len(images), 2):
+            inputs = np.stack([_prepare(image, rows, columns) for image in images[first : first + 2]])
             for logits in self._predict(tf.constant(inputs)).numpy():
                 inside = transform(logits[:rows, :columns])
                 if (rows, columns) != (height, width):

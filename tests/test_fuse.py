@@ -96,7 +96,7 @@ def test_a_folder_with_one_bad_pair(pair, tmp_path, capsys):
     assert "damaged or cut short" in report["results"][1]["error"]
     assert "orphan" in report["problems"][0]
     assert "Traceback" not in captured.err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["one.png"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one.png", ".fused"}
     assert fuse("-i", folder, "-o", tmp_path / "out2", "--format", "tif", "--quiet") == 1
     assert read_image(tmp_path / "out2" / "one.tif").shape == near.shape
 
@@ -135,7 +135,7 @@ def bad_images(tmp_path, pair):
     cases["truncated"] = (truncated, "damaged or cut short")
     corrupt = tmp_path / "corrupt.png"
     corrupt.write_bytes(b"no image at all")
-    cases["corrupt"] = (corrupt, "is no JPEG, PNG, TIFF or BMP")
+    cases["corrupt"] = (corrupt, "is no JPEG, PNG, TIFF, BMP or WebP")
     from PIL import Image
 
     transparent = tmp_path / "alpha.png"

@@ -259,7 +259,7 @@ def test_damaged_png_is_refused(tmp_path):
     [
         ("missing.png", None, "no such file"),
         ("empty.png", b"", "file is empty"),
-        ("text.png", b"not an image at all", "no JPEG, PNG, TIFF or BMP"),
+        ("text.png", b"not an image at all", "no JPEG, PNG, TIFF, BMP or WebP"),
     ],
 )
 def test_files_that_are_no_images(tmp_path, name, content, message):
@@ -281,7 +281,7 @@ def test_kinds_without_a_faithful_reading_are_refused(tmp_path):
         saved(tmp_path / "int.tif", Image.new("I", (4, 5))): "32-bit or signed integer",
         saved(tmp_path / "pages.tif", rgb, save_all=True, append_images=[rgb, rgb]): "holds 3 images",
         saved(tmp_path / "moving.png", rgb, save_all=True, append_images=[rgb.rotate(180)]): "holds 2 images",
-        gif.rename(tmp_path / "gif.png"): "no JPEG, PNG, TIFF or BMP",
+        gif.rename(tmp_path / "gif.png"): "no JPEG, PNG, TIFF, BMP or WebP",
     }
     for path, message in cases.items():
         with pytest.raises(InputError, match=f"{path.name}: .*{message}"):
