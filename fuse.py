@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from data.align import MODES, match_exposure, notice_shift, register
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
 from data.files import file_digest, write_json
 from data.image_io import checked_suffix, read_image, read_photograph, write_image
@@ -69,6 +70,13 @@ def build_parser() -> argparse.ArgumentParser:
         choices=TILES,
         help="work in overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
     )
+    parser.add_argument(
+        "--align",
+        default="none",
+        choices=MODES,
+        help="lay the images on the first: none (they are aligned), ecc (small motions), homography (features)",
+    )
+    parser.add_argument("--match-exposure", action="store_true", help="give all the brightness of the first")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
@@ -118,7 +126,7 @@ def _find_jobs(arguments) -> tuple[list[Job], list[str]]:
 def _settings(arguments) -> dict:
     """What decides a result besides its sources."""
     weights = arguments.weights or (BUNDLED_WEIGHTS if arguments.method == "proposed" else None)
-    chosen = {name: getattr(arguments, name) for name in ("method", "size", "tile", "alpha")}
+    chosen = {name: getattr(arguments, name) for name in ("method", "size", "tile", "alpha", "align", "match_exposure")}
     return chosen | {"strategy": arguments.strategy or STRATEGY, "weights": _digest(weights)}
 
 
@@ -228,6 +236,7 @@ def _fuse_all(fuser, jobs, ledger, arguments) -> Iterator[dict]:
 
 def _fuse_one(fuser, stack: Stack, output: Path, ledger: Ledger, arguments) -> dict:
     images, metadata = _read(stack, arguments)
+    images, motions = _align(stack, images, arguments)
     checked_suffix(output, images[0].dtype)
     if arguments.method == "proposed":
         decision = fuser.decide(*images)
@@ -235,6 +244,8 @@ def _fuse_one(fuser, stack: Stack, output: Path, ledger: Ledger, arguments) -> d
         _draw(stack, images, decision, summary, output, arguments)
     else:
         fused, summary = fuser(*images), {"output": str(output), "method": arguments.method}
+    if motions:
+        summary["aligned"] = motions
     if arguments.input is not None:
         ledger.begin(stack, output)
     write_image(output, fused, metadata=metadata)
@@ -263,6 +274,24 @@ def _read(stack: Stack, arguments) -> tuple[list, Metadata]:
     if len({one.profile for one in metadata}) > 1:
         warnings.warn(f"the images of {stack.name} differ in colour profile; the first one's is kept", stacklevel=2)
     return list(images), metadata[0]
+
+
+def _align(stack: Stack, images: list, arguments) -> tuple[list, list[dict]]:
+    """The images laid on the first and matched to it as asked, and what was done; unasked, a shift is only said."""
+    first, motions = images[0], []
+    if any(image.shape != first.shape or image.dtype != first.dtype for image in images):
+        return images, motions  # fusion says what is wrong
+    if arguments.align == "none":
+        notice = notice_shift(images)
+        if notice:
+            warnings.warn(f"{stack.name}: {notice}", stacklevel=2)
+    else:
+        found = [register(first, image, arguments.align) for image in images[1:]]
+        images = [first, *(one.image for one in found)]
+        motions = [{"warp": one.warp.tolist(), "correlation": round(one.correlation, 4)} for one in found]
+    if arguments.match_exposure:
+        images = [first, *(match_exposure(first, image) for image in images[1:])]
+    return images, motions
 
 
 def _shard(text: str) -> tuple[int, int]:
