@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, InputError, run_command
+from model.checkpoint import KEPT, MOST
 from model.config import ABLATIONS, CHECKPOINT, CONFIG, SCENES, TrainingConfig
 from model.stages import VARIANTS
 
@@ -32,6 +33,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings")
+    parser.add_argument(
+        "--keep-checkpoints",
+        type=_positive,
+        default=KEPT,
+        metavar="N",
+        help=f"how many to keep, at most {MOST} ({KEPT})",
+    )
     parser.add_argument("--checkpoint-steps", type=_natural, default=500, metavar="N", help="steps between checkpoints")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -100,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = arguments.output or Path("runs") / (arguments.ablation or config.variant)
         if (folder / CHECKPOINT).exists():
             raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
+    if arguments.keep_checkpoints > MOST:
+        parser.error(f"--keep-checkpoints must be at most {MOST}, received {arguments.keep_checkpoints}.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --tensorboard out.")
     from model import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
@@ -119,7 +129,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.set_postfix_str(text, refresh=False)
             bar.update()
 
-        record = run.run(observe, checkpoint_steps=arguments.checkpoint_steps, tensorboard=arguments.tensorboard)
+        record = run.run(
+            observe,
+            checkpoint_steps=arguments.checkpoint_steps,
+            keep_checkpoints=arguments.keep_checkpoints,
+            tensorboard=arguments.tensorboard,
+        )
     best = record["epochs"][int(record["best_epoch"]) - 1]
     if arguments.json:
         print(json.dumps(record, indent=2))

@@ -46,6 +46,10 @@ class PairSource:
         rng = np.random.default_rng((self.seed, epoch, index))
         return synthesize(image, mask, LEVELS[index % len(LEVELS)], self.settings, rng)
 
+    def name(self, index: int) -> str:
+        """What pair `index` is made of: its scene and level."""
+        return f"{self.scenes[index // len(LEVELS)].id} level {LEVELS[index % len(LEVELS)]}"
+
     def order(self, epoch: int) -> np.ndarray:
         """The order of an epoch's pairs, (n,) int64: a permutation drawn from (seed, epoch)."""
         return np.random.default_rng((self.seed, epoch)).permutation(len(self)).astype(np.int64)

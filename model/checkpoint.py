@@ -1,6 +1,7 @@
 """The state of a training run in one file, written whole or not at all."""
 
 import json
+import warnings
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +11,10 @@ import numpy as np
 
 from data.errors import InputError
 from data.files import atomic_path
+
+KEPT = 2
+MOST = 10
+"""Checkpoints kept unless told otherwise, and most that can be."""
 
 
 @dataclass
@@ -33,26 +38,54 @@ class Progress:
     best: dict[str, Any] | None = None
 
 
-def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress) -> None:
-    """Writes the trainer's state and the run's progress to one `.npz` file, which takes the old one's place when
-    complete."""
+def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress, keep: int = KEPT) -> None:
+    """Writes the trainer's state and the run's progress to one `.npz` file; the files before it move one place on.
+
+    Args:
+        path: The newest; the one before it is `path` with `.1` before its suffix, and so on.
+        state: Name to array.
+        progress: Of the run.
+        keep: How many files there are in all, at least 1.
+    """
     text = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
     with atomic_path(path) as temporary:
         np.savez(temporary, progress=text, **{f"state/{name}": value for name, value in state.items()})
+        # Only once the new one is complete. If the process ends between two of these steps, one place is empty.
+        for age in range(keep - 1, 0, -1):
+            newer = checkpoint_path(path, age - 1)
+            if newer.exists():
+                newer.replace(checkpoint_path(path, age))
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
-    """Reads what `save_checkpoint` wrote.
+    """Reads the newest checkpoint that is whole, and says so where it is not the newest.
 
     Raises:
-        InputError: if the file is missing or damaged.
+        InputError: if there is none, or all are damaged.
     """
-    if not path.is_file():
+    paths = [checkpoint_path(path, age) for age in range(MOST)]
+    found = [candidate for candidate in paths if candidate.is_file()]
+    if not found:
         raise InputError(f"{path} is missing: there is nothing to resume in {path.parent}.")
-    try:
-        with np.load(path) as file:
-            progress = Progress(**json.loads(file["progress"].tobytes()))
-            state = {name.removeprefix("state/"): file[name] for name in file.files if name.startswith("state/")}
-    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged ({error}); the run cannot be resumed from it.") from error
-    return state, progress
+    problems = []
+    for candidate in found:
+        try:
+            state, progress = _read(candidate)
+        except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+            problems.append(f"{candidate} is damaged ({error})")
+            continue
+        if problems:
+            warnings.warn(f"{problems[0]}; the run goes on from {candidate.name}, which is older", stacklevel=2)
+        return state, progress
+    raise InputError(f"{problems[0]}; the run cannot be resumed from it.")
+
+
+def checkpoint_path(path: Path, age: int) -> Path:
+    """The file of a checkpoint, 0 = the newest."""
+    return path if age == 0 else path.with_suffix(f".{age}{path.suffix}")
+
+
+def _read(path):
+    with np.load(path) as file:
+        progress = Progress(**json.loads(file["progress"].tobytes()))
+        return {n.removeprefix("state/"): file[n] for n in file.files if n.startswith("state/")}, progress

@@ -8,8 +8,11 @@ Everything lies in one folder: `config.json`, `scenes.json` (which scenes were t
 import json
 import os
 import platform
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from data.errors import InputError
 from data.files import write_json
 from data.pipeline import PairSource
 from data.voc import split_scenes
-from model.checkpoint import Progress, load_checkpoint, save_checkpoint
+from model.checkpoint import KEPT, Progress, load_checkpoint, save_checkpoint
 from model.config import CHECKPOINT, CONFIG, SCENES, TRANSFER, TrainingConfig
 from model.losses import HybridLoss
 from model.network import build_network
@@ -75,6 +78,7 @@ class TrainingRun:
             raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
         self.trainer = self._make_trainer()
         self.progress = Progress()
+        self._keep = KEPT
         self.transferred: list[str] = []
         if resume:
             self._restore()
@@ -105,21 +109,39 @@ class TrainingRun:
         ]
         return "\n".join([*lines, *self.transferred])
 
-    def run(self, observe: Observer, *, checkpoint_steps: int = 0, tensorboard: Path | None = None) -> dict[str, Any]:
+    def run(
+        self,
+        observe: Observer,
+        *,
+        checkpoint_steps: int = 0,
+        keep_checkpoints: int = KEPT,
+        tensorboard: Path | None = None,
+    ) -> dict[str, Any]:
         """Trains to the last epoch.
+
+        A SIGTERM or SIGINT ends it after the step in progress, with a checkpoint.
 
         Args:
             observe: Told of each step.
             checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes them only after each epoch.
+            keep_checkpoints: How many are kept, the newest among them.
             tensorboard: Folder of TensorBoard logs, or None.
 
         Returns:
             The training record.
+
+        Raises:
+            InputError: if a file cannot be read, the loss is no number, or a signal ended the run.
         """
+        self._keep = keep_checkpoints
+        with _noted_signals() as signals:
+            return self._run(observe, checkpoint_steps, tensorboard, signals)
+
+    def _run(self, observe, checkpoint_steps, tensorboard, signals):
         self._write_settings()
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
         while self.progress.epoch < self.config.epochs:
-            self._train_epoch(observe, checkpoint_steps)
+            self._train_epoch(observe, checkpoint_steps, signals)
             self._finish_epoch()
             if writer:
                 with writer.as_default(step=int(self.progress.rows[-1]["step"])):
@@ -178,7 +200,7 @@ class TrainingRun:
             write_json(self.folder / TRANSFER, self.transferred)
             self._checkpoint()
 
-    def _train_epoch(self, observe: Observer, checkpoint_steps: int) -> None:
+    def _train_epoch(self, observe: Observer, checkpoint_steps: int, signals: list[int]) -> None:
         progress = self.progress
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
         self.trainer.freeze(layer_names().values() if holds else ())
@@ -187,13 +209,31 @@ class TrainingRun:
         for steps_here, (images, labels) in enumerate(batches, start=1):
             report = self.trainer.step(images, labels)
             if not np.isfinite(report[0]):
-                raise InputError(f"the loss became {report[0]} in step {self.steps_done + 1}; lower the learning rate.")
+                raise InputError(self._describe_failure(report[0]))
             progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
             progress.batch += 1
             progress.seconds = before + time.monotonic() - started
             observe(progress.epoch + 1, self._means(), (progress.seconds - before) / steps_here)
             if checkpoint_steps and self.steps_done % checkpoint_steps == 0 and progress.batch < self.steps_per_epoch:
                 self._checkpoint()
+            if signals:
+                self._checkpoint()
+                name = signal.Signals(signals[0]).name
+                raise InputError(
+                    f"stopped by {name} after step {self.steps_done} of {self.total_steps}, which is saved; go on with "
+                    f"--resume {self.folder}."
+                )
+
+    def _describe_failure(self, loss: float) -> str:
+        """What is known of a step whose loss is no number: its pairs, and where the run can go on from."""
+        count = self.config.pairs_per_batch
+        first = self.progress.batch * count
+        indices = self.train_source.order(self.progress.epoch)[first : first + count]
+        pairs = ", ".join(self.train_source.name(int(index)) for index in indices)
+        return (
+            f"the loss became {loss} in step {self.steps_done + 1} (pairs {pairs}); lower the learning rate. The last "
+            f"good state is in {self.folder / CHECKPOINT}."
+        )
 
     def _means(self) -> dict[str, float]:
         return {name: total / self.progress.batch for name, total in zip(REPORT, self.progress.totals, strict=True)}
@@ -220,7 +260,7 @@ class TrainingRun:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress)
+        save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress, self._keep)
 
     def _save(self, name: str) -> None:
         save_weights(self.trainer.network, self.folder / name, self.config.builder, self._record())
@@ -251,6 +291,27 @@ class TrainingRun:
             "best_epoch": self.progress.best["epoch"],
             "epochs": self.progress.rows,
         }
+
+
+@contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """Collects SIGTERM and SIGINT in place of ending the process; a second SIGINT interrupts as ever."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted  # only the main thread may set handlers
+        return
+
+    def note(number, _):
+        if noted and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _device() -> str:

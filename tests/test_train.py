@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 
 from data.errors import run_command
 from data.image_io import read_image
+from model.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from model.config import ABLATIONS, TrainingConfig
+from model.trainer import Trainer
 from tests.conftest import REPOSITORY
 from train import build_parser, main, read_config
 
@@ -78,7 +81,16 @@ def test_what_a_run_leaves(runs):
     folder, record = runs
     written = sorted(path.name for path in (folder / "whole").iterdir())
     weights = [f"{name}.weights.{suffix}" for name in ("best", "last") for suffix in ("h5", "json")]
-    others = ["checkpoint.npz", "config.json", "curves.png", "log.csv", "record.json", "scenes.json", "transfer.json"]
+    others = [
+        "checkpoint.npz",
+        "checkpoint.1.npz",
+        "config.json",
+        "curves.png",
+        "log.csv",
+        "record.json",
+        "scenes.json",
+        "transfer.json",
+    ]
     assert written == sorted(weights + others)
     assert record["steps"] == 10
     assert TrainingConfig.from_json(record["config"]).average == 0.9
@@ -147,6 +159,86 @@ def test_other_scenes_are_refused(runs, small_voc, capsys, tmp_path):
     code, said = failure(capsys, "--resume", runs[0] / "whole", "--voc", other)
     assert code == 1
     assert "train scenes" in said
+
+
+def test_sigterm_saves_and_leaves(runs, small_voc, tmp_path):
+    process = start("--voc", small_voc, "-o", tmp_path / "run", *OPTIONS)
+    log = tmp_path / "run" / "checkpoint.npz"
+    deadline = time.monotonic() + 240
+    while not log.is_file() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "stopped by SIGTERM after step" in errors
+    assert "Traceback" not in errors
+    resumed = start("--resume", tmp_path / "run", "--json")
+    record, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    whole, again = (np.load(folder / "checkpoint.npz") for folder in (runs[0] / "whole", tmp_path / "run"))
+    for name in whole.files:
+        if name != "progress":
+            np.testing.assert_array_equal(whole[name], again[name])
+    assert json.loads(record)["steps"] == runs[1]["steps"]
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(runs[0] / "killed", folder)
+    newest, older = (checkpoint_path(folder / "checkpoint.npz", age) for age in (0, 1))
+    progress = load_checkpoint(older)[1]
+    assert (progress.epoch, load_checkpoint(newest)[1].epoch) == (1, 2)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 255
+    newest.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"is damaged .* goes on from checkpoint.1.npz"):
+        assert load_checkpoint(newest)[1] == progress
+    assert run_command(main, ["--resume", str(folder), "--quiet"]) == 0
+    whole, again = (np.load(path / "checkpoint.npz") for path in (runs[0] / "whole", folder))
+    for name in whole.files:
+        if name != "progress":
+            np.testing.assert_array_equal(whole[name], again[name])
+    newest.unlink()
+    load_checkpoint(newest)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=1))
+
+    def full(file, **_):
+        file.write_bytes(b"PK half of it")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context, pytest.raises(OSError, match="No space left"):
+        context.setattr(np, "savez", full)
+        save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=2))
+    assert load_checkpoint(path)[1].batch == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_checkpoints_move_one_place_on(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    for batch in range(5):
+        save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=batch), keep=3)
+    assert [load_checkpoint(checkpoint_path(path, age))[1].batch for age in range(3)] == [4, 3, 2]
+    assert not checkpoint_path(path, 3).exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(small_voc, tmp_path, monkeypatch, capsys):
+    true_step = Trainer.step
+
+    def step(self, images, labels):
+        report = true_step(self, images, labels)
+        return report * np.nan if int(self.optimizer.iterations.numpy()) == 3 else report
+
+    monkeypatch.setattr(Trainer, "step", step)
+    options = ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS, "--checkpoint-steps", "1"]
+    assert run_command(main, options) == 1
+    said = capsys.readouterr().err
+    assert "the loss became nan in step 3 (pairs 2007_" in said
+    assert said.count(" level ") == 8
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.npz")[1].batch == 2
 
 
 def test_damaged_runs(runs, capsys, tmp_path):
