@@ -18,8 +18,8 @@ from model.refinement import RefinedDecision, Refinement, compose
 from model.stages import ALIGNMENT
 from model.weights import load_network
 
-MINIMUM_SIDE = 32
-"""Shortest side of an image to fuse, in pixels: below it a single step of the coarsest maps would cover the image."""
+SMALLEST_SIZE = 32
+"""Least `size`: below it a single step of the coarsest maps would cover the image."""
 
 MOST_IMAGES = 255
 """Labels are 8-bit numbers."""
@@ -88,8 +88,8 @@ class Fuser:
     ):
         if strategy not in STRATEGIES:
             raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
-        if size is not None and size < MINIMUM_SIDE:
-            raise InputError(f"the size must be at least {MINIMUM_SIDE}, received {size}.")
+        if size is not None and size < SMALLEST_SIZE:
+            raise InputError(f"the size must be at least {SMALLEST_SIZE}, received {size}.")
         self._predict = make_predictor(network)
         self._size = size
         self._strategy = strategy
@@ -103,7 +103,7 @@ class Fuser:
 
         Args:
             images: Two or more, each focused elsewhere: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape
-                and type, at least 32 pixels a side. The strategy `paper` takes two.
+                and type. The strategy `paper` takes two of at least 2x2 pixels.
 
         Returns:
             The fused image, of the same shape and type; every pixel is that of one of the sources.
@@ -118,6 +118,8 @@ class Fuser:
         if self._strategy == "paper":
             if len(images) != 2:
                 raise InputError(f"the paper's strategy fuses two images, received {len(images)}.")
+            if min(images[0].shape[:2]) < 2:
+                raise InputError(f"the paper's strategy needs at least 2x2 pixels, received {_kind(images[0])}.")
             near_map, far_map = self.unfocused(*images) > 0.5
             return decide(*images, near_map, far_map)
         labels = self._refinement.labels(self.scores(*images))
@@ -185,7 +187,7 @@ class Fuser:
         float32."""
         height, width = images[0].shape[:2]
         rows, columns = (height, width) if self._size is None else (self._size, self._size)
-        rows, columns = round(rows * scale), round(columns * scale)
+        rows, columns = max(1, round(rows * scale)), max(1, round(columns * scale))
         for first in range(0, len(images), 2):
             inputs = np.stack([_prepare(image, rows, columns) for image in images[first : first + 2]])
             for logits in self._predict(tf.constant(inputs)).numpy():
@@ -220,8 +222,6 @@ def _check(images):
             raise InputError(f"images must be (H, W, 3) RGB or (H, W) gray, received the shape {image.shape}.")
         if image.shape != first.shape or image.dtype != first.dtype:
             raise InputError(f"all images must be of one size and kind: one is {_kind(first)}, another {_kind(image)}.")
-    if min(first.shape[:2]) < MINIMUM_SIDE:
-        raise InputError(f"images must be at least {MINIMUM_SIDE} pixels high and wide, received {_kind(first)}.")
 
 
 def _kind(image):

@@ -115,13 +115,26 @@ def image(*shape, dtype=np.uint8):
         (image(40, 50, 3), image(40, 50), "one is 50x40 RGB uint8, another 50x40 gray uint8"),
         (image(40, 50), image(40, 50, dtype=np.uint16), "gray uint8, another 50x40 gray uint16"),
         (image(40, 50, 4), image(40, 50, 4), r"received the shape \(40, 50, 4\)"),
-        (image(31, 50, 3), image(31, 50, 3), "at least 32 pixels high and wide, received 50x31"),
         (image(40, 50, 3, dtype=np.float32), image(40, 50, 3, dtype=np.float32), "must be uint8 or uint16"),
     ],
 )
 def test_what_cannot_be_fused(fuser, near, far, message):
     with pytest.raises(InputError, match=message):
         fuser(near, far)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9), (2, 3, 3), (7, 1), (31, 50, 3)])
+def test_tiny_images(fuser, shape):
+    near, far = np.random.default_rng(0).integers(0, 65536, (2, *shape), np.uint16)
+    fused = fuser(near, far)
+    assert fused.shape == shape
+    assert np.all((fused == near) | (fused == far))
+    papers = load_fuser(strategy="paper")
+    if min(shape[:2]) < 2:
+        with pytest.raises(InputError, match="at least 2x2 pixels"):
+            papers(near, far)
+    else:
+        assert papers(near, far).shape == shape
 
 
 def test_how_many_images(fuser):
