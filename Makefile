@@ -1,5 +1,6 @@
 # make demo    fuses a pair with the bundled weights; PAIRS=DIR takes your own pairs (NAME-A, NAME-B)
 # make test    lint and tests
+# make test-long   what takes minutes: several devices and hosts
 # make setup   the virtual environment alone; PYTHON=python3.12 chooses another Python (3.11 to 3.13)
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ RUN := $(VENV)/bin/python
 OUT ?= demo
 SCENE ?= motorcycle
 
-.PHONY: setup demo test lint format benchmark clean
+.PHONY: setup demo test test-long lint format benchmark clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +32,9 @@ endif
 
 test: setup lint
 	$(RUN) -m pytest
+
+test-long: setup
+	$(RUN) -m pytest -m long
 
 lint: setup
 	$(RUN) -m ruff check .

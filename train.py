@@ -34,6 +34,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings")
     parser.add_argument(
+        "--strategy",
+        default="one",
+        choices=("one", "mirrored", "multiworker"),
+        help="one device; all of this host; all of the hosts in TF_CONFIG (docs/distributed.md)",
+    )
+    parser.add_argument(
         "--keep-checkpoints",
         type=_positive,
         default=KEPT,
@@ -106,16 +112,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012.")
         config, voc = read_config(parser, arguments), arguments.voc
         folder = arguments.output or Path("runs") / (arguments.ablation or config.variant)
-        if (folder / CHECKPOINT).exists():
-            raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
     if arguments.keep_checkpoints > MOST:
         parser.error(f"--keep-checkpoints must be at most {MOST}, received {arguments.keep_checkpoints}.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --tensorboard out.")
     from model import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
+    from model.distribution import make_distribution
 
+    distribution = make_distribution(arguments.strategy)
+    if distribution.chief and not arguments.resume and (folder / CHECKPOINT).exists():
+        raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
     md5 = {"vgg19_md5": arguments.vgg19_md5} if arguments.vgg19_md5 else {}
-    run = TrainingRun(config, arguments.voc or voc, folder, resume=bool(arguments.resume), **md5)
+    run = TrainingRun(
+        config, arguments.voc or voc, folder, resume=bool(arguments.resume), distribution=distribution, **md5
+    )
+    arguments.quiet |= not distribution.chief
     if not arguments.quiet:
         print(run.describe(), file=sys.stderr)
     with tqdm(
@@ -136,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             tensorboard=arguments.tensorboard,
         )
     best = record["epochs"][int(record["best_epoch"]) - 1]
-    if arguments.json:
+    if arguments.json and distribution.chief:
         print(json.dumps(record, indent=2))
     elif not arguments.quiet:
         print(

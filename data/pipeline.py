@@ -4,7 +4,7 @@ Every sample is keyed on (seed, epoch, index) instead of a shuffle's state, so a
 exactly the batches that it would have seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,9 @@ from data.voc import Scene
 
 VALIDATION_EPOCH = 2**31
 """The epoch that validation pairs are keyed on: none that training reaches."""
+
+Share = Callable[[np.ndarray], tuple[np.ndarray, int]]
+"""The pairs of all hosts -> this host's, and how many make one of its batches."""
 
 
 @dataclass
@@ -58,10 +61,18 @@ class PairSource:
         """Batches in an epoch; the last one is as large as the others, so up to one batch less one pair is left out."""
         return len(self) // pairs_per_batch
 
-    def dataset(self, epoch: int, pairs_per_batch: int, first_batch: int = 0) -> tf.data.Dataset:
+    def dataset(
+        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, share: Share | None = None
+    ) -> tf.data.Dataset:
         """The batches of one epoch from `first_batch` on.
 
         Each pair gives two samples, so a batch holds 2 * `pairs_per_batch`: all near, then all far.
+
+        Args:
+            epoch: From 0.
+            pairs_per_batch: Pairs in a batch.
+            first_batch: Batches left out.
+            share: The pairs in order -> those that are made here, and how many make a batch here; None makes all.
 
         Returns:
             A data set of (images, labels): (2n, size, size, 3) uint8 RGB and (2n, size, size, 1) uint8, 1 where out of
@@ -70,6 +81,8 @@ class PairSource:
         size = self.settings.size
         used = self.batches_per_epoch(pairs_per_batch) * pairs_per_batch
         indices = self.order(epoch)[first_batch * pairs_per_batch : used]
+        if share is not None:
+            indices, pairs_per_batch = share(indices)
 
         def load(index):
             near, far, label = tf.numpy_function(
@@ -86,7 +99,9 @@ class PairSource:
         pairs = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=tf.data.AUTOTUNE)
         return pairs.batch(pairs_per_batch, drop_remainder=True).map(join).prefetch(tf.data.AUTOTUNE)
 
-    def batches(self, epoch: int, pairs_per_batch: int, first_batch: int = 0) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def batches(
+        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, share: Share | None = None
+    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Iterates over `dataset`; what is wrong with a file is raised as it was, not wrapped in an error of the graph.
 
         Raises:
@@ -94,7 +109,7 @@ class PairSource:
         """
         self._failure.clear()
         try:
-            yield from self.dataset(epoch, pairs_per_batch, first_batch)
+            yield from self.dataset(epoch, pairs_per_batch, first_batch, share)
         except tf.errors.OpError:
             if self._failure:
                 raise self._failure[0] from None

@@ -38,6 +38,7 @@ def build_network(
     initializer: str = "glorot",
     activation: str = "mish",
     input_size: tuple[int | None, int | None] = (None, None),
+    synchronized: bool = False,
 ) -> keras.Model:
     """Builds the network that tells which pixels of one photograph are out of focus.
 
@@ -50,6 +51,8 @@ def build_network(
         initializer: `"glorot"` (the paper) or `"normal"` (its compare-initial ablation).
         activation: Name of a Keras activation; the paper's is Mish.
         input_size: Height and width, each a multiple of 32, or None for any.
+        synchronized: Whether batch normalisation takes its statistics from all replicas of a distributed step together,
+            as one device would.
 
     Returns:
         A functional model. Input: (N, H, W, 3) RGB in [0, 255], H and W multiples of 32. Outputs: a list of five maps,
@@ -64,7 +67,7 @@ def build_network(
     if any(side is not None and side % 32 for side in input_size):
         raise ValueError(f"input_size must be multiples of 32, received {input_size}.")
     stages = get_variant(variant)
-    block = _ConvBlock(batch_norm, initializer, activation)
+    block = _ConvBlock(batch_norm, initializer, activation, synchronized)
     inputs = keras.Input((*input_size, 3), name="image")
     features = VGGPreprocessing(name="preprocessing")(inputs)
     skips = []
@@ -81,10 +84,11 @@ def build_network(
 class _ConvBlock:
     """Makes the stages of one network: convolution, batch normalisation, activation."""
 
-    def __init__(self, batch_norm: bool, initializer: str, activation: str):
+    def __init__(self, batch_norm: bool, initializer: str, activation: str, synchronized: bool):
         self.batch_norm = batch_norm
         self.initializer = INITIALIZERS[initializer]
         self.activation = activation
+        self.synchronized = synchronized
 
     def encoder(self, features, stage, name):
         stride_one = stage.transferred + stage.own
@@ -129,7 +133,7 @@ class _ConvBlock:
 
     def _normalize_and_activate(self, features, name):
         if self.batch_norm:
-            features = layers.BatchNormalization(name=f"{name}_bn")(features)
+            features = layers.BatchNormalization(synchronized=self.synchronized, name=f"{name}_bn")(features)
         return layers.Activation(self.activation, name=f"{name}_{self.activation}")(features)
 
     def _fresh_initializer(self):

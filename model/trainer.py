@@ -50,7 +50,7 @@ class Trainer:
         self._kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         with self.strategy.scope():
             optimizer.build(network.trainable_variables)
-            self.averages = [tf.Variable(v, trainable=False) for v in network.weights] if average else []
+            self.averages = [_average_of(weight) for weight in network.weights] if average else []
         self._jit = jit
         self._frozen = None
         self.freeze(())
@@ -62,7 +62,11 @@ class Trainer:
         self._frozen = set(layer_names)
         held = {variable.path for name in layer_names for variable in self.network.get_layer(name).trainable_variables}
         self._trained = [v for v in self.network.trainable_variables if v.path not in held]
-        self._gradients = tf.function(self._gradients_of_batch, jit_compile=self._jit)
+        # Replicas meet inside the pass, in batch normalisation, which a graph of its own does not allow.
+        alone = self.strategy.num_replicas_in_sync == 1
+        self._gradients = (
+            tf.function(self._gradients_of_batch, jit_compile=self._jit) if alone else self._gradients_of_batch
+        )
         self._step = tf.function(self._distributed_step)
 
     @property
@@ -145,6 +149,14 @@ class Trainer:
 
     def _replica_step(self, images, labels):
         gradients, report = self._gradients(images, labels)
+        replicas = self.strategy.num_replicas_in_sync
+        if replicas > 1:
+            # Keras clips what each replica has and adds that up; clipped must be the sum. So it is made here, and each
+            # replica hands its share of it on.
+            gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            if self.optimizer.global_clipnorm:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.global_clipnorm)
+            gradients = [gradient / replicas for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         self._update_averages()
         return report
@@ -161,3 +173,9 @@ class Trainer:
     def _distributed_step(self, images, labels):
         reports = self.strategy.run(self._replica_step, args=(images, labels))
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, reports, axis=None)
+
+
+def _average_of(weight):
+    """A variable of a weight's value, the same on every replica."""
+    value = keras.ops.convert_to_numpy(weight)
+    return tf.Variable(value, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)

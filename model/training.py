@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from data.pipeline import PairSource
 from data.voc import split_scenes
 from model.checkpoint import KEPT, Progress, load_checkpoint, save_checkpoint
 from model.config import CHECKPOINT, CONFIG, SCENES, TRANSFER, TrainingConfig
+from model.distribution import Distribution, make_distribution
 from model.losses import HybridLoss
 from model.network import build_network
 from model.optimizers import make_optimizer, make_schedule
@@ -51,16 +53,29 @@ class TrainingRun:
         folder: Where everything is written.
         vgg19_md5: What the md5 of a VGG-19 file must be.
         resume: Whether to go on from `folder`'s checkpoint.
+        distribution: Devices and hosts that share each step; None is this one device. The numbers of a run are the same
+            with any, up to rounding; all hosts see one `folder`, and the chief alone writes to it.
 
     Raises:
         InputError: if the data or the transferred weights cannot be used, or there is nothing to resume.
     """
 
     def __init__(
-        self, config: TrainingConfig, voc: Path, folder: Path, *, vgg19_md5: str = VGG19_MD5, resume: bool = False
+        self,
+        config: TrainingConfig,
+        voc: Path,
+        folder: Path,
+        *,
+        vgg19_md5: str = VGG19_MD5,
+        resume: bool = False,
+        distribution: Distribution | None = None,
     ):
         self.config = config
         self.folder = folder
+        self.distribution = distribution or make_distribution("one")
+        self.distribution.share(config.pairs_per_batch)
+        if config.jit and self.distribution.replicas > 1:
+            raise InputError("--jit compiles for one device; leave it out with several.")
         keras.utils.set_random_seed(config.seed)
         if config.deterministic:
             tf.config.experimental.enable_op_determinism()
@@ -134,8 +149,14 @@ class TrainingRun:
             InputError: if a file cannot be read, the loss is no number, or a signal ended the run.
         """
         self._keep = keep_checkpoints
-        with _noted_signals() as signals:
-            return self._run(observe, checkpoint_steps, tensorboard, signals)
+        try:
+            with _noted_signals() as signals:
+                return self._run(observe, checkpoint_steps, tensorboard, signals)
+        except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
+            raise InputError(
+                f"another host was lost in step {self.steps_done + 1}; start all of them again with --resume "
+                f"{self.folder}."
+            ) from error
 
     def _run(self, observe, checkpoint_steps, tensorboard, signals):
         self._write_settings()
@@ -150,8 +171,12 @@ class TrainingRun:
         return self._finish()
 
     def _make_trainer(self) -> Trainer:
+        with self.distribution.strategy.scope():
+            return self._make_trainer_in_scope()
+
+    def _make_trainer_in_scope(self) -> Trainer:
         config = self.config
-        network = build_network(**config.builder)
+        network = build_network(**config.builder, synchronized=self.distribution.replicas > 1)
         schedule = make_schedule(config.schedule, config.learning_rate, self.total_steps, config.warmup_steps)
         optimizer = make_optimizer(
             config.optimizer,
@@ -169,6 +194,7 @@ class TrainingRun:
             kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
             average=config.average,
             jit=config.jit,
+            strategy=self.distribution.strategy,
         )
 
     def _start_from(self, path: Path) -> None:
@@ -194,6 +220,8 @@ class TrainingRun:
                 )
 
     def _write_settings(self) -> None:
+        if not self.distribution.chief:
+            return
         write_json(self.folder / CONFIG, self.config.to_json())
         write_json(self.folder / SCENES, self.scenes)
         if self.steps_done == 0:
@@ -205,7 +233,10 @@ class TrainingRun:
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
         self.trainer.freeze(layer_names().values() if holds else ())
         started, before = time.monotonic(), progress.seconds
-        batches = self.train_source.batches(progress.epoch, self.config.pairs_per_batch, progress.batch)
+        pairs = self.config.pairs_per_batch
+        share = partial(self.distribution.shard, pairs=pairs)
+        batches = self.train_source.batches(progress.epoch, pairs, progress.batch, share)
+        batches = self.distribution.gather(batches)
         for steps_here, (images, labels) in enumerate(batches, start=1):
             report = self.trainer.step(images, labels)
             if not np.isfinite(report[0]):
@@ -256,22 +287,26 @@ class TrainingRun:
                 progress.best = row
                 self._save("best.weights.h5")
         progress.epoch, progress.batch, progress.totals = progress.epoch + 1, 0, [0.0] * len(REPORT)
-        write_log(self.folder / "log.csv", progress.rows)
+        if self.distribution.chief:
+            write_log(self.folder / "log.csv", progress.rows)
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress, self._keep)
+        if self.distribution.chief:
+            save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress, self._keep)
 
     def _save(self, name: str) -> None:
-        save_weights(self.trainer.network, self.folder / name, self.config.builder, self._record())
+        if self.distribution.chief:
+            save_weights(self.trainer.network, self.folder / name, self.config.builder, self._record())
 
     def _finish(self) -> dict[str, Any]:
         with self.trainer.averaged_weights():
             self._save("last.weights.h5")
         record = self._record()
-        write_json(self.folder / "record.json", record)
-        title = f"{self.config.variant}, recipe {self.config.recipe}"
-        draw_curves(self.folder / "curves.png", self.progress.rows, title)
+        if self.distribution.chief:
+            write_json(self.folder / "record.json", record)
+            title = f"{self.config.variant}, recipe {self.config.recipe}"
+            draw_curves(self.folder / "curves.png", self.progress.rows, title)
         return record
 
     def _record(self) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""Several devices and hosts take the same steps as one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from data.errors import InputError
+from model.distribution import Distribution
+from tests.conftest import REPOSITORY
+
+# Sums are added up in another order; Adam divides by their size, so what is nearly zero may move by the whole rate.
+TOLERANCE = {"rtol": 1e-3, "atol": 2e-4}
+
+
+def start(strategy, voc, output, devices=1, cluster=None, index=0):
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    if cluster:
+        task = {"type": "worker", "index": index}
+        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
+    command = [sys.executable, "-m", "tests.distributed_steps", strategy, str(voc), str(output), str(devices)]
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finish(*processes):
+    for process in processes:
+        _, said = process.communicate(timeout=600)
+        assert process.returncode == 0, said[-2000:]
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return [f"127.0.0.1:{port}" for port in ports]
+
+
+@pytest.fixture(scope="module")
+def alone(small_voc, tmp_path_factory):
+    output = tmp_path_factory.mktemp("alone") / "state.npz"
+    finish(start("one", small_voc, output))
+    return np.load(output)
+
+
+def compare(state, expected):
+    assert sorted(state.files) == sorted(expected.files)
+    np.testing.assert_allclose(state["reports"], expected["reports"], rtol=1e-3)
+    apart = {
+        name: float(np.abs(state[name] - expected[name]).max())
+        for name in expected.files
+        if name.startswith(("network", "average")) and not np.allclose(state[name], expected[name], **TOLERANCE)
+    }
+    assert not apart
+
+
+@pytest.mark.long
+def test_two_devices(alone, small_voc, tmp_path):
+    finish(start("mirrored", small_voc, tmp_path / "state.npz", devices=2))
+    compare(np.load(tmp_path / "state.npz"), alone)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_hosts(hosts, alone, small_voc, tmp_path):
+    cluster = free_ports(hosts)
+    finish(*(start("multiworker", small_voc, tmp_path / "state.npz", 1, cluster, index) for index in range(hosts)))
+    compare(np.load(tmp_path / "state.npz"), alone)
+
+
+OPTIONS = [
+    *("--variant", "light", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "4"),
+    *("--epochs", "2", "--validation-pairs", "2", "--optimizer", "adamw", "--learning-rate", "1e-3", "--quiet"),
+]
+
+
+def train(cluster, index, *arguments):
+    task = {"type": "worker", "index": index}
+    environment = os.environ | {"TF_CONFIG": json.dumps({"cluster": {"worker": cluster}, "task": task})}
+    command = [sys.executable, "train.py", "--strategy", "multiworker", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.long
+def test_a_lost_host_leads_to_a_stop_that_can_be_resumed(small_voc, tmp_path):
+    folder = tmp_path / "run"
+    cluster = free_ports(2)
+    arguments = ["--voc", small_voc, "-o", folder, *OPTIONS, "--checkpoint-steps", 1]
+    processes = [train(cluster, index, *arguments) for index in range(2)]
+    deadline = time.monotonic() + 400
+    while not (folder / "checkpoint.1.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    processes[1].kill()
+    _, said = processes[0].communicate(timeout=400)
+    assert processes[0].returncode == 1
+    assert "another host was lost in step" in said
+    assert "Traceback" not in said
+    cluster = free_ports(2)
+    finish(*(train(cluster, index, "--resume", folder, "--quiet") for index in range(2)))
+    assert json.loads((folder / "record.json").read_text())["steps"] == 20
+
+
+def test_shares_of_a_batch():
+    first, second = (Distribution(_Strategy(4), first, 2) for first in (0, 2))
+    order = np.arange(16)
+    assert first.shard(order, 8)[0].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert second.shard(order, 8)[0].tolist() == [4, 5, 6, 7, 12, 13, 14, 15]
+    assert first.shard(order, 8)[1] == 2
+    assert first.chief and not second.chief
+    with pytest.raises(InputError, match="6 pairs a step cannot be shared by 4 devices"):
+        first.share(6)
+
+
+class _Strategy:
+    def __init__(self, replicas):
+        self.num_replicas_in_sync = replicas
