@@ -314,7 +314,7 @@ def _benchmark(arguments) -> int:
         print(
             f"load {figures['load_seconds']:.2f} s, first pair {figures['first_seconds']:.2f} s, "
             f"then {figures['pair_seconds']:.3f} s a pair of {figures['width']}x{figures['height']}, "
-            f"{figures['megapixels_per_second']:.2f} megapixels/s"
+            f"{figures['megapixels_per_second']:.2f} megapixels/s, {figures['peak_gigabytes']:.2f} GB at most"
         )
     return EXIT_DONE
 

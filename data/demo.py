@@ -100,6 +100,12 @@ def _fill_unknown(disparity):
     return filled
 
 
+def _repeat(image, times):
+    """Copies beside and below each other, every second one mirrored, so that nothing breaks where they meet."""
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, (times - 1) * height), (0, (times - 1) * width), (0, 0)), "symmetric")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = argparse.ArgumentParser(
@@ -111,9 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pair")
     parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(motorcycle)")
     parser.add_argument("--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (2)")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="N x N copies, mirrored: large images (1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     arguments = parser.parse_args(argv)
+    if arguments.repeat < 1:
+        parser.error("--repeat must be at least 1.")
     if arguments.seed < 0 or not 2 <= arguments.images <= len(ascii_uppercase):
         parser.error(f"--seed must be at least 0 and --images from 2 to {len(ascii_uppercase)}.")
     scene = SCENES[arguments.scene]()
@@ -124,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     files[arguments.output / "truth" / f"{arguments.scene}.png"] = scene.image
     for path, image in files.items():
-        write_image(path, image)
+        write_image(path, _repeat(image, arguments.repeat))
         if not arguments.quiet:
             print(path)
     return EXIT_DONE

@@ -125,6 +125,14 @@ class Fuser:
         labels = self._refinement.labels(self.scores(*images))
         return RefinedDecision(labels, compose(images, labels))
 
+    def set_tile(self, side: int, overlap: int) -> None:
+        """Changes the side of tiles and how far they reach into each other, in pixels; for measurements."""
+        self._tile = side, overlap
+
+    def tiles(self, image: np.ndarray) -> int:
+        """How many tiles an image is cut into."""
+        return tiling.count(image.shape[:2], *self._tile)
+
     def scores(self, *images: np.ndarray) -> Iterator[np.ndarray]:
         """Scores each image by the strategy `refined`, in turn: the lower, the sharper; (H, W) float32."""
         _check(images)
@@ -167,7 +175,7 @@ class Fuser:
     def _by_tiles(self, images, compute):
         """The map of each image in turn, from what `compute` makes of its parts."""
         shape = images[0].shape[:2]
-        total, done = len(images) * tiling.count(shape, *self._tile), 0
+        total, done = len(images) * self.tiles(images[0]), 0
 
         def observe():
             nonlocal done

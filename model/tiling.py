@@ -70,5 +70,5 @@ def _faded(length, tile, overlap) -> Iterator[tuple[slice, np.ndarray]]:
         if span.start > 0:
             weights[:overlap] = ramp
         if span.stop < length:
-            weights[-overlap:] = ramp[::-1]
+            weights[span.stop - span.start - overlap :] = ramp[::-1]
         yield span, weights

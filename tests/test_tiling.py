@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.demo import rendered_scene
 from model import load_fuser
-from model.tiling import blend, count, spans
+from model.tiling import blend, spans
 
 
 @given(st.integers(1, 20_000), st.sampled_from([(1536, 256), (128, 32), (64, 16)]))
@@ -47,10 +47,10 @@ def test_tiled_fusion_agrees_with_the_whole(strategy):
     whole = load_fuser(strategy=strategy, tiled=False)(near, far)
     seen = []
     fuser = load_fuser(strategy=strategy, tiled=True, observe=lambda done, total: seen.append((done, total)))
-    fuser._tile = 256, 64
+    fuser.set_tile(256, 64)
     tiled = fuser(near, far)
     assert np.mean((tiled != whole).any(-1)) < 0.02
-    total = 2 * count(near.shape[:2], 256, 64)
+    total = 2 * fuser.tiles(near)
     assert seen == [(done, total) for done in range(1, total + 1)]
 
 
