@@ -28,11 +28,14 @@ class PairSource:
         scenes: The scenes.
         settings: How pairs are made.
         seed: Seed of everything random.
+        cache: Whether photographs and masks stay decoded in memory, about 0.75 MB a scene of VOC.
     """
 
     scenes: Sequence[Scene]
     settings: SynthesisSettings
     seed: int = 0
+    cache: bool = False
+    _decoded: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
     _failure: list[Exception] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
@@ -45,7 +48,7 @@ class PairSource:
         Raises:
             InputError: if a file of the scene cannot be read.
         """
-        image, mask = self.scenes[index // len(LEVELS)].read()
+        image, mask = self._read(index // len(LEVELS))
         rng = np.random.default_rng((self.seed, epoch, index))
         return synthesize(image, mask, LEVELS[index % len(LEVELS)], self.settings, rng)
 
@@ -122,6 +125,13 @@ class PairSource:
             # Scene by scene, then a second time with the next level, and so on.
             round_number, scene = divmod(number, len(self.scenes))
             yield self.pair(VALIDATION_EPOCH, scene * len(LEVELS) + (scene + round_number) % len(LEVELS))
+
+    def _read(self, scene):
+        if not self.cache:
+            return self.scenes[scene].read()
+        if scene not in self._decoded:  # two threads may both read it; both read the same
+            self._decoded[scene] = self.scenes[scene].read()
+        return self._decoded[scene]
 
     def _arrays(self, epoch, index):
         try:

@@ -55,6 +55,7 @@ class TrainingRun:
         resume: Whether to go on from `folder`'s checkpoint.
         distribution: Devices and hosts that share each step; None is this one device. The numbers of a run are the same
             with any, up to rounding; all hosts see one `folder`, and the chief alone writes to it.
+        cache: Whether photographs stay decoded in memory.
 
     Raises:
         InputError: if the data or the transferred weights cannot be used, or there is nothing to resume.
@@ -69,6 +70,7 @@ class TrainingRun:
         vgg19_md5: str = VGG19_MD5,
         resume: bool = False,
         distribution: Distribution | None = None,
+        cache: bool = False,
     ):
         self.config = config
         self.folder = folder
@@ -81,7 +83,7 @@ class TrainingRun:
             tf.config.experimental.enable_op_determinism()
         keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
-        self.train_source = PairSource(train, config.synthesis, config.seed)
+        self.train_source = PairSource(train, config.synthesis, config.seed, cache)
         self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
         self.scenes = {
             "voc": str(voc),

@@ -1,8 +1,10 @@
+import json
 import shutil
 
 import numpy as np
 import pytest
 
+from data.benchmark import main as benchmark
 from data.errors import InputError
 from data.pipeline import PairSource
 from data.preview import main as preview
@@ -121,3 +123,25 @@ def test_real_voc_scenes(voc):
     pair = PairSource(held_out, SynthesisSettings("photographic", 160, True)).pair(0, 7)
     assert pair.near.shape == (160, 160, 3)
     assert 0 < pair.label.mean() < 1
+
+
+def test_kept_photographs_give_the_same_pairs(small_voc, monkeypatch):
+    scenes = read_scenes(small_voc, "train")
+    settings = SynthesisSettings("photographic", 32, crop=True)
+    plain, kept = PairSource(scenes, settings, 3), PairSource(scenes, settings, 3, cache=True)
+    for index in (0, 7, 7):
+        for name in ("near", "far", "label"):
+            np.testing.assert_array_equal(getattr(plain.pair(1, index), name), getattr(kept.pair(1, index), name))
+    monkeypatch.setattr("data.voc.Scene.read", lambda *_: pytest.fail("read again"))
+    kept.pair(2, 7)
+
+
+def test_benchmark(small_voc, capsys):
+    assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["recipe"], row["cached"]) for row in rows] == [
+        *(("paper", False), ("paper", True), ("photographic", False), ("photographic", True))
+    ]
+    assert all(row["cores"] >= 200 / row["samples_per_second"] for row in rows)
+    assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--quiet"]) == 0
+    assert "| paper | once, kept |" in capsys.readouterr().out
