@@ -1,4 +1,4 @@
-"""How fast training pairs are made, and how many cores a fast accelerator needs: `python -m data.benchmark --voc DIR`."""
+"""How fast training pairs are made, and how many cores that takes for a GPU: `python -m data.benchmark --voc DIR`."""
 
 import argparse
 import json
