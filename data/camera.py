@@ -27,6 +27,11 @@ proportion to the first, JPEG quality."""
 EDGE_SIGMA = 0.7
 """Softness of a region's edge in pixels."""
 
+VISIBLE_SIGMA = 1.5
+VISIBLE_ERROR = 1.5 / 255
+"""Standard deviation in pixels of the window in which photographs are compared with the sharp scene, and the difference
+of their errors (root mean square of values in [0, 1]) from which it decides the label."""
+
 RAMP_SHARE = 0.25
 DRAWN_SHARE = 0.3
 GROWN_SHARE = 0.3
@@ -67,6 +72,7 @@ def take_pair(
     take = _two_ramps if rng.random() < RAMP_SHARE else _two_planes
     near, far, label = take(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
+    label = _judge(label, *(view ** (1 / gamma) for view in (near, far, light)))
     develop = _Development(gamma, rng)
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
 
@@ -102,6 +108,18 @@ def _two_ramps(light, mask, radius, kernel, rng):
     aperture = radius / (focuses[0] - focuses[1])
     near, far = (defocus_by_depth(light, nearness, focus, aperture, kernel=kernel, layers=12) for focus in focuses)
     return near, far, (np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])).astype(np.uint8)
+
+
+def _judge(label, near, far, sharp):
+    """Corrects the label where it shows: the photograph that is farther from the sharp scene is the one out of focus.
+
+    Around a foreground out of focus its blur covers a background that is in focus; what depth says there is not what
+    one sees. Where both are as close, depth decides.
+    """
+    errors = [cv2.GaussianBlur(np.square(view - sharp).mean(-1), (0, 0), VISIBLE_SIGMA) for view in (near, far)]
+    difference = errors[0] - errors[1]
+    shows = np.abs(difference) > VISIBLE_ERROR**2
+    return np.where(shows, difference > 0, label > 0).astype(np.uint8)
 
 
 def _draw_aperture(rng) -> Kernel:

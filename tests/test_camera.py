@@ -7,6 +7,8 @@ import pytest
 from data import camera
 from data.blur import disc_kernel
 from data.regions import SHAPES, draw_region, grow_region
+from metrics.reference import psnr
+from model.decision import select
 from tests.conftest import drawn_photograph
 
 
@@ -90,3 +92,28 @@ def test_a_grown_foreground_ends_at_edges_of_the_image():
         outline[:, 1:] = region[:, 1:] != region[:, :-1]
         on_edge, total = on_edge + np.count_nonzero(outline & at_edge), total + np.count_nonzero(outline)
     assert on_edge / total > 2 * at_edge.mean()
+
+
+def test_the_label_is_what_one_sees_and_depth_where_nothing_shows():
+    sharp = np.full((30, 60, 3), 0.5, np.float32)
+    near, far = sharp.copy(), sharp.copy()
+    near[:, :20] += 0.1  # depth says `far` is out of focus here, and `near` shows it
+    far[:, 40:] += 0.1
+    depth = np.zeros((30, 60), np.uint8)
+    depth[:, 30:] = 1
+    label = camera._judge(depth, near, far, sharp)
+    assert label[:, :16].all()
+    np.testing.assert_array_equal(label[:, 25:35], depth[:, 25:35])
+    assert not label[:, 44:].any()
+
+
+def test_labels_give_the_better_image():
+    image = drawn_photograph(np.random.default_rng(0), 96, 96)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[:, 40:] = 1
+    by_label = by_depth = 0.0
+    for seed in range(6):
+        near, far, label, reference = camera.take_pair(image, mask, 5, 5, np.random.default_rng(seed))
+        by_label += psnr(reference, select(near, far, label > 0))
+        by_depth += psnr(reference, select(near, far, mask == 0))
+    assert by_label > by_depth
