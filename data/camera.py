@@ -72,7 +72,7 @@ def take_pair(
     take = _two_ramps if rng.random() < RAMP_SHARE else _two_planes
     near, far, label = take(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
-    label = _judge(label, *(view ** (1 / gamma) for view in (near, far, light)))
+    label = visible_label(label, *(view ** (1 / gamma) for view in (near, far, light)))
     develop = _Development(gamma, rng)
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
 
@@ -108,18 +108,6 @@ def _two_ramps(light, mask, radius, kernel, rng):
     aperture = radius / (focuses[0] - focuses[1])
     near, far = (defocus_by_depth(light, nearness, focus, aperture, kernel=kernel, layers=12) for focus in focuses)
     return near, far, (np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])).astype(np.uint8)
-
-
-def _judge(label, near, far, sharp):
-    """Corrects the label where it shows: the photograph that is farther from the sharp scene is the one out of focus.
-
-    Around a foreground out of focus its blur covers a background that is in focus; what depth says there is not what
-    one sees. Where both are as close, depth decides.
-    """
-    errors = [cv2.GaussianBlur(np.square(view - sharp).mean(-1), (0, 0), VISIBLE_SIGMA) for view in (near, far)]
-    difference = errors[0] - errors[1]
-    shows = np.abs(difference) > VISIBLE_ERROR**2
-    return np.where(shows, difference > 0, label > 0).astype(np.uint8)
 
 
 def _draw_aperture(rng) -> Kernel:
@@ -166,6 +154,27 @@ class _Development:
             noise = cv2.GaussianBlur(noise, (0, 0), self.grain)
             noise *= np.float32(self.noise / max(float(noise.std()), 1e-3))
         return through_jpeg(to_uint8(self.expose(light, exposure) + noise), self.quality)
+
+
+def visible_label(label: np.ndarray, near: np.ndarray, far: np.ndarray, sharp: np.ndarray) -> np.ndarray:
+    """Corrects the label where it shows: the photograph that is farther from the sharp scene is the one out of focus.
+
+    Around a foreground out of focus its blur covers a background that is in focus; what depth says there is not what
+    one sees. Where both are as close, depth decides.
+
+    Args:
+        label: (H, W), by depth, 1 where `near` is out of focus.
+        near: (H, W, 3) float32 in [0, 1], as seen (not linear light), without noise.
+        far: The same.
+        sharp: The same, sharp everywhere.
+
+    Returns:
+        (H, W) uint8.
+    """
+    errors = [cv2.GaussianBlur(np.square(view - sharp).mean(-1), (0, 0), VISIBLE_SIGMA) for view in (near, far)]
+    difference = errors[0] - errors[1]
+    shows = np.abs(difference) > VISIBLE_ERROR**2
+    return np.where(shows, difference > 0, label > 0).astype(np.uint8)
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:

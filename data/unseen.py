@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.blur import convolve, ring_kernel
-from data.camera import through_jpeg, to_uint8
+from data.camera import through_jpeg, to_uint8, visible_label
 from data.depth_of_field import GAMMA, defocus_by_depth
 from data.errors import EXIT_DONE, InputError, run_command
 from data.image_io import read_image, write_image
@@ -54,7 +54,8 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator) -> Synthe
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
     light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
     near, far, label = GEOMETRIES[geometry](light, mask, rng)
-    return SyntheticPair(_develop(near, rng), _develop(far, rng), label.astype(np.uint8), image)
+    near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
+    return SyntheticPair(_develop(near, rng), _develop(far, rng), visible_label(label, near, far, sharp), image)
 
 
 def _stitched(light, mask, rng):
@@ -77,8 +78,8 @@ def _receding(light, mask, rng):
 GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding": _receding}
 
 
-def _develop(light, rng):
-    values = 255 * light ** np.float32(1 / GAMMA) + rng.normal(0, NOISE, light.shape)
+def _develop(view, rng):
+    values = 255 * view + rng.normal(0, NOISE, view.shape)
     return through_jpeg(to_uint8(values), JPEG_QUALITY)
 
 

@@ -101,7 +101,7 @@ def test_the_label_is_what_one_sees_and_depth_where_nothing_shows():
     far[:, 40:] += 0.1
     depth = np.zeros((30, 60), np.uint8)
     depth[:, 30:] = 1
-    label = camera._judge(depth, near, far, sharp)
+    label = camera.visible_label(depth, near, far, sharp)
     assert label[:, :16].all()
     np.testing.assert_array_equal(label[:, 25:35], depth[:, 25:35])
     assert not label[:, 44:].any()
