@@ -83,6 +83,16 @@ class EdgeTransfer:
         edges = self._fused_edges(fused)
         return self._normalise(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
 
+    def preserved(self, fused: np.ndarray) -> np.ndarray:
+        """What Q_ABF sums up, Q_A w_A + Q_B w_B of each pixel, (H, W) float64, before it is divided by the sum of all
+        weights.
+
+        Raises:
+            ValueError: `fused` differs in shape from the sources.
+        """
+        edges = self._fused_edges(fused)
+        return np.concatenate([self._preserved(edges, rows) for rows in self._strips()])
+
     def l_abf(self, fused: np.ndarray, loss: str = "lt") -> float:
         """Fraction lost (Q_LABF), 0..1, smaller is better; `loss` is one of `LOSS_RULES`."""
         return self.measure(fused).l_abf[_require_rule(loss)]

@@ -14,6 +14,7 @@ from model import tiling
 from model.bundled import BUNDLED_WEIGHTS
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
+from model.outlines import align_outlines
 from model.refinement import RefinedDecision, Refinement, compose
 from model.stages import ALIGNMENT
 from model.weights import load_network
@@ -123,6 +124,8 @@ class Fuser:
             near_map, far_map = self.unfocused(*images) > 0.5
             return decide(*images, near_map, far_map)
         labels = self._refinement.labels(self.scores(*images))
+        if len(images) == 2 and min(labels.shape) > 1:
+            labels = align_outlines(images, labels)
         return RefinedDecision(labels, compose(images, labels))
 
     def set_tile(self, side: int, overlap: int) -> None:

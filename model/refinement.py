@@ -33,7 +33,7 @@ class Refinement:
 
     smoothing: float = 0.7
     coarse_weight: float = 0.5
-    contrast_weight: float = 3.0
+    contrast_weight: float = 5.0
     contrast_sigma: float = 2.0
     smallest: float = 0.001
 

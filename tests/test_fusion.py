@@ -80,12 +80,6 @@ def test_sixteen_bits_and_gray(fuser, photographs):
     assert fused.dtype == np.uint8
 
 
-def test_one_after_the_other_is_the_same_as_both_in_a_batch(fuser, photographs, monkeypatch):
-    together = fuser.unfocused(*photographs)
-    monkeypatch.setattr("model.fusion.BATCH_PIXELS", 0)
-    np.testing.assert_allclose(fuser.unfocused(*photographs), together, atol=1e-5)
-
-
 def test_the_papers_size(photographs):
     near, far = photographs
     fuser = load_fuser(size=224)
