@@ -58,7 +58,7 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
-    """Reads the newest checkpoint that is whole, and says so where it is not the newest.
+    """Reads the newest checkpoint that is whole; newer ones that are damaged are renamed, and it is said.
 
     Raises:
         InputError: if there is none, or all are damaged.
@@ -67,15 +67,18 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
     found = [candidate for candidate in paths if candidate.is_file()]
     if not found:
         raise InputError(f"{path} is missing: there is nothing to resume in {path.parent}.")
-    problems = []
+    problems, damaged = [], []
     for candidate in found:
         try:
             state, progress = _read(candidate)
         except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
             problems.append(f"{candidate} is damaged ({error})")
+            damaged.append(candidate)
             continue
         if problems:
             warnings.warn(f"{problems[0]}; the run goes on from {candidate.name}, which is older", stacklevel=2)
+        for file in damaged:  # out of the row, or the next checkpoint would push it over the one that is whole
+            file.replace(file.with_name(f"{file.name}.damaged"))
         return state, progress
     raise InputError(f"{problems[0]}; the run cannot be resumed from it.")
 

@@ -161,6 +161,7 @@ def test_other_scenes_are_refused(runs, small_voc, capsys, tmp_path):
     assert "train scenes" in said
 
 
+@pytest.mark.long
 def test_sigterm_saves_and_leaves(runs, small_voc, tmp_path):
     process = start("--voc", small_voc, "-o", tmp_path / "run", *OPTIONS)
     log = tmp_path / "run" / "checkpoint.npz"
@@ -198,8 +199,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
     for name in whole.files:
         if name != "progress":
             np.testing.assert_array_equal(whole[name], again[name])
+    assert newest.with_name("checkpoint.npz.damaged").exists()
     newest.unlink()
-    load_checkpoint(newest)
+    assert load_checkpoint(newest)[1] == progress
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
