@@ -44,7 +44,9 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
     boxes = find_differences([near, far, *fused.values()])
     height, width = near.shape[:2]
     rows = -(-len(pictures) // COLUMNS)
-    figure, grid = _grid(rows * 2, COLUMNS, WIDTH * rows * (height / width + 0.55) / COLUMNS)
+    below = 1 / (len(boxes) + width / height)  # of a row's width: squares and the difference, of one height
+    ratios = [height / width, below] * rows
+    figure, grid = _grid(rows * 2, COLUMNS, WIDTH / COLUMNS * sum(ratios) + 0.4 * rows, ratios)
     for axes in grid.ravel():
         axes.set_axis_off()
     for index, (name, image) in enumerate(pictures.items()):
@@ -140,10 +142,10 @@ def _details(image, near, boxes):
     return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
 
 
-def _grid(rows, columns, height):
+def _grid(rows, columns, height, height_ratios=None):
     figure = Figure(figsize=(WIDTH, height + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return figure, figure.subplots(rows, columns, squeeze=False, height_ratios=height_ratios)
 
 
 def _save(figure, path):
