@@ -98,7 +98,7 @@ def _wilcoxon(differences):
     if len(differences) < 2 or not np.any(differences):
         return 1.0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few pairs or ties: the normal approximation is taken and said so
+        warnings.simplefilter("ignore")  # few pairs or ties: scipy takes the normal approximation
         return float(stats.wilcoxon(differences).pvalue)
 
 

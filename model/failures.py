@@ -102,7 +102,7 @@ def draw_failures(path: Path, cases: Sequence[Case]) -> list[dict[str, float | s
             cell.set_axis_off()
         rows.append(row)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100, bbox_inches="tight")
+        figure.savefig(temporary, dpi=65, bbox_inches="tight")
     return rows
 
 

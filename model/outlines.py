@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from metrics.edges import EdgeTransfer
+from model.decision import select
 
 SHIFTS = (1, 3)
 """Pixels by which outlines are moved, in turn."""
@@ -23,13 +24,12 @@ CONTEXT = 16
 """Sides of the blocks in which memory allows to look at edges, and pixels around them that are looked at as well."""
 
 
-def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray, least_gain: float = LEAST_GAIN) -> np.ndarray:
+def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
     """Moves outlines.
 
     Args:
         images: Two sources, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, at least 2x2 pixels.
         labels: (H, W) uint8, 0 or 1.
-        least_gain: See `LEAST_GAIN`.
 
     Returns:
         (H, W) uint8.
@@ -38,7 +38,7 @@ def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray, least_gain:
     for inside, around in _blocks(labels.shape):
         part = labels[around]
         if part.any() and not part.all():
-            moved = _align_block([image[around] for image in images], part, least_gain)
+            moved = _align_block([image[around] for image in images], part)
             rows, columns = (
                 slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True)
             )
@@ -46,9 +46,9 @@ def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray, least_gain:
     return aligned
 
 
-def _align_block(images, labels, least_gain):
+def _align_block(images, labels):
     edges = EdgeTransfer(*images)
-    kept = edges.preserved(_compose(images, labels))
+    kept = edges.preserved(select(*images, labels > 0))
     for shift in SHIFTS:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * shift + 1, 2 * shift + 1))
         for move in (cv2.dilate, cv2.erode):
@@ -56,18 +56,14 @@ def _align_block(images, labels, least_gain):
             differs = moved != labels
             if not differs.any():
                 continue
-            gain = edges.preserved(_compose(images, moved)) - kept - least_gain * differs
+            gain = edges.preserved(select(*images, moved > 0)) - kept - LEAST_GAIN * differs
             # What a pixel gains shows in the gradients around it.
             count, pieces = cv2.connectedComponents(cv2.dilate(differs.view(np.uint8), np.ones((3, 3), np.uint8)))
             better = np.bincount(pieces.ravel(), gain.ravel(), count) > 0
             better[0] = False
             labels = np.where(better[pieces] & differs, moved, labels)
-            kept = edges.preserved(_compose(images, labels))
+            kept = edges.preserved(select(*images, labels > 0))
     return labels
-
-
-def _compose(images, labels):
-    return np.where(labels[..., None] if images[0].ndim == 3 else labels, images[1], images[0])
 
 
 def _blocks(shape) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
