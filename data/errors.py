@@ -14,6 +14,10 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message is one sentence with the value and the remedy."""
 
 
+class StoppedError(InputError):
+    """A signal asked the work to end; what was done is saved, and nothing further should begin."""
+
+
 def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Runs a command line's `main` and turns what a user can cause into one sentence and an exit code.
 

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.errors import InputError
+from data.errors import InputError, StoppedError
 from data.files import write_json
 from data.pipeline import PairSource
 from data.voc import split_scenes
@@ -148,7 +148,7 @@ class TrainingRun:
             The training record.
 
         Raises:
-            InputError: if a file cannot be read, the loss is no number, or a signal ended the run.
+            InputError: if a file cannot be read or the loss is no number; a StoppedError if a signal ended the run.
         """
         self._keep = keep_checkpoints
         try:
@@ -252,7 +252,7 @@ class TrainingRun:
             if signals:
                 self._checkpoint()
                 name = signal.Signals(signals[0]).name
-                raise InputError(
+                raise StoppedError(
                     f"stopped by {name} after step {self.steps_done} of {self.total_steps}, which is saved; go on with "
                     f"--resume {self.folder}."
                 )

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from data.errors import StoppedError
 from data.image_io import read_image, write_image
 from metrics import compute_all
 from model.baselines import BASELINES
@@ -218,6 +219,18 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
     assert main(command) == 1
     assert "trained with other settings" in capsys.readouterr().err
+
+
+def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):
+    def stopped(experiment, _):
+        begun.append(experiment.name)
+        raise StoppedError("stopped by SIGTERM")
+
+    begun = []
+    monkeypatch.setattr("model.experiments.ablation._train", stopped)
+    with pytest.raises(StoppedError):
+        main(["ablation", "--voc", str(small_voc), "-o", str(tmp_path / "out"), "--budget", "small", "--quiet"])
+    assert begun == ["proposed-seed0"]
 
 
 def test_the_plan_of_the_paper():

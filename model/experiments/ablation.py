@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, StoppedError
 from data.files import atomic_path
 from data.stacks import find_pairs
 from metrics.markup import Cell, Column, Table
@@ -82,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     for experiment in experiments:
         try:
             rows[experiment.name] = _train(experiment, arguments)
+        except StoppedError:
+            raise
         except InputError as error:
             rows[experiment.name] = {"failure": str(error)}
             print(f"error: {experiment.name}: {error}", file=sys.stderr)
