@@ -26,6 +26,10 @@ PATCHES = 20_000
 """Of scikit-image's data, what is learnt from; columns of a dictionary of patches; filters of the convolutional one;
 patches that each dictionary is learnt from."""
 
+FILTER_STEPS = 300
+FILTER_CROP = 96
+"""Steps of learning the filters, and the side of the window that each one codes."""
+
 LEAST_DEVIATION = 4.0
 """Patches whose standard deviation is below so many grey levels teach nothing."""
 
@@ -72,27 +76,38 @@ def _learn_patches(patches, rng):
     return (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).T.astype(np.float32)
 
 
-def _learn_filters(images, rng, steps=60, crop=96):
-    """Filters that code details of photographs sparsely by convolution, (32, 8, 8)."""
+def _learn_filters(images, rng):
+    """Filters that code details of photographs sparsely by convolution, (32, 8, 8); they begin as cuts of details."""
     from model.baselines.csr import code_details, split_base, to_spectrum
 
-    filters = rng.normal(size=(FILTERS, SIDE, SIDE)).astype(np.float32)
-    filters /= np.linalg.norm(filters, axis=(1, 2), keepdims=True)
-    for step in range(steps):
-        image = images[int(rng.integers(len(images)))]
-        top, left = (int(rng.integers(side - crop + 1)) for side in image.shape)
-        window = image[top : top + crop, left : left + crop].astype(np.float32) / 255
-        detail = window - split_base(window)
+    images = [image.astype(np.float32) / 255 for image in images]
+    details = [image - split_base(image) for image in images]
+    cuts = []
+    while len(cuts) < FILTERS:
+        cut = _draw_window(details, SIDE, rng)
+        if cut.std() >= LEAST_DEVIATION / 255:
+            cuts.append(cut)
+    filters = _normalised(np.stack(cuts))
+    for step in range(FILTER_STEPS):
+        detail = _draw_window(details, FILTER_CROP, rng)
         codes = np.fft.rfft2(code_details(detail, filters, weight=0.05, iterations=40))
-        spectrum = to_spectrum(filters, detail.shape)
-        error = (codes * spectrum).sum(0) - np.fft.rfft2(detail)
+        error = (codes * to_spectrum(filters, detail.shape)).sum(0) - np.fft.rfft2(detail)
         slope = np.fft.irfft2(np.conj(codes) * error, s=detail.shape)[:, :SIDE, :SIDE]
         # The largest share that one code has at any frequency bounds the curvature.
-        filters -= (slope / max(float((np.abs(codes) ** 2).sum(0).max()), 1e-6) * 20 / (1 + step / 20)).astype(
-            np.float32
-        )
-        filters /= np.maximum(np.linalg.norm(filters, axis=(1, 2), keepdims=True), 1e-6)
+        curvature = max(float((np.abs(codes) ** 2).sum(0).max()), 1e-6)
+        filters = _normalised(filters - slope * (20 / curvature / (1 + step / 100)))
     return filters
+
+
+def _draw_window(images, side, rng):
+    """A square of one image, both drawn."""
+    image = images[int(rng.integers(len(images)))]
+    top, left = (int(rng.integers(length - side + 1)) for length in image.shape)
+    return image[top : top + side, left : left + side]
+
+
+def _normalised(filters):
+    return (filters / np.maximum(np.linalg.norm(filters, axis=(1, 2), keepdims=True), 1e-6)).astype(np.float32)
 
 
 def shipped_photographs() -> list[np.ndarray]:

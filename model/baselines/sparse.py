@@ -3,9 +3,12 @@
 Source: Yang & Li, "Multifocus image fusion and restoration with sparse representation", IEEE TIM 59(4), 2010.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 SIDE = 8
 """Patches have 8x8 pixels."""
@@ -40,9 +43,14 @@ def encode(signals: np.ndarray, dictionary: np.ndarray, tolerance: float = TOLER
     """
     norms = np.zeros(len(signals), np.float32)
     residuals = signals.copy()
-    for start in range(0, len(signals), CHUNK):
+
+    def code_chunk(start):
         part = slice(start, start + CHUNK)
         _pursue(residuals[part], norms[part], dictionary, tolerance)
+
+    # Chunks run side by side, as numpy lets go of the interpreter; its own threads would only get in their way.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(code_chunk, range(0, len(signals), CHUNK)))
     return Codes(norms, signals - residuals)
 
 
