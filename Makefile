@@ -1,5 +1,5 @@
 # make demo    fuses a pair with the bundled weights; PAIRS=DIR takes your own pairs (NAME-A, NAME-B)
-# make test    lint and tests
+# make test    lint and tests; JOBS=4 runs so many at once (2)
 # make test-long   what takes minutes: several devices and hosts
 # make setup   the virtual environment alone; PYTHON=python3.12 chooses another Python (3.11 to 3.13)
 
@@ -8,6 +8,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 OUT ?= demo
 SCENE ?= motorcycle
+JOBS ?= 2
 
 .PHONY: setup demo test test-long lint format benchmark clean
 
@@ -31,7 +32,7 @@ endif
 	@echo "Look at the pictures in $(OUT)/fused: NAME.png is the result, NAME-panel.png shows how it came about."
 
 test: setup lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(JOBS) --dist loadfile
 
 test-long: setup
 	$(RUN) -m pytest -m long

@@ -215,6 +215,68 @@ def test_sesf_takes_the_side_with_more_detail(tmp_path, monkeypatch):
         np.testing.assert_allclose(fused[:, 80:115].astype(int), images[1][:, 80:115], atol=1)
 
 
+def test_ifcnn_is_the_network_in_pytorch(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    rng = np.random.default_rng(0)
+    tensors = ifcnn_tensors(rng)
+    network = loaded(ifcnn, tensors, tmp_path, monkeypatch)
+    weights = {name: torch.from_numpy(values) for name, values in tensors.items()}
+
+    def convolve(x, source, width):
+        padded = functional.pad(x, (width,) * 4, mode="replicate")
+        return functional.conv2d(padded, weights[f"{source}.weight"], weights.get(f"{source}.bias"))
+
+    def block(x, name):
+        return torch.relu(normalise(functional, weights, convolve(x, f"{name}.conv", 1), f"{name}.bn"))
+
+    images = rng.normal(size=(2, 1, 33, 41, 3)).astype(np.float32)
+    features = [block(convolve(to_torch(torch, image), "conv1", 3), "conv2") for image in images]
+    expected = convolve(block(torch.maximum(*features), "conv3"), "conv4", 0)
+    actual = np.asarray(network(list(images), training=False))
+    np.testing.assert_allclose(actual, expected.numpy().transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_sesf_is_the_network_in_pytorch(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    rng = np.random.default_rng(0)
+    tensors = sesf_tensors(rng)
+    network = loaded(sesf, tensors, tmp_path, monkeypatch)
+    weights = {name: torch.from_numpy(values) for name, values in tensors.items()}
+
+    image = rng.normal(size=(1, 33, 41, 1)).astype(np.float32)
+    known = to_torch(torch, image)
+    for index, (block, gate) in enumerate(zip(sesf.BLOCKS, sesf.ATTENTION, strict=True)):
+        x = functional.conv2d(known, weights[f"{block}.0.weight"], weights[f"{block}.0.bias"], padding=1)
+        x = normalise(functional, weights, torch.relu(x), f"{block}.2")
+        share = torch.relu(x.mean((2, 3)) @ weights[f"{gate}.fc.0.weight"].T)
+        share = torch.sigmoid(share @ weights[f"{gate}.fc.2.weight"].T)
+        x = x * share[:, :, None, None]
+        known = torch.cat((known, x), 1) if index else x
+    actual = np.asarray(network(image, training=False))
+    np.testing.assert_allclose(actual, known.numpy().transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
+def loaded(module, tensors, folder, monkeypatch):
+    """The network that the module's `load` fills from a file of these tensors."""
+    write_old_format(folder / "weights.pth", tensors, monkeypatch)
+    network = module.build()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build", lambda: network)
+        module.load(folder / "weights.pth")
+    return network
+
+
+def normalise(functional, weights, x, source):
+    names = ("running_mean", "running_var", "weight", "bias")
+    return functional.batch_norm(x, *(weights[f"{source}.{name}"] for name in names), eps=1e-5)
+
+
+def to_torch(torch, image):
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(0, 3, 1, 2)))
+
+
 def test_sesf_cleans_by_hand():
     decision = np.zeros((100, 100), bool)
     decision[:, 50:] = True

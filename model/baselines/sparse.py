@@ -3,12 +3,9 @@
 Source: Yang & Li, "Multifocus image fusion and restoration with sparse representation", IEEE TIM 59(4), 2010.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 SIDE = 8
 """Patches have 8x8 pixels."""
@@ -18,6 +15,12 @@ TOLERANCE = 0.1
 
 CHUNK = 256
 """So many signals are coded together: what is kept of them should stay in the processor's cache."""
+
+MOVED = 0.75
+"""When no more than this share of a chunk is being coded, what is kept of the others is left out."""
+
+SPANNED = 1e-4
+"""An atom of which less is left beside the earlier ones adds nothing: the pursuit ends."""
 
 
 @dataclass(frozen=True)
@@ -43,56 +46,64 @@ def encode(signals: np.ndarray, dictionary: np.ndarray, tolerance: float = TOLER
     """
     norms = np.zeros(len(signals), np.float32)
     residuals = signals.copy()
-
-    def code_chunk(start):
+    for start in range(0, len(signals), CHUNK):
         part = slice(start, start + CHUNK)
         _pursue(residuals[part], norms[part], dictionary, tolerance)
-
-    # Chunks run side by side, as numpy lets go of the interpreter; its own threads would only get in their way.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(code_chunk, range(0, len(signals), CHUNK)))
     return Codes(norms, signals - residuals)
 
 
 def _pursue(residuals, norms, dictionary, tolerance):
     """Codes a chunk in place.
 
-    Atoms are made orthogonal one after the other (Gram-Schmidt): atoms = basis @ R. The code is
-    inverse(R) @ coordinates and grows by one column of inverse(R) a step.
+    Atoms are made orthogonal one after the other (Gram-Schmidt): atoms = basis @ R. The coordinates in the basis are
+    known as it grows; the code, inverse(R) @ coordinates, is found when a signal is done. Signals that are done stay as
+    they are until enough of them can be left out at once.
     """
     length = dictionary.shape[0]
     atoms = np.ascontiguousarray(dictionary.T)
     active = np.flatnonzero((residuals * residuals).sum(1) > tolerance**2)
+    going = np.ones(len(active), bool)
     rest = residuals[active]
-    basis = np.zeros((len(active), length, length), np.float32)  # (n, step, d)
-    inverse = np.zeros((len(active), length, length), np.float32)  # (n, step, atom): rows are columns of inverse(R)
-    code = np.zeros((len(active), length), np.float32)
-    for step in range(length):
-        if not active.size:
-            return
-        chosen = np.abs(rest @ dictionary).argmax(1)
-        atom = atoms[chosen]
+    coordinates = np.zeros((len(active), length), np.float32)
+    basis = np.empty((len(active), length, length), np.float32)  # (n, step, d)
+    triangle = np.empty((len(active), length, length), np.float32)  # (n, step, step): rows are columns of R
+    products = np.empty((len(active), len(atoms)), np.float32)
+    for step in range(length + 1):
+        if step == length:
+            going[:] = False
+        if going.sum() <= MOVED * len(going):
+            done = active[~going]
+            residuals[done] = rest[~going]
+            norms[done] = _code_norms(triangle[~going, :step], coordinates[~going, :step])
+            active, rest, coordinates = active[going], rest[going], coordinates[going]
+            for kept in (basis, triangle):
+                kept[: len(active), :step] = kept[going, :step]
+            basis, triangle, products = (kept[: len(active)] for kept in (basis, triangle, products))
+            going = going[going]
+            if not active.size:
+                return
+        np.matmul(rest, dictionary, out=products)
+        new = atoms.take(np.abs(products, out=products).argmax(1), axis=0)
         known = basis[:, :step]
-        overlap = known @ atom[:, :, None]  # (n, step, 1)
-        new = atom - (overlap.transpose(0, 2, 1) @ known)[:, 0]
-        length_left = np.sqrt((new * new).sum(1))
-        usable = length_left > 1e-4  # an atom that earlier ones span adds nothing: the pursuit ends
-        scale = np.where(usable, 1 / np.maximum(length_left, 1e-4), 0).astype(np.float32)
-        new *= scale[:, None]
-        coordinate = (new * rest).sum(1)
+        overlap = known @ new[:, :, None]  # (n, step, 1)
+        new -= (overlap.transpose(0, 2, 1) @ known)[:, 0]
+        left = np.sqrt(np.einsum("nd,nd->n", new, new))
+        going &= left > SPANNED
+        left = np.maximum(left, SPANNED)
+        new *= (going / left).astype(np.float32)[:, None]
+        coordinate = np.einsum("nd,nd->n", new, rest)
         rest -= coordinate[:, None] * new
-        basis[:, step] = new
-        column = -(overlap.transpose(0, 2, 1) @ inverse[:, :step])[:, 0] * scale[:, None]
-        column[:, step] = scale
-        inverse[:, step] = column
-        code += coordinate[:, None] * column
-        done = ((rest * rest).sum(1) <= tolerance**2) | ~usable | (step == length - 1)
-        if done.any():
-            finished = active[done]
-            residuals[finished], norms[finished] = rest[done], np.abs(code[done]).sum(1)
-            going = ~done
-            active, rest, code = active[going], rest[going], code[going]
-            basis, inverse = basis[going], inverse[going]
+        basis[:, step], coordinates[:, step] = new, coordinate
+        triangle[:, step, :step], triangle[:, step, step] = overlap[..., 0], left
+        going &= np.einsum("nd,nd->n", rest, rest) > tolerance**2
+
+
+def _code_norms(triangle, coordinates):
+    """L1 norms of inverse(R) @ coordinates by back substitution; overwrites the coordinates."""
+    for step in reversed(range(coordinates.shape[1])):
+        coordinates[:, step] /= triangle[:, step, step]
+        coordinates[:, :step] -= coordinates[:, step, None] * triangle[:, step, :step]
+    return np.abs(coordinates).sum(1)
 
 
 def to_patches(image: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,10 @@ ANCHORS = {
 }
 """Means over the 20 Lytro pairs that others measured, for the methods without published images."""
 
+NOTE = """Made by `python -m model.experiments agreement`. MSVD depends on the signs that LAPACK gives singular vectors.
+IFCNN and SESF need their authors' files; where PyTorch is installed, a test compares the networks with it.
+"""
+
 EXAMPLES = """example:
   python -m model.experiments agreement -i lytro --published lytro_fused --comparison comparison -o docs/agreement.md
 published: a folder METHOD (as `python -m model.baselines --list` names it) for each, with an image PAIR of any type.
@@ -72,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         titles = ("Metric", "Ours", "Measured by others", "Difference")
         caption = f"Means over {len(stacks)} pairs against figures that others measured"
         text += "\n" + Table(caption, tuple(Column(title, title) for title in titles), tuple(anchors)).markdown()
+    text += f"\n{NOTE}"
     if arguments.output is None:
         print(text)
         return EXIT_DONE

@@ -4,6 +4,7 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from data.files import atomic_path, make_folder, write_json
 from data.image_io import read_image
 from data.stacks import find_pairs
 from data.synthesis import LEVELS, RECIPES, SynthesisSettings, synthesize
-from data.voc import split_scenes
+from data.voc import Scene, split_scenes
 from metrics.ranks import rank_table
 from metrics.tables import Scores, pair_table, tables_as_text
 from model.experiments import figures
@@ -70,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     competitors = choose(arguments.methods, dict(arguments.fused), dict(arguments.weights))
     listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
+    scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
     make_folder(arguments.output)
     for problem in listing.problems:
         print(f"warning: {problem}", file=sys.stderr)
@@ -85,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     record = _record(arguments, comparison, shown)
     if changed or record != _read_record(arguments.output):
         _write_tables(arguments.output / "tables", comparison, scores, shown)
-        _draw(arguments.output / "figures", comparison, scores, shown, arguments.voc)
+        _draw(arguments.output / "figures", comparison, scores, shown, scenes)
         write_report(arguments.output / "report.html", comparison, scores, record)
         write_json(arguments.output / "record.json", record)  # last: it says that all of the above is there
     if not arguments.quiet:
@@ -117,7 +119,7 @@ def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: l
             path.write_text(text, encoding="utf-8")
 
 
-def _draw(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], voc: Path | None) -> None:
+def _draw(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene]) -> None:
     """Draws every figure as PNG and PDF."""
     stacks = {stack.name: stack for stack in comparison.stacks}
     for pair in shown:
@@ -140,11 +142,10 @@ def _draw(folder: Path, comparison: Comparison, scores: Scores, shown: list[str]
 
         near, far = (read_image(path) for path in stacks[shown[0]].images)
         figures.draw_decision(folder / f"decision-{shown[0]}", shown[0], near, far, load_fuser(strategy="paper"))
-    if voc is not None:
-        train, _ = split_scenes(voc, "voc")
+    if scenes:
         for recipe in RECIPES:
             settings = SynthesisSettings(recipe, 224)
-            pairs = [synthesize(*train[0].read(), level, settings, figures.generator()) for level in LEVELS]
+            pairs = [synthesize(*scenes[0].read(), level, settings, figures.generator()) for level in LEVELS]
             figures.draw_training(folder / f"training-{recipe}", recipe, pairs)
 
 
