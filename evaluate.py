@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="extend",
         required=True,
         metavar="NAME=DIR",
-        help="a method and the folder of its fused images",
+        help="a method and the folder of its fused images; a name given again adds a folder with more of them",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="ground-truth images; adds PSNR and SSIM")
@@ -85,11 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    folders = _unique(parser, "--fused", arguments.fused)
     variants = _choose_variants(parser, arguments)
     listing = find_pairs(arguments.source)
     shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
-    images = {method: ImageFolder(Path(folder)) for method, folder in folders.items()}
+    folders: dict[str, list[Path]] = {}
+    for method, folder in arguments.fused:
+        folders.setdefault(method, []).append(Path(folder))
+    images = {method: ImageFolder(*parts) for method, parts in folders.items()}
     references = ImageFolder(arguments.reference) if arguments.reference else None
     make_folder(arguments.output)
     for problem in listing.problems:
@@ -117,22 +119,19 @@ def _name_value(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _unique(parser: argparse.ArgumentParser, option: str, items: list[tuple[str, str]]) -> dict[str, str]:
-    named = dict(items)
-    if len(named) < len(items):
-        repeated = next(name for name, _ in items if [other for other, _ in items].count(name) > 1)
-        parser.error(f"{option} names {repeated!r} twice; give every name once")
-    return named
-
-
 def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
     """The metrics to compute, in the order of the columns, with their variants."""
     names = list(dict.fromkeys(arguments.metrics or PAPER_METRICS))
     if arguments.reference and not arguments.metrics:
         names += [name for name, metric in METRICS.items() if metric.needs_reference]
+    chosen: dict[str, str] = {}
+    for name, variant in arguments.variant:
+        if name in chosen:
+            parser.error(f"--variant names {name!r} twice; give every name once")
+        chosen[name] = variant
     try:
         needing = [name for name in names if get_metric(name).needs_reference]
-        variants = resolve_variants(names, _unique(parser, "--variant", arguments.variant))
+        variants = resolve_variants(names, chosen)
     except ValueError as error:
         parser.error(str(error))
     if needing and not arguments.reference:

@@ -13,23 +13,24 @@ _JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
 class ImageFolder:
-    """The image files of one folder.
+    """The image files of a folder, or of several that hold parts of one set.
 
     Args:
-        folder: Its subfolders and hidden files do not count.
+        folders: Their subfolders and hidden files do not count.
 
     Raises:
-        InputError: The folder is missing or a file.
+        InputError: A folder is missing or a file.
     """
 
-    def __init__(self, folder: Path):
-        if not folder.is_dir():
-            kind = "is a file; give its folder" if folder.exists() else "does not exist; check the name"
-            raise InputError(f"cannot list the images of {folder}: it {kind}.")
+    def __init__(self, *folders: Path):
         self._files: dict[str, list[Path]] = {}
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                self._files.setdefault(path.stem, []).append(path)
+        for folder in folders:
+            if not folder.is_dir():
+                kind = "is a file; give its folder" if folder.exists() else "does not exist; check the name"
+                raise InputError(f"cannot list the images of {folder}: it {kind}.")
+            for path in sorted(folder.iterdir()):
+                if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+                    self._files.setdefault(path.stem, []).append(path)
 
     def find(self, name: str) -> Path:
         """The one image called `name`, with any image suffix; another case counts only where the exact name is absent.
@@ -43,7 +44,7 @@ class ImageFolder:
         if not found:
             raise InputError(f"no image {name} with one of the suffixes {', '.join(IMAGE_SUFFIXES)}")
         if len(found) > 1:
-            raise InputError(f"several images for one name: {', '.join(path.name for path in found)}; keep one")
+            raise InputError(f"several images for one name: {', '.join(map(str, found))}; keep one")
         return found[0]
 
 

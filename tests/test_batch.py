@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 from data.errors import run_command
 from data.image_io import read_image, read_photograph, write_image
 from data.ledger import record_path
+from evaluate import main as evaluate
 from fuse import main
 from tests.conftest import REPOSITORY, drawn_photograph
 
@@ -135,6 +137,23 @@ def test_three_processes_share_one_folder(folder, tmp_path):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
     assert len(list((tmp_path / "out").glob("*.png"))) == 5
     assert fuse(folder, tmp_path / "out", "--resume", "--quiet") == 0
+
+
+def test_results_of_several_hosts_are_scored_as_one(folder, tmp_path, capsys):
+    parts = [tmp_path / "one", tmp_path / "two"]
+    for number, part in enumerate(parts, 1):
+        assert fuse(folder, part, "--quiet", "--shard", f"{number}/2") == 0
+    assert fuse(folder, tmp_path / "alone", "--quiet") == 0
+    tables = [tmp_path / "merged", tmp_path / "whole"]
+    sources = ["--source", str(folder), "--quiet"]
+    assert evaluate([*sources, "-o", str(tables[0]), "--fused", *(f"dwt={part}" for part in parts)]) == 0
+    assert evaluate([*sources, "-o", str(tables[1]), "--fused", f"dwt={tmp_path / 'alone'}"]) == 0
+    merged, whole = ((table / "per_pair.csv").read_text() for table in tables)
+    assert merged == whole
+    assert merged.count("scene3") == 1
+    shutil.copy(next(parts[0].glob("scene*.png")), parts[1])  # one image in both is not counted twice but refused
+    assert evaluate([*sources, "-o", str(tables[0]), "--fused", *(f"dwt={part}" for part in parts)]) == 1
+    assert "several images for one name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "x", "1/", "-1/3"])

@@ -167,7 +167,7 @@ def spoil_folder(folder):
         (spoil_size, "(20, 40, 3), but its sources have (32, 40, 3)"),
         (spoil_gray, "(32, 40), but its sources have (32, 40, 3)"),
         (spoil_alpha, "transparent"),
-        (spoil_duplicate, "cat.png, cat.tif; keep one"),
+        (spoil_duplicate, "cat.tif; keep one"),
         (spoil_folder, "it is a folder"),
     ],
 )
@@ -243,7 +243,6 @@ def test_tables_that_cannot_be_replaced(folders, capsys):
         (["--variant", "q_abf=kumr"], ["did you mean 'kumar'"]),
         (["--variant", "q_abf"], ["not of the form NAME=VALUE"]),
         (["--variant", "q_abf=kumar", "q_abf=xydeas"], ["'q_abf' twice"]),
-        (["--fused", "truth=elsewhere"], ["--fused names 'truth' twice"]),
         (["--per-pair", "cta"], ["no pair 'cta'", "did you mean 'cat'"]),
         (["--color", "lab"], ["invalid choice: 'lab'"]),
     ],
