@@ -70,7 +70,7 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
             raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
-        expected, _ = content["sha256"], content["builder"]["variant"]
+        expected, _, _ = str(content["sha256"]), content["builder"]["variant"], int(content["parameters"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{sidecar} is damaged ({error!r}); fetch it again.") from error
     actual = file_digest(path, "sha256")

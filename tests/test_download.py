@@ -165,6 +165,22 @@ def test_archives_that_are_refused_leave_nothing(tmp_path, members, message):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["inner", "voc.tar"]
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_in_archives_are_refused(tmp_path, kind):
+    secret = tmp_path / "secret"
+    secret.write_text("not for others")
+    voc_archive(tmp_path / "voc.tar", VOC_MEMBERS)
+    with tarfile.open(tmp_path / "voc.tar", "a") as tar:
+        info = tarfile.TarInfo("VOCdevkit/VOC2012/JPEGImages/b.jpg")
+        info.type, info.linkname = kind, str(secret)
+        tar.addfile(info)
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(InputError, match=r"cannot unpack .*voc.tar"):
+        unpack_voc(tmp_path / "voc.tar", tmp_path / "inner", quiet=True)
+    assert list((tmp_path / "inner").iterdir()) == []
+    assert secret.read_text() == "not for others"
+
+
 @pytest.mark.parametrize("keep", [0, 300, 3000])
 def test_damaged_archive_is_one_sentence(tmp_path, keep):
     path = tmp_path / "voc.tar"

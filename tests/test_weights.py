@@ -54,6 +54,14 @@ def test_a_sidecar_of_another_network_is_refused(saved):
         load_network(path)
 
 
+@pytest.mark.parametrize("change", [{"builder": "paper"}, {"parameters": "many"}, {"sha256": None}, {"builder": {}}])
+def test_sidecars_with_other_values(saved, change):
+    content = json.loads(sidecar_path(saved[1]).read_text())
+    sidecar_path(saved[1]).write_text(json.dumps(content | change))
+    with pytest.raises(InputError, match=r"is damaged|does not match"):
+        load_network(saved[1])
+
+
 def test_missing_and_damaged_sidecars(saved, tmp_path):
     _, path = saved
     sidecar_path(path).write_text("{")
