@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.align import MODES, match_exposure, notice_shift, register
+from data.align import MODES, align_images, match_exposure, notice_shift
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
 from data.files import file_digest, write_json
 from data.image_io import checked_suffix, read_image, read_photograph, write_image
@@ -278,20 +278,16 @@ def _read(stack: Stack, arguments) -> tuple[list, Metadata]:
 
 def _align(stack: Stack, images: list, arguments) -> tuple[list, list[dict]]:
     """The images laid on the first and matched to it as asked, and what was done; unasked, a shift is only said."""
-    first, motions = images[0], []
+    first = images[0]
     if any(image.shape != first.shape or image.dtype != first.dtype for image in images):
-        return images, motions  # fusion says what is wrong
-    if arguments.align == "none":
-        notice = notice_shift(images)
-        if notice:
-            warnings.warn(f"{stack.name}: {notice}", stacklevel=2)
-    else:
-        found = [register(first, image, arguments.align) for image in images[1:]]
-        images = [first, *(one.image for one in found)]
-        motions = [{"warp": one.warp.tolist(), "correlation": round(one.correlation, 4)} for one in found]
+        return images, []  # fusion says what is wrong
+    notice = notice_shift(images) if arguments.align == "none" else None
+    if notice:
+        warnings.warn(f"{stack.name}: {notice}", stacklevel=2)
+    images, found = align_images(images, arguments.align)
     if arguments.match_exposure:
         images = [first, *(match_exposure(first, image) for image in images[1:])]
-    return images, motions
+    return images, [{"warp": one.warp.tolist(), "correlation": round(one.correlation, 4)} for one in found]
 
 
 def _shard(text: str) -> tuple[int, int]:

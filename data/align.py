@@ -78,6 +78,26 @@ def register(reference: np.ndarray, image: np.ndarray, mode: str) -> Registratio
     return Registration(np.ascontiguousarray(moved), warp, correlation, covered)
 
 
+def align_images(images: Sequence[np.ndarray], mode: str) -> tuple[list[np.ndarray], list[Registration]]:
+    """Lays all images on the first; see `register`.
+
+    Args:
+        images: Two or more.
+        mode: One of `MODES`; "none" leaves them as they are.
+
+    Returns:
+        The images in the first one's frame, and how each after the first came there; none with "none".
+
+    Raises:
+        InputError: if one does not fit on the first.
+    """
+    first, *others = images
+    if mode == "none":
+        return [first, *others], []
+    found = [register(first, image, mode) for image in others]
+    return [first, *(one.image for one in found)], found
+
+
 def estimate_shift(reference: np.ndarray, image: np.ndarray) -> tuple[float, float] | None:
     """Estimates by how much an image is shifted against another, by the best correlation.
 

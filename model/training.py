@@ -9,10 +9,8 @@ import json
 import os
 import platform
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from model.losses import HybridLoss
 from model.network import build_network
 from model.optimizers import make_optimizer, make_schedule
 from model.record import draw_curves, write_log
+from model.signals import noted_signals
 from model.trainer import Trainer
 from model.transfer import VGG19_MD5, layer_names, transfer_vgg19
 from model.validation import validate
@@ -152,7 +151,7 @@ class TrainingRun:
         """
         self._keep = keep_checkpoints
         try:
-            with _noted_signals() as signals:
+            with noted_signals() as signals:
                 return self._run(observe, checkpoint_steps, tensorboard, signals)
         except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
             raise InputError(
@@ -328,27 +327,6 @@ class TrainingRun:
             "best_epoch": self.progress.best["epoch"],
             "epochs": self.progress.rows,
         }
-
-
-@contextmanager
-def _noted_signals() -> Iterator[list[int]]:
-    """Collects SIGTERM and SIGINT in place of ending the process; a second SIGINT interrupts as ever."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted  # only the main thread may set handlers
-        return
-
-    def note(number, _):
-        if noted and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        noted.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _device() -> str:
