@@ -31,10 +31,7 @@ def encoded(kind):
     return content.getvalue()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_mutated_files(kind, tmp_path, monkeypatch, data):
+def read_mutated(kind, path, monkeypatch, data):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", LARGEST // 2)
     content = bytearray(encoded(kind))
     for _ in range(data.draw(st.integers(1, 6))):
@@ -42,7 +39,6 @@ def test_mutated_files(kind, tmp_path, monkeypatch, data):
         last = data.draw(st.sampled_from([min(200, len(content)), len(content)])) - 1
         content[data.draw(st.integers(0, last))] = data.draw(st.integers(0, 255))
     length = data.draw(st.one_of(st.just(len(content)), st.integers(1, len(content))))
-    path = tmp_path / "image"
     path.write_bytes(content[:length])
     for read in (read_size, read_photograph):
         try:
@@ -51,3 +47,21 @@ def test_mutated_files(kind, tmp_path, monkeypatch, data):
             continue
         image = result[0] if read is read_photograph else types.SimpleNamespace(size=result[0] * result[1])
         assert 0 < image.size <= 3 * LARGEST
+
+
+IN_ONE_FILE = [HealthCheck.function_scoped_fixture]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=150, deadline=None, suppress_health_check=IN_ONE_FILE)
+@given(data=st.data())
+def test_mutated_files(kind, tmp_path, monkeypatch, data):
+    read_mutated(kind, tmp_path / "image", monkeypatch, data)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=10_000, deadline=None, database=None, suppress_health_check=IN_ONE_FILE)
+@given(data=st.data())
+def test_many_mutated_files(kind, tmp_path, monkeypatch, data):
+    read_mutated(kind, tmp_path / "image", monkeypatch, data)

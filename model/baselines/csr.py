@@ -82,19 +82,29 @@ def code_details(
     """
     # Wohlberg's choice of the penalty for these filters and weights.
     penalty = np.float32(50 * weight + 1)
+    bound = np.float32(weight) / penalty
     spectrum = to_spectrum(filters, detail.shape)
     conjugate = spectrum.conj()
     # (conjugate spectrum^T + penalty I) x = b has rank one plus a diagonal: solved by Sherman and Morrison's formula.
     gain = conjugate / (penalty + (np.abs(spectrum) ** 2).sum(0))
-    right = conjugate * fft.rfft2(detail)
+    right = conjugate * (fft.rfft2(detail) / penalty)
     codes = np.zeros((len(filters), *detail.shape), np.float32)
-    dual = np.zeros_like(codes)
+    dual, apart = np.zeros_like(codes), np.zeros_like(codes)
     for _ in range(iterations):
-        known = right + penalty * fft.rfft2(codes - dual, workers=-1)
-        known -= gain * (spectrum * known).sum(0)
-        smooth = fft.irfft2(known / penalty, s=detail.shape, workers=-1)
-        relaxed = np.float32(RELAXATION) * smooth + np.float32(1 - RELAXATION) * codes
-        dual += relaxed
-        codes = dual - np.clip(dual, -weight / penalty, weight / penalty)
-        dual -= codes
+        known = fft.rfft2(apart, workers=-1)
+        # Filter by filter, as one plane stays in the processor's cache and all of them do not.
+        total = np.zeros_like(known[0])
+        for plane, one, factor in zip(known, right, spectrum, strict=True):
+            plane += one
+            total += factor * plane
+        for plane, factor in zip(known, gain, strict=True):
+            plane -= factor * total
+        smooth = fft.irfft2(known, s=detail.shape, workers=-1, overwrite_x=True)
+        for code, rest, plane, difference in zip(codes, dual, smooth, apart, strict=True):
+            plane *= np.float32(RELAXATION)
+            plane += np.float32(1 - RELAXATION) * code
+            plane += rest
+            np.clip(plane, -bound, bound, out=rest)
+            np.subtract(plane, rest, out=code)
+            np.subtract(code, rest, out=difference)
     return codes
