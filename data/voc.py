@@ -90,9 +90,9 @@ def split_scenes(
     Args:
         folder: VOCdevkit/VOC2012 or a folder above it.
         split: `"seeded"` draws `limit` scenes from trainval by `seed` and holds a tenth out (the paper's numbers);
-            `"voc"` takes VOC's own lists train and val, in whole.
+            `"voc"` takes VOC's own lists: the whole of val, and `limit` scenes of train.
         seed: Seed of the draw.
-        limit: How many scenes to draw; all of them where there are fewer.
+        limit: How many scenes to draw; all of them where there are fewer, in the order of the list.
 
     Raises:
         InputError: if a list cannot be read or leaves a part empty, or VOC's lists share a scene.
@@ -103,6 +103,8 @@ def split_scenes(
         shared = {scene.id for scene in train} & {scene.id for scene in validation}
         if shared:
             raise InputError(f"{len(shared)} scenes are in both train.txt and val.txt, one is {min(shared)}.")
+        if limit < len(train):
+            train = [train[i] for i in np.random.default_rng(seed).permutation(len(train))[:limit]]
         return train, validation
     if split != "seeded":
         raise ValueError(f"split must be 'seeded' or 'voc', received {split!r}.")

@@ -41,6 +41,16 @@ def test_no_scene_is_in_both_parts(small_voc, split):
     assert (len(train), len(held_out)) == ((9, 1) if split == "seeded" else (8, 2))
 
 
+def test_vocs_own_lists_can_be_cut_short(small_voc):
+    train, held_out = split_scenes(small_voc, "voc")
+    few, the_same = split_scenes(small_voc, "voc", seed=3, limit=5)
+    assert the_same == held_out
+    assert len({scene.id for scene in few}) == 5
+    assert set(few) < set(train)
+    assert few != split_scenes(small_voc, "voc", seed=4, limit=5)[0]
+    assert split_scenes(small_voc, "voc", limit=8)[0] == train
+
+
 def test_the_seeded_draw(small_voc):
     draw = [[s.id for s in split_scenes(small_voc, seed=seed, limit=6)[0]] for seed in (1, 1, 2)]
     assert draw[0] == draw[1] != draw[2]
