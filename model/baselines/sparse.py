@@ -6,6 +6,7 @@ Source: Yang & Li, "Multifocus image fusion and restoration with sparse represen
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 SIDE = 8
 """Patches have 8x8 pixels."""
@@ -46,9 +47,11 @@ def encode(signals: np.ndarray, dictionary: np.ndarray, tolerance: float = TOLER
     """
     norms = np.zeros(len(signals), np.float32)
     residuals = signals.copy()
-    for start in range(0, len(signals), CHUNK):
-        part = slice(start, start + CHUNK)
-        _pursue(residuals[part], norms[part], dictionary, tolerance)
+    # The matrices are small: threads of the linear algebra would wait for each other more than they compute.
+    with threadpool_limits(1, "blas"):
+        for start in range(0, len(signals), CHUNK):
+            part = slice(start, start + CHUNK)
+            _pursue(residuals[part], norms[part], dictionary, tolerance)
     return Codes(norms, signals - residuals)
 
 
