@@ -1,6 +1,6 @@
 # make demo    fuses a pair with the bundled weights; PAIRS=DIR takes your own pairs (NAME-A, NAME-B)
 # make test    lint and tests; JOBS=4 runs so many at once (2)
-# make test-long   what takes minutes: several devices and hosts
+# make test-long   what takes minutes: several devices and hosts, many damaged files
 # make setup   the virtual environment alone; PYTHON=python3.12 chooses another Python (3.11 to 3.13)
 
 PYTHON ?= python3

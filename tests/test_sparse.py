@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.errors import InputError
 from data.image_io import write_image
 from model.baselines import csr
 from model.baselines.dictionaries import BUNDLED, load_dictionaries
+from model.baselines.learn import _learn_filters
 from model.baselines.learn import main as learn_main
 from model.baselines.orientation import GENERIC, orientation
 from model.baselines.sparse import TOLERANCE, encode, from_patches, to_patches
@@ -102,3 +104,11 @@ def test_dictionaries_cannot_be_learnt_from_nothing(tmp_path, capsys):
     with pytest.raises(ValueError, match="only 0 patches"):
         learn_main(["-o", str(tmp_path / "x.npz"), "--images", str(tmp_path / "in")])
     assert not (tmp_path / "x.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("image", "message"), [(np.zeros((120, 95)), "has 96 rows"), (np.full((120, 120), 9.0), "only 0 of 20000 windows")]
+)
+def test_filters_cannot_be_learnt_from_small_or_flat_photographs(image, message):
+    with pytest.raises(InputError, match=message):
+        _learn_filters([image], np.random.default_rng(0))

@@ -80,13 +80,19 @@ def _learn_filters(images, rng):
     """Filters that code details of photographs sparsely by convolution, (32, 8, 8); they begin as cuts of details."""
     from model.baselines.csr import code_details, split_base, to_spectrum
 
-    images = [image.astype(np.float32) / 255 for image in images]
+    images = [image.astype(np.float32) / 255 for image in images if min(image.shape) >= FILTER_CROP]
+    if not images:
+        raise InputError(f"no photograph has {FILTER_CROP} rows and columns to learn filters from; give larger ones.")
     details = [image - split_base(image) for image in images]
     cuts = []
-    while len(cuts) < FILTERS:
+    for _ in range(PATCHES):
         cut = _draw_window(details, SIDE, rng)
         if cut.std() >= LEAST_DEVIATION / 255:
             cuts.append(cut)
+        if len(cuts) == FILTERS:
+            break
+    else:
+        raise InputError(f"only {len(cuts)} of {PATCHES} windows have detail to learn filters from; give sharp ones.")
     filters = _normalised(np.stack(cuts))
     for step in range(FILTER_STEPS):
         detail = _draw_window(details, FILTER_CROP, rng)
