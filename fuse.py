@@ -18,7 +18,7 @@ from data.ledger import Ledger
 from data.metadata import Metadata
 from data.stacks import Stack, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
-from model.bundled import BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -57,8 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--strategy",
-        choices=("refined", "paper"),
-        help="refined (ours, the default) compares the images at each pixel; paper is the paper's logic for two",
+        choices=("refined", "paper", "learned"),
+        help="refined (ours, the default) compares the images at each pixel; paper is the paper's logic for two; "
+        "learned (ours) lets a small network compare: outlines exact to a pixel, a little slower",
     )
     parser.add_argument(
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
@@ -127,7 +128,8 @@ def _settings(arguments) -> dict:
     """What decides a result besides its sources."""
     weights = arguments.weights or (BUNDLED_WEIGHTS if arguments.method == "proposed" else None)
     chosen = {name: getattr(arguments, name) for name in ("method", "size", "tile", "alpha", "align", "match_exposure")}
-    return chosen | {"strategy": arguments.strategy or STRATEGY, "weights": _digest(weights)}
+    chosen |= {"strategy": arguments.strategy or STRATEGY, "weights": _digest(weights)}
+    return chosen | ({"comparer": _digest(BUNDLED_COMPARER)} if arguments.strategy == "learned" else {})
 
 
 def _digest(weights: Path | None) -> str | None:

@@ -42,7 +42,14 @@ Kernel = Callable[[float], np.ndarray]
 
 
 def take_pair(
-    image: np.ndarray, mask: np.ndarray, level: int, levels: int, rng: np.random.Generator
+    image: np.ndarray,
+    mask: np.ndarray,
+    level: int,
+    levels: int,
+    rng: np.random.Generator,
+    *,
+    stitched_share: float = 0.0,
+    visible: tuple[float, float] = (VISIBLE_SIGMA, VISIBLE_ERROR),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Photographs a scene twice.
 
@@ -52,6 +59,8 @@ def take_pair(
         level: Degree of defocus, 1 to `levels`; the levels cut the range of radii evenly on a log scale.
         levels: How many there are.
         rng: Source of all that is random.
+        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the outline.
+        visible: Window and difference of errors that decide the label, as `VISIBLE_SIGMA` and `VISIBLE_ERROR`.
 
     Returns:
         The near and the far photograph, the label (1 where the near one is out of focus) and the scene as it is
@@ -69,12 +78,21 @@ def take_pair(
     elif foreground < DRAWN_SHARE + GROWN_SHARE:
         mask = grow_region(image, rng)
     light = (image.astype(np.float32) / 255) ** gamma
-    take = _two_ramps if rng.random() < RAMP_SHARE else _two_planes
+    geometry = rng.random()
+    planes = _stitched if geometry < RAMP_SHARE + stitched_share else _two_planes
+    take = _two_ramps if geometry < RAMP_SHARE else planes
     near, far, label = take(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
-    label = visible_label(label, *(view ** (1 / gamma) for view in (near, far, light)))
+    label = visible_label(label, *(view ** (1 / gamma) for view in (near, far, light)), *visible)
     develop = _Development(gamma, rng)
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
+
+
+def _stitched(light, mask, radius, kernel, rng):
+    """Blurs the whole scene and stitches it by the mask, as the paper does; linear light in and out."""
+    blurred = np.clip(convolve(light, kernel(radius)), 0, 1)
+    foreground = mask[..., None] > 0
+    return np.where(foreground, light, blurred), np.where(foreground, blurred, light), 1 - mask
 
 
 def _two_planes(light, mask, radius, kernel, rng):
@@ -156,7 +174,14 @@ class _Development:
         return through_jpeg(to_uint8(self.expose(light, exposure) + noise), self.quality)
 
 
-def visible_label(label: np.ndarray, near: np.ndarray, far: np.ndarray, sharp: np.ndarray) -> np.ndarray:
+def visible_label(
+    label: np.ndarray,
+    near: np.ndarray,
+    far: np.ndarray,
+    sharp: np.ndarray,
+    sigma: float = VISIBLE_SIGMA,
+    least: float = VISIBLE_ERROR,
+) -> np.ndarray:
     """Corrects the label where it shows: the photograph that is farther from the sharp scene is the one out of focus.
 
     Around a foreground out of focus its blur covers a background that is in focus; what depth says there is not what
@@ -167,13 +192,15 @@ def visible_label(label: np.ndarray, near: np.ndarray, far: np.ndarray, sharp: n
         near: (H, W, 3) float32 in [0, 1], as seen (not linear light), without noise.
         far: The same.
         sharp: The same, sharp everywhere.
+        sigma: Standard deviation in pixels of the window of comparison.
+        least: Difference of root mean square errors from which it shows.
 
     Returns:
         (H, W) uint8.
     """
-    errors = [cv2.GaussianBlur(np.square(view - sharp).mean(-1), (0, 0), VISIBLE_SIGMA) for view in (near, far)]
+    errors = [cv2.GaussianBlur(np.square(view - sharp).mean(-1), (0, 0), sigma) for view in (near, far)]
     difference = errors[0] - errors[1]
-    shows = np.abs(difference) > VISIBLE_ERROR**2
+    shows = np.abs(difference) > least**2
     return np.where(shows, difference > 0, label > 0).astype(np.uint8)
 
 

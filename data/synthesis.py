@@ -1,7 +1,8 @@
 """Synthesis of training pairs: one sharp photograph and its mask become two photographs, each out of focus elsewhere.
 
-Two recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
-(ours) imitates a camera; see `data/camera.py`.
+Three recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
+(ours) imitates a camera; see `data/camera.py`. `outlines` (ours) is the same with stitched scenes among them and labels
+exact to a pixel, for the network of the strategy `learned`.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,10 @@ LEVELS = (1, 2, 3, 4, 5)
 
 REDUCTION_RANGE = (0.4, 1.0)
 """`photographic`: by how much a photograph is reduced before anything else."""
+
+STITCHED_SHARE = 0.2
+OUTLINE_VISIBLE = (0.7, 1 / 255)
+"""`outlines`: the share of stitched scenes, and window (pixels) and error that decide the label."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,23 @@ def _paper(image, mask, level, settings, rng) -> SyntheticPair:
     )
 
 
-def _photographic(image, mask, level, settings, rng) -> SyntheticPair:
+def _photographic(image, mask, level, settings, rng, **camera) -> SyntheticPair:
     image, mask = _reduce(image, mask, settings, rng)
     image, mask = _to_size(image, mask, settings, rng)
     image, mask = _flip_and_turn(image, mask, rng)
-    return SyntheticPair(*take_pair(image, mask, level, len(LEVELS), rng))
+    return SyntheticPair(*take_pair(image, mask, level, len(LEVELS), rng, **camera))
 
 
-RECIPES: dict[str, Callable[..., SyntheticPair]] = {"paper": _paper, "photographic": _photographic}
+def _outlines(image, mask, level, settings, rng) -> SyntheticPair:
+    camera = {"stitched_share": STITCHED_SHARE, "visible": OUTLINE_VISIBLE}
+    return _photographic(image, mask, level, settings, rng, **camera)
+
+
+RECIPES: dict[str, Callable[..., SyntheticPair]] = {
+    "paper": _paper,
+    "photographic": _photographic,
+    "outlines": _outlines,
+}
 
 
 def _reduce(image, mask, settings, rng):

@@ -33,17 +33,19 @@ deviation of noise in grey levels, and the quality of the last compression."""
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
   python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --geometry receding
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o clean --clean
   python -m model.unseen unseen                              how the bundled weights do on it
 written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 = take B)"""
 
 
-def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator) -> SyntheticPair:
+def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean: bool = False) -> SyntheticPair:
     """Photographs a scene twice through a mirror lens.
 
     Args:
         scene: A photograph and its mask.
         geometry: A name in `GEOMETRIES`.
         rng: Source of all that is random.
+        clean: Whether noise and compression are left out, as in the paper's recipe.
 
     Raises:
         InputError: if a file of the scene cannot be read.
@@ -55,12 +57,14 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator) -> Synthe
     light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
     near, far, label = GEOMETRIES[geometry](light, mask, rng)
     near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
-    return SyntheticPair(_develop(near, rng), _develop(far, rng), visible_label(label, near, far, sharp), image)
+    label = visible_label(label, near, far, sharp)
+    views = (to_uint8(255 * view) if clean else _develop(view, rng) for view in (near, far))
+    return SyntheticPair(*views, label, image)
 
 
 def _stitched(light, mask, rng):
     """Linear light in; near, far and label (near is out of focus) out."""
-    blurred = convolve(light, ring_kernel(rng.uniform(*RADIUS_RANGE)))
+    blurred = np.clip(convolve(light, ring_kernel(rng.uniform(*RADIUS_RANGE))), 0, 1)
     foreground = mask[..., None] > 0
     return np.where(foreground, light, blurred), np.where(foreground, blurred, light), mask == 0
 
@@ -108,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
     parser.add_argument("--geometry", default="stitched", choices=GEOMETRIES, help="(stitched)")
+    parser.add_argument("--clean", action="store_true", help="without noise and compression")
     parser.add_argument("--count", type=int, default=100, metavar="N", help="scenes, from the first on (100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -116,7 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--count must be at least 1 and --seed at least 0.")
     _, scenes = split_scenes(arguments.voc, "voc")
     for number, scene in enumerate(tqdm(scenes[: arguments.count], unit="pair", disable=arguments.quiet)):
-        pair = unseen_pair(scene, arguments.geometry, np.random.default_rng((arguments.seed, number)))
+        rng = np.random.default_rng((arguments.seed, number))
+        pair = unseen_pair(scene, arguments.geometry, rng, clean=arguments.clean)
         write_image(arguments.output / "pairs" / f"{scene.id}-A.png", pair.near)
         write_image(arguments.output / "pairs" / f"{scene.id}-B.png", pair.far)
         write_image(arguments.output / "truth" / f"{scene.id}.png", pair.reference)

@@ -12,10 +12,11 @@ from scipy.special import expit
 from data.errors import InputError
 from model import tiling
 from model.bundled import BUNDLED_WEIGHTS
+from model.comparison import COARSE, Comparison, load_comparer
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
 from model.outlines import align_outlines
-from model.refinement import RefinedDecision, Refinement, compose
+from model.refinement import RefinedDecision, Refinement, compose, remove_islands
 from model.stages import ALIGNMENT
 from model.weights import load_network
 
@@ -25,14 +26,12 @@ SMALLEST_SIZE = 32
 MOST_IMAGES = 255
 """Labels are 8-bit numbers."""
 
-COARSE = 0.5
-"""Scale of the second look that the strategy `refined` takes: what is flat or doubtful there may be plain here."""
-
 WHOLE_PIXELS = 4_000_000
 """Up to so many pixels each, sources go through the network whole, two by two; larger ones in tiles."""
 
-STRATEGIES = ("refined", "paper")
-"""`refined` (ours, the default) compares the sources at each pixel; `paper` is the paper's logic, for two sources."""
+STRATEGIES = ("refined", "paper", "learned")
+"""`refined` (ours, the default) compares the sources at each pixel; `paper` is the paper's logic, for two sources;
+`learned` (ours) leaves the comparison to a small network, which finds outlines more exactly."""
 
 
 Observer = Callable[[int, int], None]
@@ -64,7 +63,8 @@ def load_fuser(
     Raises:
         InputError: if the weights cannot be used.
     """
-    return Fuser(load_network(weights), strategy=strategy, size=size, tiled=tiled, observe=observe)
+    comparer = load_comparer(weights) if strategy == "learned" else None
+    return Fuser(load_network(weights), comparer, strategy=strategy, size=size, tiled=tiled, observe=observe)
 
 
 class Fuser:
@@ -72,6 +72,7 @@ class Fuser:
 
     Args:
         network: Made by `build_network`, with weights.
+        comparer: Made by `build_comparer`, with weights; the strategy `learned` needs it.
         strategy: As for `load_fuser`.
         size: As for `load_fuser`.
         tiled: As for `load_fuser`.
@@ -81,6 +82,7 @@ class Fuser:
     def __init__(
         self,
         network: keras.Model,
+        comparer: keras.Model | None = None,
         *,
         strategy: str = STRATEGIES[0],
         size: int | None = None,
@@ -98,6 +100,10 @@ class Fuser:
         self._observe = observe
         self._tile = tiling.TILE, tiling.OVERLAP
         self._refinement = Refinement()
+        if strategy == "learned":
+            if comparer is None:
+                raise InputError("the strategy `learned` needs a comparer.")
+            self._compare = Comparison(comparer, self.logits)
 
     def __call__(self, *images: np.ndarray) -> np.ndarray:
         """Fuses the images of one scene.
@@ -123,6 +129,9 @@ class Fuser:
                 raise InputError(f"the paper's strategy needs at least 2x2 pixels, received {_kind(images[0])}.")
             near_map, far_map = self.unfocused(*images) > 0.5
             return decide(*images, near_map, far_map)
+        if self._strategy == "learned":
+            labels = self._learned_labels(images)
+            return RefinedDecision(labels, compose(images, labels), "learned")
         labels = self._refinement.labels(self.scores(*images))
         if len(images) == 2 and min(labels.shape) > 1:
             labels = align_outlines(images, labels)
@@ -169,6 +178,30 @@ class Fuser:
         """
         _check(images)
         return self._maps(images, scale)
+
+    def _learned_labels(self, images):
+        """Compares each image with the best of those before it; (H, W) uint8."""
+        _check(images)
+        labels = np.zeros(images[0].shape[:2], np.uint8)
+        best = images[0].copy()
+        total, done = (len(images) - 1) * self.tiles(images[0]), 0
+
+        def observe():
+            nonlocal done
+            done += 1
+            if self._observe:
+                self._observe(done, total)
+
+        for index, image in enumerate(images[1:], start=1):
+            if self._in_tiles(image):
+                blurred = tiling.blend(
+                    labels.shape, lambda part, image=image: self._compare(best[part], image[part]), observe, *self._tile
+                )
+            else:
+                blurred = self._compare(best, image)
+            labels[blurred > 0] = index
+            best[blurred > 0] = image[blurred > 0]
+        return remove_islands(labels, self._refinement.smallest)
 
     def _in_tiles(self, image):
         if self._size is not None:

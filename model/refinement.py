@@ -69,20 +69,22 @@ class Refinement:
 
 @dataclass(frozen=True)
 class RefinedDecision:
-    """The result of the strategy `refined`.
+    """The result of the strategy `refined` or `learned`.
 
     Attributes:
         labels: (H, W) uint8, the index of the source that each pixel is taken from.
         fused: The result, of the sources' shape and type.
+        strategy: Its name.
     """
 
     labels: np.ndarray
     fused: np.ndarray
+    strategy: str = "refined"
 
     def summary(self) -> dict[str, Any]:
         """The share of the pixels that each source gives, as far as the last that gives any, for a report."""
         shares = np.bincount(self.labels.ravel()) / self.labels.size
-        return {"strategy": "refined", "shares": [round(float(share), 4) for share in shares]}
+        return {"strategy": self.strategy, "shares": [round(float(share), 4) for share in shares]}
 
 
 def contrast(image: np.ndarray, sigma: float) -> np.ndarray:

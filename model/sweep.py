@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     fuser = load_fuser(**({"weights": arguments.weights} if arguments.weights else {}))
     from data.pipeline import PairSource
-    from model.fusion import COARSE
+    from model.comparison import COARSE
     from model.losses import detail_weights
     from model.outlines import align_outlines
 

@@ -1,6 +1,6 @@
 """How fusion does on defocus that training never showed: `python -m model.unseen DIR`.
 
-DIR is made by `python -m data.unseen`. Both strategies are measured against the truth, beside the better of the two
+DIR is made by `python -m data.unseen`. All strategies are measured against the truth, beside the better of the two
 sources, the methods of others, and what the true labels would give.
 """
 
@@ -26,47 +26,48 @@ TEXTURED = 0.5
 def measure(
     pairs: Iterable[SyntheticPair], weights: Path | None = None, methods: Sequence[str] = SELF_CONTAINED
 ) -> dict[str, dict[str, float]]:
-    """Measures both strategies.
+    """Measures all strategies.
 
     Args:
         pairs: With their truth.
-        weights: A weights file; None takes the bundled one.
+        weights: A weights file; None takes the bundled one, and `learned` goes with that alone.
         methods: Names of the methods of others to measure as well.
 
     Returns:
-        For the better source, each baseline, "paper", "refined" and the true labels: the mean "psnr" (dB) and "ssim"
-        against the sharp image; for "refined" also "iou" and "accuracy" of the pixels taken from the second source, in
-        textured regions of all pairs together.
+        For the better source, each baseline, "paper", "refined", "learned" and the true labels: the mean "psnr" (dB)
+        and "ssim" against the sharp image; for "refined" and "learned" also "iou" and "accuracy" of the pixels taken
+        from the second source, in textured regions of all pairs together.
     """
     from model import load_fuser
     from model.decision import select
     from model.losses import detail_weights
 
     given = {"weights": weights} if weights else {}
-    fusers = {name: load_fuser(strategy=name, **given) for name in ("paper", "refined")}
+    mapped = ("refined",) if weights else ("refined", "learned")
+    fusers = {name: load_fuser(strategy=name, **given) for name in ("paper", *mapped)}
     quality: dict[str, list[tuple[float, float]]] = {}
-    counts = np.zeros(4, int)
+    counts = {name: np.zeros(4, int) for name in mapped}
     for pair in pairs:
         near, far, truth = pair.near, pair.far, pair.label > 0
-        refined = fusers["refined"].decide(near, far)
+        decisions = {name: fusers[name].decide(near, far) for name in mapped}
         textured = detail_weights(np.stack([near, far]).astype(np.float32))[0, ..., 0].numpy() >= TEXTURED
-        take_far = refined.labels > 0
-        counts += [
-            *(np.count_nonzero(part & textured) for part in (take_far & truth, take_far | truth, take_far == truth)),
-            np.count_nonzero(textured),
-        ]
+        for name, decision in decisions.items():
+            take_far = decision.labels > 0
+            parts = take_far & truth, take_far | truth, take_far == truth, np.ones_like(truth)
+            counts[name] += [np.count_nonzero(part & textured) for part in parts]
         results = {
             "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
             **{BASELINES[name].title: BASELINES[name].fuse(near, far) for name in methods},
             "paper": fusers["paper"](near, far),
-            "refined": refined.fused,
+            **{name: decision.fused for name, decision in decisions.items()},
             "true labels": select(near, far, truth),
         }
         for name, image in results.items():
             quality.setdefault(name, []).append((psnr(pair.reference, image), ssim(pair.reference, image)))
     means = {name: np.mean(values, axis=0) for name, values in quality.items()}
     table = {name: {"psnr": float(mean[0]), "ssim": float(mean[1])} for name, mean in means.items()}
-    table["refined"] |= {"iou": counts[0] / counts[1], "accuracy": counts[2] / counts[3]}
+    for name, (both, either, right, total) in counts.items():
+        table[name] |= {"iou": both / either, "accuracy": right / total}
     return table
 
 

@@ -53,16 +53,18 @@ def test_swapping_the_sources_changes_nothing(fuser, photographs):
     np.testing.assert_array_equal(fuser(near, far), fuser(far, near))
 
 
-def test_a_source_that_is_nowhere_the_sharpest_changes_little(photographs):
-    fuser = load_fuser(strategy="refined")
+@pytest.mark.parametrize("strategy", ["refined", "learned"])
+def test_a_source_that_is_nowhere_the_sharpest_changes_little(strategy, photographs):
+    fuser = load_fuser(strategy=strategy)
     near, far = photographs
     blurred = cv2.GaussianBlur(far, (0, 0), 5)
     two, three = fuser.decide(near, far).labels, fuser.decide(near, far, blurred).labels
     assert np.mean(two == three) > 0.98
 
 
-def test_a_stack_of_twelve(scene):
-    fuser = load_fuser(strategy="refined")
+@pytest.mark.parametrize("strategy", ["refined", "learned"])
+def test_a_stack_of_twelve(strategy, scene):
+    fuser = load_fuser(strategy=strategy)
     near, far = scene.photographs()
     stack = scene.photographs(12)
     decision = fuser.decide(*stack)
@@ -120,9 +122,10 @@ def test_what_cannot_be_fused(fuser, near, far, message):
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9), (2, 3, 3), (7, 1), (31, 50, 3)])
 def test_tiny_images(shape):
     near, far = np.random.default_rng(0).integers(0, 65536, (2, *shape), np.uint16)
-    fused = load_fuser()(near, far)
-    assert fused.shape == shape
-    assert np.all((fused == near) | (fused == far))
+    for strategy in ("refined", "learned"):
+        fused = load_fuser(strategy=strategy)(near, far)
+        assert fused.shape == shape
+        assert np.all((fused == near) | (fused == far))
     papers = load_fuser(strategy="paper")
     if min(shape[:2]) < 2:
         with pytest.raises(InputError, match="at least 2x2 pixels"):
@@ -140,7 +143,7 @@ def test_how_many_images(fuser):
 
 
 def test_bad_settings():
-    with pytest.raises(InputError, match="one of refined, paper, received 'other'"):
+    with pytest.raises(InputError, match="one of refined, paper, learned, received 'other'"):
         load_fuser(strategy="other")
     with pytest.raises(InputError, match="at least 32, received 16"):
         load_fuser(size=16)

@@ -40,7 +40,16 @@ def test_the_set_is_made_read_and_measured(geometry, small_voc, tmp_path, capsys
         assert far[pair.label == 0].mean() > near[pair.label == 0].mean()
     assert measure_unseen([str(tmp_path / "one"), "--json", "--methods", "dwt", "mst-sr"]) == 0
     table = json.loads(capsys.readouterr().out)
-    assert {"paper", "refined", "better source", "true labels", "DWT"} < set(table)
-    assert 0 <= table["refined"]["iou"] <= table["refined"]["accuracy"] <= 1
+    assert {"paper", "refined", "learned", "better source", "true labels", "DWT"} < set(table)
+    for strategy in ("refined", "learned"):
+        assert 0 <= table[strategy]["iou"] <= table[strategy]["accuracy"] <= 1
     assert measure_unseen([str(tmp_path / "one"), "--quiet", "--methods", "pca"]) == 0
     assert "| refined |" in capsys.readouterr().out
+
+
+def test_without_noise_and_compression_each_pixel_is_exact_in_one_source(small_voc, tmp_path):
+    assert make_unseen(["--voc", str(small_voc), "--quiet", "--count", "2", "--clean", "-o", str(tmp_path)]) == 0
+    for pair in read_unseen(tmp_path):
+        errors = [np.abs(view.astype(int) - pair.reference).max(-1) for view in (pair.near, pair.far)]
+        assert np.minimum(*errors).max() <= 1
+        assert np.maximum(*errors).mean() > 3

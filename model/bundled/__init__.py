@@ -3,3 +3,4 @@
 from pathlib import Path
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "light.weights.h5"
+BUNDLED_COMPARER = Path(__file__).parent / "light-comparer.weights.h5"
