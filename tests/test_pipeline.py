@@ -150,7 +150,7 @@ def test_benchmark(small_voc, capsys):
     assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["recipe"], row["cached"]) for row in rows] == [
-        *(("paper", False), ("paper", True), ("photographic", False), ("photographic", True))
+        (recipe, cached) for recipe in ("paper", "photographic", "outlines") for cached in (False, True)
     ]
     assert all(row["cores"] >= 200 / row["samples_per_second"] for row in rows)
     assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--quiet"]) == 0
