@@ -28,7 +28,9 @@ def test_the_model_card_states_the_measured_validation():
         assert figure in card
 
 
-@pytest.mark.parametrize(("strategy", "q_abf", "q_mi"), [("paper", 0.750, 8.5), ("refined", 0.760, 8.9)])
+@pytest.mark.parametrize(
+    ("strategy", "q_abf", "q_mi"), [("paper", 0.750, 8.5), ("refined", 0.760, 8.9), ("learned", 0.760, 8.9)]
+)
 def test_lytro(strategy, q_abf, q_mi, lytro):
     """The mean over all twenty pairs."""
     fuser = load_fuser(strategy=strategy)
