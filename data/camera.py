@@ -79,7 +79,7 @@ def take_pair(
         mask = grow_region(image, rng)
     light = (image.astype(np.float32) / 255) ** gamma
     geometry = rng.random()
-    planes = _stitched if geometry < RAMP_SHARE + stitched_share else _two_planes
+    planes = stitch if geometry < RAMP_SHARE + stitched_share else _two_planes
     take = _two_ramps if geometry < RAMP_SHARE else planes
     near, far, label = take(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
@@ -88,8 +88,19 @@ def take_pair(
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
 
 
-def _stitched(light, mask, radius, kernel, rng):
-    """Blurs the whole scene and stitches it by the mask, as the paper does; linear light in and out."""
+def stitch(light: np.ndarray, mask: np.ndarray, radius: float, kernel: Kernel, rng=None):
+    """Blurs the whole scene and stitches it by the mask, as the paper does.
+
+    Args:
+        light: (H, W, 3) float32, linear light in [0, 1].
+        mask: (H, W) uint8, 1 = foreground.
+        radius: Of the defocus, in pixels.
+        kernel: The point spread of a radius.
+        rng: Not used; geometries are called alike.
+
+    Returns:
+        Near, far and label, as `take_pair` but in linear light.
+    """
     blurred = np.clip(convolve(light, kernel(radius)), 0, 1)
     foreground = mask[..., None] > 0
     return np.where(foreground, light, blurred), np.where(foreground, blurred, light), 1 - mask

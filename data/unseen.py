@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.blur import convolve, ring_kernel
-from data.camera import through_jpeg, to_uint8, visible_label
+from data.blur import ring_kernel
+from data.camera import stitch, through_jpeg, to_uint8, visible_label
 from data.depth_of_field import GAMMA, defocus_by_depth
 from data.errors import EXIT_DONE, InputError, run_command
 from data.image_io import read_image, write_image
@@ -64,9 +64,7 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean:
 
 def _stitched(light, mask, rng):
     """Linear light in; near, far and label (near is out of focus) out."""
-    blurred = np.clip(convolve(light, ring_kernel(rng.uniform(*RADIUS_RANGE))), 0, 1)
-    foreground = mask[..., None] > 0
-    return np.where(foreground, light, blurred), np.where(foreground, blurred, light), mask == 0
+    return stitch(light, mask, rng.uniform(*RADIUS_RANGE), ring_kernel)
 
 
 def _receding(light, mask, rng):

@@ -63,8 +63,9 @@ def load_fuser(
     Raises:
         InputError: if the weights cannot be used.
     """
+    network = load_network(weights)
     comparer = load_comparer(weights) if strategy == "learned" else None
-    return Fuser(load_network(weights), comparer, strategy=strategy, size=size, tiled=tiled, observe=observe)
+    return Fuser(network, comparer, strategy=strategy, size=size, tiled=tiled, observe=observe)
 
 
 class Fuser:

@@ -128,8 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     arguments = parser.parse_args(argv)
-    if min(arguments.steps, arguments.pairs_per_batch) < 1 or arguments.seed < 0:
-        parser.error("--steps and --pairs-per-batch must be at least 1 and --seed at least 0.")
+    scenes = 1 if arguments.scenes is None else arguments.scenes
+    if min(arguments.steps, arguments.pairs_per_batch, scenes) < 1 or arguments.seed < 0:
+        parser.error("--steps, --pairs-per-batch and --scenes must be at least 1 and --seed at least 0.")
     if not arguments.output.name.endswith(".weights.h5"):
         parser.error(f"the output must end in .weights.h5, received {arguments.output}.")
     settings = {name: getattr(arguments, name) for name in ("steps", "pairs_per_batch", "scenes", "seed")}

@@ -42,17 +42,17 @@ def test_what_is_out_of_focus_before_the_rest_spreads_and_what_is_behind_does_no
 def test_stitched_scenes_are_sharp_to_the_outline(light):
     mask = np.zeros((96, 96), np.uint8)
     mask[:, :48] = 1
-    near, far, label = camera._stitched(light, mask, 4.0, disc_kernel, None)
+    near, far, label = camera.stitch(light, mask, 4.0, disc_kernel)
     np.testing.assert_array_equal(near[:, :48], light[:, :48])
     np.testing.assert_array_equal(far[:, 48:], light[:, 48:])
     np.testing.assert_array_equal(select(near, far, label > 0), light)
     assert np.abs(near - light)[:, 48:].mean() > 0.01
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.0, "_two_planes"), (1.0, "_stitched")])
+@pytest.mark.parametrize(("share", "expected"), [(0.0, "_two_planes"), (1.0, "stitch")])
 def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
     taken = []
-    for name in ("_stitched", "_two_planes", "_two_ramps"):
+    for name in ("stitch", "_two_planes", "_two_ramps"):
         original = getattr(camera, name)
         monkeypatch.setattr(camera, name, lambda *a, name=name, take=original: taken.append(name) or take(*a))
     image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
