@@ -18,7 +18,7 @@ from data.ledger import Ledger
 from data.metadata import Metadata
 from data.stacks import Stack, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
-from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -34,7 +34,6 @@ exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
 TILES = {"auto": None, "on": True, "off": False}
 STDOUT = Path("-")
-STRATEGY = "refined"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,9 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--strategy",
-        choices=("refined", "paper", "learned"),
-        help="refined (ours, the default) compares the images at each pixel; paper is the paper's logic for two; "
-        "learned (ours) lets a small network compare: outlines exact to a pixel, a little slower",
+        choices=("learned", "refined", "paper"),
+        help="learned (ours, the default) lets a small network compare the images; refined (ours, the default with "
+        "--weights) compares them by a formula; paper is the paper's logic, for two",
     )
     parser.add_argument(
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
@@ -126,10 +125,15 @@ def _find_jobs(arguments) -> tuple[list[Job], list[str]]:
 
 def _settings(arguments) -> dict:
     """What decides a result besides its sources."""
-    weights = arguments.weights or (BUNDLED_WEIGHTS if arguments.method == "proposed" else None)
-    chosen = {name: getattr(arguments, name) for name in ("method", "size", "tile", "alpha", "align", "match_exposure")}
-    chosen |= {"strategy": arguments.strategy or STRATEGY, "weights": _digest(weights)}
-    return chosen | ({"comparer": _digest(BUNDLED_COMPARER)} if arguments.strategy == "learned" else {})
+    names = ("method", "size", "tile", "alpha", "align", "match_exposure")
+    chosen = {name: getattr(arguments, name) for name in names} | {"weights": _digest(arguments.weights)}
+    if arguments.method == "proposed":
+        weights = arguments.weights or BUNDLED_WEIGHTS
+        strategy = arguments.strategy or default_strategy(weights)
+        chosen |= {"strategy": strategy, "weights": _digest(weights)}
+        if strategy == "learned":
+            chosen["comparer"] = _digest(BUNDLED_COMPARER)
+    return chosen
 
 
 def _digest(weights: Path | None) -> str | None:
@@ -193,7 +197,7 @@ def _load(arguments):
 
     given = {"weights": arguments.weights} if arguments.weights else {}
     return load_fuser(
-        strategy=arguments.strategy or STRATEGY,
+        strategy=arguments.strategy,
         size=arguments.size,
         tiled=TILES[arguments.tile],
         observe=None if _silent(arguments) else _show_tiles(),

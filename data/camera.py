@@ -40,6 +40,9 @@ whose foreground is a part of the photograph that ends at its edges; the rest ha
 
 Kernel = Callable[[float], np.ndarray]
 
+Settle = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
+"""Near and far, (N, N, 3) uint8 RGB without noise, and a label, (N, N) uint8 -> the label with other outlines."""
+
 
 def take_pair(
     image: np.ndarray,
@@ -50,6 +53,7 @@ def take_pair(
     *,
     stitched_share: float = 0.0,
     visible: tuple[float, float] = (VISIBLE_SIGMA, VISIBLE_ERROR),
+    settle: Settle | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Photographs a scene twice.
 
@@ -59,8 +63,11 @@ def take_pair(
         level: Degree of defocus, 1 to `levels`; the levels cut the range of radii evenly on a log scale.
         levels: How many there are.
         rng: Source of all that is random.
-        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the outline.
-        visible: Window and difference of errors that decide the label, as `VISIBLE_SIGMA` and `VISIBLE_ERROR`.
+        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the outline and the
+            mask is the label.
+        visible: Window and difference of errors that decide the label of the others, as `VISIBLE_SIGMA` and
+            `VISIBLE_ERROR`.
+        settle: What has the last word on their label.
 
     Returns:
         The near and the far photograph, the label (1 where the near one is out of focus) and the scene as it is
@@ -83,7 +90,11 @@ def take_pair(
     take = _two_ramps if geometry < RAMP_SHARE else planes
     near, far, label = take(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
-    label = visible_label(label, *(view ** (1 / gamma) for view in (near, far, light)), *visible)
+    if take is not stitch:
+        views = [view ** (1 / gamma) for view in (near, far, light)]
+        label = visible_label(label, *views, *visible)
+        if settle is not None:
+            label = settle([to_uint8(255 * view) for view in views[:2]], label)
     develop = _Development(gamma, rng)
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
 

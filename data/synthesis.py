@@ -1,8 +1,8 @@
 """Synthesis of training pairs: one sharp photograph and its mask become two photographs, each out of focus elsewhere.
 
 Three recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
-(ours) imitates a camera; see `data/camera.py`. `outlines` (ours) is the same with stitched scenes among them and labels
-exact to a pixel, for the network of the strategy `learned`.
+(ours) imitates a camera; see `data/camera.py`. `outlines` (ours) is the same with stitched scenes among them and finer
+labels, for the network of the strategy `learned`.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from data.blur import GAUSSIAN_WINDOW, repeated_gaussian
-from data.camera import take_pair
+from data.camera import Settle, take_pair
 
 LEVELS = (1, 2, 3, 4, 5)
 """Degrees of blur; each scene gives one pair of each."""
@@ -21,7 +21,7 @@ REDUCTION_RANGE = (0.4, 1.0)
 """`photographic`: by how much a photograph is reduced before anything else."""
 
 STITCHED_SHARE = 0.2
-OUTLINE_VISIBLE = (0.7, 1 / 255)
+OUTLINE_VISIBLE = (1.0, 1 / 255)
 """`outlines`: the share of stitched scenes, and window (pixels) and error that decide the label."""
 
 
@@ -51,12 +51,14 @@ class SynthesisSettings:
         size: Side of the square pairs, in pixels.
         crop: False resizes the whole photograph to `size` (the paper); True cuts a random square at native resolution.
         blur_window: Side of the paper recipe's Gaussian window.
+        settle: `outlines`: what has the last word on the label of a scene that is not stitched.
     """
 
     recipe: str = "paper"
     size: int = 224
     crop: bool = False
     blur_window: int = GAUSSIAN_WINDOW
+    settle: Settle | None = None
 
     def __post_init__(self):
         if self.recipe not in RECIPES:
@@ -103,7 +105,7 @@ def _photographic(image, mask, level, settings, rng, **camera) -> SyntheticPair:
 
 
 def _outlines(image, mask, level, settings, rng) -> SyntheticPair:
-    camera = {"stitched_share": STITCHED_SHARE, "visible": OUTLINE_VISIBLE}
+    camera = {"stitched_share": STITCHED_SHARE, "visible": OUTLINE_VISIBLE, "settle": settings.settle}
     return _photographic(image, mask, level, settings, rng, **camera)
 
 

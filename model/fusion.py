@@ -11,12 +11,13 @@ from scipy.special import expit
 
 from data.errors import InputError
 from model import tiling
-from model.bundled import BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_WEIGHTS, default_strategy
 from model.comparison import COARSE, Comparison, load_comparer
 from model.decision import PaperDecision, decide
 from model.inference import make_predictor
 from model.outlines import align_outlines
-from model.refinement import RefinedDecision, Refinement, compose, remove_islands
+from model.refinement import RefinedDecision, Refinement, compose
+from model.seams import Ranking, Seam
 from model.stages import ALIGNMENT
 from model.weights import load_network
 
@@ -29,9 +30,9 @@ MOST_IMAGES = 255
 WHOLE_PIXELS = 4_000_000
 """Up to so many pixels each, sources go through the network whole, two by two; larger ones in tiles."""
 
-STRATEGIES = ("refined", "paper", "learned")
-"""`refined` (ours, the default) compares the sources at each pixel; `paper` is the paper's logic, for two sources;
-`learned` (ours) leaves the comparison to a small network, which finds outlines more exactly."""
+STRATEGIES = ("learned", "refined", "paper")
+"""`learned` (ours, the default with the bundled weights) lets a small network compare the sources; `refined` (ours, the
+default with others) compares them by a formula; `paper` is the paper's logic, for two sources."""
 
 
 Observer = Callable[[int, int], None]
@@ -41,7 +42,7 @@ Observer = Callable[[int, int], None]
 def load_fuser(
     weights: Path | str = BUNDLED_WEIGHTS,
     *,
-    strategy: str = STRATEGIES[0],
+    strategy: str | None = None,
     size: int | None = None,
     tiled: bool | None = None,
     observe: Observer | None = None,
@@ -53,7 +54,7 @@ def load_fuser(
 
     Args:
         weights: A weights file with its sidecar; the default is the one that ships with the project.
-        strategy: A name in `STRATEGIES`.
+        strategy: A name in `STRATEGIES`; None takes `learned` with the bundled weights and `refined` with others.
         size: None works at the images' own resolution; a number resizes them to size x size for the maps, as the paper
             does with 224.
         tiled: Whether images are worked on in overlapping tiles, which bounds the memory; None does so above 4
@@ -63,6 +64,7 @@ def load_fuser(
     Raises:
         InputError: if the weights cannot be used.
     """
+    strategy = strategy or default_strategy(weights)
     network = load_network(weights)
     comparer = load_comparer(weights) if strategy == "learned" else None
     return Fuser(network, comparer, strategy=strategy, size=size, tiled=tiled, observe=observe)
@@ -74,10 +76,13 @@ class Fuser:
     Args:
         network: Made by `build_network`, with weights.
         comparer: Made by `build_comparer`, with weights; the strategy `learned` needs it.
-        strategy: As for `load_fuser`.
+        strategy: A name in `STRATEGIES`.
         size: As for `load_fuser`.
         tiled: As for `load_fuser`.
         observe: As for `load_fuser`.
+
+    Attributes:
+        strategy: As given.
     """
 
     def __init__(
@@ -85,7 +90,7 @@ class Fuser:
         network: keras.Model,
         comparer: keras.Model | None = None,
         *,
-        strategy: str = STRATEGIES[0],
+        strategy: str = "refined",
         size: int | None = None,
         tiled: bool | None = None,
         observe: Observer | None = None,
@@ -96,7 +101,7 @@ class Fuser:
             raise InputError(f"the size must be at least {SMALLEST_SIZE}, received {size}.")
         self._predict = make_predictor(network)
         self._size = size
-        self._strategy = strategy
+        self.strategy = strategy
         self._tiled = tiled
         self._observe = observe
         self._tile = tiling.TILE, tiling.OVERLAP
@@ -104,7 +109,8 @@ class Fuser:
         if strategy == "learned":
             if comparer is None:
                 raise InputError("the strategy `learned` needs a comparer.")
-            self._compare = Comparison(comparer, self.logits)
+            self._seam = Seam()
+            self._comparison = Comparison(comparer, self.logits)
 
     def __call__(self, *images: np.ndarray) -> np.ndarray:
         """Fuses the images of one scene.
@@ -114,7 +120,8 @@ class Fuser:
                 and type. The strategy `paper` takes two of at least 2x2 pixels.
 
         Returns:
-            The fused image, of the same shape and type; every pixel is that of one of the sources.
+            The fused image, of the same shape and type. Every pixel is that of one of the sources; only `learned` mixes
+            two where it is in doubt at an outline.
 
         Raises:
             InputError: if they differ in shape or type, or cannot be used.
@@ -123,16 +130,16 @@ class Fuser:
 
     def decide(self, *images: np.ndarray) -> PaperDecision | RefinedDecision:
         """As calling it, with what led to the result."""
-        if self._strategy == "paper":
+        if self.strategy == "paper":
             if len(images) != 2:
                 raise InputError(f"the paper's strategy fuses two images, received {len(images)}.")
             if min(images[0].shape[:2]) < 2:
                 raise InputError(f"the paper's strategy needs at least 2x2 pixels, received {_kind(images[0])}.")
             near_map, far_map = self.unfocused(*images) > 0.5
             return decide(*images, near_map, far_map)
-        if self._strategy == "learned":
-            labels = self._learned_labels(images)
-            return RefinedDecision(labels, compose(images, labels), "learned")
+        if self.strategy == "learned":
+            ranking = self._rank(images)
+            return RefinedDecision(ranking.labels, self._seam.mix(images, ranking), "learned")
         labels = self._refinement.labels(self.scores(*images))
         if len(images) == 2 and min(labels.shape) > 1:
             labels = align_outlines(images, labels)
@@ -180,11 +187,19 @@ class Fuser:
         _check(images)
         return self._maps(images, scale)
 
-    def _learned_labels(self, images):
-        """Compares each image with the best of those before it; (H, W) uint8."""
+    def compare(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Compares two images as the strategy `learned` does, never in tiles.
+
+        Returns:
+            (H, W) float32, the logit of "the first is the blurred one".
+        """
+        _check((first, second))
+        return self._comparison(first, second)
+
+    def _rank(self, images):
+        """Compares each image with the best of those before it."""
         _check(images)
-        labels = np.zeros(images[0].shape[:2], np.uint8)
-        best = images[0].copy()
+        ranking, best = Ranking(images[0].shape[:2]), images[0].copy()
         total, done = (len(images) - 1) * self.tiles(images[0]), 0
 
         def observe():
@@ -196,13 +211,17 @@ class Fuser:
         for index, image in enumerate(images[1:], start=1):
             if self._in_tiles(image):
                 blurred = tiling.blend(
-                    labels.shape, lambda part, image=image: self._compare(best[part], image[part]), observe, *self._tile
+                    image.shape[:2],
+                    lambda part, image=image: self._comparison(best[part], image[part]),
+                    observe,
+                    *self._tile,
                 )
             else:
-                blurred = self._compare(best, image)
-            labels[blurred > 0] = index
-            best[blurred > 0] = image[blurred > 0]
-        return remove_islands(labels, self._refinement.smallest)
+                blurred = self._comparison(best, image)
+            wins = ranking.challenge(index, self._seam.smooth(blurred))
+            best[wins] = image[wins]
+        ranking.remove_islands(self._refinement.smallest)
+        return ranking
 
     def _in_tiles(self, image):
         if self._size is not None:

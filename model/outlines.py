@@ -24,12 +24,13 @@ CONTEXT = 16
 """Sides of the blocks in which memory allows to look at edges, and pixels around them that are looked at as well."""
 
 
-def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
+def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray, least_gain: float = LEAST_GAIN) -> np.ndarray:
     """Moves outlines.
 
     Args:
         images: Two sources, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, at least 2x2 pixels.
         labels: (H, W) uint8, 0 or 1.
+        least_gain: As `LEAST_GAIN`; images without noise need less.
 
     Returns:
         (H, W) uint8.
@@ -38,7 +39,7 @@ def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarr
     for inside, around in _blocks(labels.shape):
         part = labels[around]
         if part.any() and not part.all():
-            moved = _align_block([image[around] for image in images], part)
+            moved = _align_block([image[around] for image in images], part, least_gain)
             rows, columns = (
                 slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True)
             )
@@ -46,7 +47,7 @@ def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarr
     return aligned
 
 
-def _align_block(images, labels):
+def _align_block(images, labels, least_gain):
     edges = EdgeTransfer(*images)
     kept = edges.preserved(select(*images, labels > 0))
     for shift in SHIFTS:
@@ -56,7 +57,7 @@ def _align_block(images, labels):
             differs = moved != labels
             if not differs.any():
                 continue
-            gain = edges.preserved(select(*images, moved > 0)) - kept - LEAST_GAIN * differs
+            gain = edges.preserved(select(*images, moved > 0)) - kept - least_gain * differs
             # What a pixel gains shows in the gradients around it.
             count, pieces = cv2.connectedComponents(cv2.dilate(differs.view(np.uint8), np.ones((3, 3), np.uint8)))
             better = np.bincount(pieces.ravel(), gain.ravel(), count) > 0

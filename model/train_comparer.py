@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,10 @@ FULL_DIFFERENCE = 8.0
 WEIGHT_RANGE = (0.05, 2.0)
 """Side of the pairs in pixels; peak rate of AdamW, falling by a cosine; decay of the weights' moving average; the
 difference of both photographs in grey levels at which a pixel counts 1, and the least and the most that one counts."""
+
+LEAST_GAIN = 3.0
+"""What moving the outline of a label must gain in Q_ABF; see `model/outlines.py`. The labels' photographs are without
+noise."""
 
 LOG_STEPS = 100
 
@@ -52,12 +57,13 @@ def train(
     """
     from model import load_fuser  # loads TensorFlow, quietly; what follows needs it
 
-    fuser = load_fuser()
+    fuser = load_fuser(strategy="refined")
     import keras
     import tensorflow as tf
 
     from data.pipeline import PairSource
     from model.comparison import Comparison, build_comparer, compare
+    from model.outlines import align_outlines
 
     keras.utils.set_random_seed(seed)
     comparer = build_comparer()
@@ -86,7 +92,9 @@ def train(
         return tape.gradient(loss, comparer.trainable_variables), tf.stack([loss, *wrong])
 
     training_scenes, _ = split_scenes(voc, "voc", **({"limit": scenes} if scenes else {}))
-    source = PairSource(training_scenes, SynthesisSettings("outlines", SIZE, crop=True), seed, cache=True)
+    settle = partial(align_outlines, least_gain=LEAST_GAIN)
+    recipe = SynthesisSettings("outlines", SIZE, crop=True, settle=settle)
+    source = PairSource(training_scenes, recipe, seed, cache=True)
     if source.batches_per_epoch(pairs_per_batch) == 0:
         raise InputError(f"{len(source)} pairs do not fill one batch of {pairs_per_batch}.")
 
@@ -122,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m model.train_comparer", description=__doc__.splitlines()[0])
     parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="ends in .weights.h5")
-    parser.add_argument("--steps", type=int, default=1600, metavar="N", help="(1600)")
+    parser.add_argument("--steps", type=int, default=3000, metavar="N", help="(3000)")
     parser.add_argument("--pairs-per-batch", type=int, default=4, metavar="N", help="(4)")
     parser.add_argument("--scenes", type=int, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
@@ -134,10 +142,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.output.name.endswith(".weights.h5"):
         parser.error(f"the output must end in .weights.h5, received {arguments.output}.")
     settings = {name: getattr(arguments, name) for name in ("steps", "pairs_per_batch", "scenes", "seed")}
-    started = time.monotonic()
-    comparer, log = train(arguments.voc, **settings, quiet=arguments.quiet)
-    seconds = round(time.monotonic() - started, 1)
-    with atomic_path(arguments.output) as temporary:
+    with atomic_path(arguments.output) as temporary:  # says now, and not after the training, what cannot be written
+        started = time.monotonic()
+        comparer, log = train(arguments.voc, **settings, quiet=arguments.quiet)
+        seconds = round(time.monotonic() - started, 1)
         comparer.save_weights(temporary)
         content = {
             "parameters": comparer.count_params(),

@@ -62,6 +62,23 @@ def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
     assert set(taken) == {expected, "_two_ramps"}
 
 
+def test_the_mask_is_the_label_of_stitched_scenes_and_settle_has_the_last_word_on_others():
+    image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
+    mask[:, :32] = 1
+    settled = []
+
+    def settle(views, label):
+        assert [view.dtype for view in views] == [np.uint8, np.uint8]
+        settled.append(label)
+        return np.full_like(label, 7)
+
+    for seed in range(12):
+        label = camera.take_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, settle=settle)[2]
+        assert np.all(label == 7) or set(np.unique(label)) == {0, 1}
+        assert np.all(label == 7) == bool(settled)
+        settled.clear()
+
+
 def test_ramps_are_sharp_where_they_are_focused(light):
     rng = np.random.default_rng(3)
     near, far, label = camera._two_ramps(light, np.zeros((96, 96), np.uint8), 5.0, disc_kernel, rng)

@@ -55,9 +55,20 @@ def test_the_papers_strategy(pair, tmp_path, capsys):
     assert decision["q_abf"][decision["chosen"]] == max(decision["q_abf"].values())
 
 
+def test_the_default_strategy(pair, tmp_path):
+    output = tmp_path / "fused.png"
+    assert fuse(*pair, "-o", output, "--save-maps", "--quiet") == 0
+    near, far, fused = (read_image(path) for path in (*pair, output))
+    assert json.loads((tmp_path / "fused-decision.json").read_text())["strategy"] == "learned"
+    labels = read_index_image(tmp_path / "fused-labels.png")
+    chosen = np.where(labels[..., None] == 1, far, near)
+    assert 0 < np.mean(np.any(fused != chosen, -1)) < 0.1  # mixed at outlines alone
+    assert np.all((np.minimum(near, far) <= fused) & (fused <= np.maximum(near, far)))
+
+
 def test_the_refined_strategy(pair, tmp_path):
     output = tmp_path / "fused.png"
-    assert fuse(*pair, "-o", output, "--save-maps", "--panel", "--quiet") == 0
+    assert fuse(*pair, "-o", output, "--strategy", "refined", "--save-maps", "--panel", "--quiet") == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         *("fused.png", "fused-labels.png", "fused-decision.json", "fused-panel.png")
     }

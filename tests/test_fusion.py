@@ -75,7 +75,8 @@ def test_a_stack_of_twelve(strategy, scene):
 def test_sixteen_bits_and_gray(fuser, photographs):
     near, far = photographs
     wide = [image.astype(np.uint16) * 257 for image in photographs]
-    np.testing.assert_array_equal(fuser(*wide), fuser(near, far).astype(np.uint16) * 257)
+    # Mixed pixels are rounded to the type.
+    np.testing.assert_allclose(fuser(*wide) / 257, fuser(near, far), atol=0.51 if fuser.strategy == "learned" else 0)
     gray = [image[..., 1] for image in photographs]
     fused = fuser(*gray)
     assert fused.shape == gray[0].shape
@@ -97,7 +98,10 @@ def test_any_size_comes_back(fuser, height, width, seed):
     near, far = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
     fused = fuser(near, far)
     assert fused.shape == near.shape
-    assert np.all(np.all(fused == near, -1) | np.all(fused == far, -1))
+    if fuser.strategy == "learned":
+        assert np.all((np.minimum(near, far) <= fused) & (fused <= np.maximum(near, far)))
+    else:
+        assert np.all(np.all(fused == near, -1) | np.all(fused == far, -1))
 
 
 def image(*shape, dtype=np.uint8):
@@ -125,7 +129,7 @@ def test_tiny_images(shape):
     for strategy in ("refined", "learned"):
         fused = load_fuser(strategy=strategy)(near, far)
         assert fused.shape == shape
-        assert np.all((fused == near) | (fused == far))
+        assert np.all((np.minimum(near, far) <= fused) & (fused <= np.maximum(near, far)))
     papers = load_fuser(strategy="paper")
     if min(shape[:2]) < 2:
         with pytest.raises(InputError, match="at least 2x2 pixels"):
@@ -143,7 +147,7 @@ def test_how_many_images(fuser):
 
 
 def test_bad_settings():
-    with pytest.raises(InputError, match="one of refined, paper, learned, received 'other'"):
+    with pytest.raises(InputError, match="one of learned, refined, paper, received 'other'"):
         load_fuser(strategy="other")
     with pytest.raises(InputError, match="at least 32, received 16"):
         load_fuser(size=16)

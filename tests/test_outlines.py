@@ -43,6 +43,10 @@ def test_a_right_outline_stays(pair):
     assert np.mean(align_outlines(pair, straight(60)) != straight(60)) < 0.01
 
 
+def test_what_does_not_gain_enough_stays(pair):
+    np.testing.assert_array_equal(align_outlines(pair, straight(57), least_gain=1e9), straight(57))
+
+
 def test_flat_images_and_single_labels_stay():
     flat = np.full((40, 50), 90, np.uint8)
     labels = np.zeros((40, 50), np.uint8)

@@ -1,13 +1,18 @@
 from dataclasses import fields
 
+import pytest
+
 from model.refinement import Refinement
+from model.seams import Seam
 from model.sweep import ALTERNATIVES, main
 
 
-def test_every_constant_is_swept(small_voc, capsys):
-    assert main(["--voc", str(small_voc), "--pairs", "1", "--quiet"]) == 0
+@pytest.mark.parametrize(("strategy", "settings", "further"), [("refined", Refinement, 1), ("learned", Seam, 0)])
+def test_every_constant_is_swept(strategy, settings, further, small_voc, capsys):
+    assert main(["--voc", str(small_voc), "--strategy", strategy, "--pairs", "1", "--quiet"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert set(ALTERNATIVES) == {field.name for field in fields(Refinement)}
-    assert len(lines) == 2 + 2 + sum(len(values) for values in ALTERNATIVES.values())
-    accuracies = [float(line.split("|")[-4]) for line in lines[2:]]
+    alternatives = ALTERNATIVES[strategy]
+    assert set(alternatives) == {field.name for field in fields(settings)}
+    assert len(lines) == 2 + 1 + sum(len(values) for values in alternatives.values()) + further
+    accuracies = [float(line.split("|")[-5]) for line in lines[2:]]
     assert all(0 < accuracy <= 1 for accuracy in accuracies)

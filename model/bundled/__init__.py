@@ -4,3 +4,8 @@ from pathlib import Path
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "light.weights.h5"
 BUNDLED_COMPARER = Path(__file__).parent / "light-comparer.weights.h5"
+
+
+def default_strategy(weights: Path | str = BUNDLED_WEIGHTS) -> str:
+    """`learned`, whose network goes with the bundled weights alone; with others `refined`."""
+    return "learned" if Path(weights) == BUNDLED_WEIGHTS else "refined"

@@ -14,10 +14,14 @@ from data.image_io import read_image
 from data.stacks import Stack
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.baselines.channels import Method
-from model.bundled import BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 
-OWN = {"proposed": "refined", "proposed-paper": "paper"}
-"""Our methods and their strategies."""
+OWN = {
+    "proposed": ("Proposed", None),
+    "proposed-refined": ("Proposed, refined strategy", "refined"),
+    "proposed-paper": ("Proposed, paper's strategy", "paper"),
+}
+"""Our methods: their titles and strategies, the first with the default."""
 
 CORNER = 64
 """Rows and columns of an image that a method is tried on before its time is taken."""
@@ -132,14 +136,16 @@ def to_run(name: str, published: Mapping[str, Path] | None = None, weights: Path
         return Run(baseline.title, key, lambda: baseline.method(file))
 
     path = weights or BUNDLED_WEIGHTS
+    title, strategy = OWN[name]
+    strategy = strategy or default_strategy(path)
+    files = [path, BUNDLED_COMPARER] if strategy == "learned" else [path]
 
     def load():
         from model import load_fuser
 
-        return load_fuser(path, strategy=OWN[name])
+        return load_fuser(path, strategy=strategy)
 
-    title = "Proposed" if name == "proposed" else "Proposed, paper's strategy"
-    return Run(title, f"{name} {file_digest(path, 'sha256')}", load)
+    return Run(title, " ".join([name, strategy, *(file_digest(file, "sha256") for file in files)]), load)
 
 
 def _read(stack):
