@@ -139,6 +139,7 @@ class Fuser:
             return decide(*images, near_map, far_map)
         if self.strategy == "learned":
             ranking = self._rank(images)
+            ranking.remove_islands(self._refinement.smallest)  # when what ranking needed is free again
             return RefinedDecision(ranking.labels, self._seam.mix(images, ranking), "learned")
         labels = self._refinement.labels(self.scores(*images))
         if len(images) == 2 and min(labels.shape) > 1:
@@ -220,7 +221,6 @@ class Fuser:
                 blurred = self._comparison(best, image)
             wins = ranking.challenge(index, self._seam.smooth(blurred))
             best[wins] = image[wins]
-        ranking.remove_islands(self._refinement.smallest)
         return ranking
 
     def _in_tiles(self, image):

@@ -41,7 +41,8 @@ class Ranking:
         Returns:
             (H, W) bool, where the source is the sharpest now.
         """
-        wins, shares = logits > 0, expit(np.abs(logits))
+        wins, shares = logits > 0, np.abs(logits)
+        expit(shares, out=shares)
         self.rivals[wins] = self.labels[wins]
         self.labels[wins] = index
         closer = ~wins & (shares < self.shares)
