@@ -201,14 +201,7 @@ class Fuser:
         """Compares each image with the best of those before it."""
         _check(images)
         ranking, best = Ranking(images[0].shape[:2]), images[0].copy()
-        total, done = (len(images) - 1) * self.tiles(images[0]), 0
-
-        def observe():
-            nonlocal done
-            done += 1
-            if self._observe:
-                self._observe(done, total)
-
+        observe = self._counter((len(images) - 1) * self.tiles(images[0]))
         for index, image in enumerate(images[1:], start=1):
             if self._in_tiles(image):
                 blurred = tiling.blend(
@@ -223,6 +216,18 @@ class Fuser:
             best[wins] = image[wins]
         return ranking
 
+    def _counter(self, total):
+        """A function that, called after each tile, tells the observer how many of `total` are done."""
+        done = 0
+
+        def observe():
+            nonlocal done
+            done += 1
+            if self._observe:
+                self._observe(done, total)
+
+        return observe
+
     def _in_tiles(self, image):
         if self._size is not None:
             return False
@@ -231,14 +236,7 @@ class Fuser:
     def _by_tiles(self, images, compute):
         """The map of each image in turn, from what `compute` makes of its parts."""
         shape = images[0].shape[:2]
-        total, done = len(images) * self.tiles(images[0]), 0
-
-        def observe():
-            nonlocal done
-            done += 1
-            if self._observe:
-                self._observe(done, total)
-
+        observe = self._counter(len(images) * self.tiles(images[0]))
         for image in images:
             yield tiling.blend(shape, lambda window, image=image: compute(image[window]), observe, *self._tile)
 

@@ -1,7 +1,6 @@
 """Trains the network of the strategy `learned`: `python -m model.train_comparer --voc DIR -o FILE`."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, InputError, run_command
-from data.files import atomic_path, file_digest
+from data.files import atomic_path, file_digest, write_json
 from data.synthesis import SynthesisSettings
 from data.voc import split_scenes
 from model.bundled import BUNDLED_WEIGHTS
@@ -155,8 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "seconds": seconds,
             "log": log,
         }
-    with atomic_path(arguments.output.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output.with_suffix(".json"), content)
     return EXIT_DONE
 
 

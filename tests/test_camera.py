@@ -65,7 +65,7 @@ def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
 def test_the_mask_is_the_label_of_stitched_scenes_and_settle_has_the_last_word_on_others():
     image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
     mask[:, :32] = 1
-    settled = []
+    settled, kinds = [], set()
 
     def settle(views, label):
         assert [view.dtype for view in views] == [np.uint8, np.uint8]
@@ -76,7 +76,9 @@ def test_the_mask_is_the_label_of_stitched_scenes_and_settle_has_the_last_word_o
         label = camera.take_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, settle=settle)[2]
         assert np.all(label == 7) or set(np.unique(label)) == {0, 1}
         assert np.all(label == 7) == bool(settled)
+        kinds.add(bool(settled))
         settled.clear()
+    assert kinds == {True, False}
 
 
 def test_ramps_are_sharp_where_they_are_focused(light):
