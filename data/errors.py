@@ -1,13 +1,27 @@
-"""Errors a user can cause, and the exit codes that every command of the project shares."""
+"""Errors a user can cause, and how every command of the project ends: exit codes, one sentence, no traceback."""
 
+import argparse
 import os
 import sys
+import traceback
+import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from tqdm import tqdm
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+
+_LONGEST_MESSAGE = 600
+"""Characters of an unexpected error's message that are shown; some libraries print pages."""
+
+_ACTIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of what acts or cannot be shown: control, direction, undecodable bytes, ends of lines."""
+
+_debug = False
 
 
 class InputError(ValueError):
@@ -19,31 +33,102 @@ class StoppedError(InputError):
 
 
 def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
-    """Runs a command line's `main` and turns what a user can cause into one sentence and an exit code.
+    """Runs a command line's `main`; whatever it raises becomes one sentence and an exit code.
 
     Args:
         main: The command; takes the arguments (None = `sys.argv[1:]`), returns an exit code.
         argv: Arguments handed to `main`.
 
     Returns:
-        What `main` returned; 1 where it raised `InputError` or `OSError` (missing file, no permission, full disk), or
-        was interrupted.
+        What `main` returned; 1 where it raised or was interrupted.
     """
+    global _debug
+    _debug = False
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to end
     # TensorFlow says much about processors and absent GPUs; what a run uses, train.py says itself.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return main(argv)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except OSError as error:
-        named = f": {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}{named}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read has left; nothing is left to be said
     except KeyboardInterrupt:
-        print("error: interrupted; what was finished before is kept.", file=sys.stderr)
+        say("error: interrupted; what was finished before is kept.")
+    except Exception as error:
+        report(error)
     return EXIT_FAILED
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Gives a command line `--debug`, which shows where in the code an error arose."""
+    parser.add_argument("--debug", action=_Debug, nargs=0, help="with every error, show where in the code it arose")
+
+
+def report(error: BaseException, name: str = "") -> str:
+    """Says an error on the screen: the one place where a failure becomes a line.
+
+    Args:
+        error: Whatever was raised.
+        name: What it concerns, such as a scene.
+
+    Returns:
+        The sentence, without `name`.
+    """
+    sentence = explain(error)
+    say(f"error: {name}: {sentence}" if name else f"error: {sentence}")
+    if _debug:
+        tqdm.write("".join(traceback.format_exception(error)), file=sys.stderr)
+    return sentence
+
+
+def explain(error: BaseException) -> str:
+    """One sentence on an error, whoever caused it."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        named = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}{named}"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this; use smaller images, or fewer at once."
+    message = " ".join(str(error).split())
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}..."
+    return f"unexpected {type(error).__name__}: {message or 'no message'} (--debug shows where; please report it)."
+
+
+def say(text: str) -> None:
+    """Prints one line to the standard error stream, around a progress bar if there is one."""
+    tqdm.write(printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Text as one harmless line: control and direction characters, line ends and undecodable bytes become escapes.
+
+    >>> printable("x\\n\\u202egnp.exe")
+    'x\\\\x0a\\\\u202egnp.exe'
+
+    Args:
+        text: A file's name, or a message that holds one.
+    """
+    return "".join(_escape(one) if unicodedata.category(one) in _ACTIVE else one for one in text)
+
+
+class _Debug(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:
+        global _debug
+        _debug = True
+        namespace.debug = True
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     """Says a warning in one line, without the place in the code."""
-    print(f"warning: {message}", file=file or sys.stderr)
+    say(f"warning: {message}")
+
+
+def _escape(one: str) -> str:
+    code = ord(one)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python stands in for a byte of a name that is no UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,14 +1,105 @@
-"""Writing files so that a failure leaves the old one whole, and checking the bytes of what was fetched."""
+"""Files: read only where they are regular and of a bounded size, written so that a failure leaves the old one whole."""
 
 import hashlib
 import json
 import os
+import re
+import shutil
+import socket
+import stat
+import threading
+import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from data.errors import InputError
+
+LARGEST_TEXT = 64 * 2**20
+"""Bytes of a text or JSON file beyond which it is none of ours."""
+
+_DAY = 86_400
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+_LEFTOVER = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)\..+", re.DOTALL)
+"""A temporary of ours: its host, and the process that writes it."""
+
+_cleaning = threading.Lock()
+_cleaned: set[Path] = set()
+
+
+def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
+    """Opens a file for reading, if reading it must end: not a pipe, socket or device, and not beyond a size.
+
+    Args:
+        path: The file; links are followed.
+        largest: Bytes that it may have; None does not bound it, for files that are read in blocks.
+
+    Returns:
+        The open file.
+
+    Raises:
+        InputError: It is missing, a folder, no regular file, too large, or may not be read.
+    """
+    try:
+        _check_regular(path, Path(path).stat(), largest)  # opening a device may already do something
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(path, flags), "rb")
+    except FileNotFoundError as error:
+        raise InputError(f"cannot read {path}: there is no such file; check the name.") from error
+    except PermissionError as error:
+        raise InputError(f"cannot read {path}: no permission to read it.") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:  # a null character in the name
+        raise InputError(f"cannot read {os.fspath(path)!r}: {error}.") from error
+    try:
+        _check_regular(path, os.fstat(file.fileno()), largest)  # what was opened, whatever was there before
+    except InputError:
+        file.close()
+        raise
+    return file
+
+
+def read_bytes(path: str | os.PathLike, largest: int) -> bytes:
+    """Reads a whole file of at most `largest` bytes; errors as `open_file`."""
+    with open_file(path, largest) as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise InputError(_too_large(path, f"more than {largest:,}", largest))
+    return content
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: As `open_file`; it is no JSON, or nested beyond reason.
+    """
+    try:
+        return json.loads(read_bytes(path, LARGEST_TEXT).decode("utf-8"))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: it is no JSON ({error}).") from error
+
+
+def file_digest(path: str | os.PathLike, algorithm: str) -> str:
+    """Returns the hash of a file, read in blocks.
+
+    Args:
+        path: The file.
+        algorithm: A name that `hashlib` knows, such as "sha256" or "md5".
+
+    Returns:
+        The digest in lower-case hexadecimal digits.
+
+    Raises:
+        InputError: As `open_file`.
+    """
+    with open_file(path) as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @contextmanager
@@ -16,7 +107,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Gives a temporary path beside `path` that takes the place of `path` when the block ends without an error.
 
     The temporary lies in the same folder, because `os.replace` is atomic only within one file system, and keeps every
-    suffix, because Pillow, OpenCV and Keras choose the format by it. Missing parent folders are made.
+    suffix, because Pillow, OpenCV and Keras choose the format by it. Missing parent folders are made. What a killed
+    process left in the folder is removed.
 
     Args:
         path: The file to be written; an existing one is replaced only on success.
@@ -30,15 +122,49 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise InputError(f"cannot write {target}: it is a folder; give a file name.")
-    make_folder(target.parent)
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write {target}: no permission to write to {target.parent}; choose another folder.")
-    temporary = target.with_name(f".partial-{os.getpid()}.{target.name}")
+    temporary = _temporary(target.parent, target.name)
     try:
         yield temporary
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_files(folder: str | os.PathLike, last: str) -> Iterator[Path]:
+    """As `atomic_path`, for files that belong together: gives a temporary folder, whose files move into `folder`.
+
+    Args:
+        folder: Where the files go.
+        last: The name of the one that says that all are there: it moves last.
+
+    Yields:
+        The temporary folder. What is written there appears in `folder`, under the same names, when the block ends
+        without an error.
+    """
+    temporary = _temporary(Path(folder), last)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in sorted(temporary.iterdir(), key=lambda file: (file.name == last, file.name)):
+            file.replace(Path(folder) / file.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes UTF-8 in place of an older file only when it is complete; bytes of a name that are no UTF-8 are escaped.
+
+    Raises:
+        InputError: As `atomic_path`.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes any JSON value, indented; errors as `write_text`."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def make_folder(folder: str | os.PathLike) -> Path:
@@ -65,28 +191,61 @@ def make_folder(folder: str | os.PathLike) -> Path:
     return folder
 
 
-def file_digest(path: str | os.PathLike, algorithm: str) -> str:
-    """Returns the hash of a file, read in blocks.
-
-    Args:
-        path: The file.
-        algorithm: A name that `hashlib` knows, such as "sha256" or "md5".
-
-    Returns:
-        The digest in lower-case hexadecimal digits.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+def _temporary(folder: Path, name: str) -> Path:
+    """A place for a temporary of this process in a folder that is made, checked and cleaned."""
+    make_folder(folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write to {folder}: no permission; choose another folder.")
+    _remove_leftovers(folder.resolve())
+    return folder / f".partial-{_HOST}-{os.getpid()}.{name}"
 
 
-def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Writes any JSON value, indented, in place of an older file only when it is complete.
+def _remove_leftovers(folder: Path) -> None:
+    """Removes the temporaries of processes that are no more: of this host those that have ended, of others those that
+    nobody has written to for a day. Does so before this process first writes to the folder, so what bears its own
+    number there is of an earlier one."""
+    with _cleaning:
+        if folder not in _cleaned:
+            _cleaned.add(folder)
+            _clean(folder)
 
-    Raises:
-        InputError: As `atomic_path`.
-    """
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+def _clean(folder):
+    for entry in folder.iterdir():
+        match = _LEFTOVER.fullmatch(entry.name)
+        if match is None:
+            continue
+        host, process = match[1], int(match[2])
+        with suppress(OSError):  # another process may remove it too
+            gone = not _is_alive(process) if host == _HOST else time.time() - entry.lstat().st_mtime > _DAY
+            if gone and entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif gone:
+                entry.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True  # there, asking a process for a sign of life ends it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _check_regular(path, status, largest):
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"cannot read {path}: it is a folder; give a file.")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"cannot read {path}: it is a pipe, socket or device; give a regular file.")
+    if largest is not None and status.st_size > largest:
+        raise InputError(_too_large(path, f"{status.st_size:,}", largest))
+
+
+def _too_large(path, size, largest):
+    return f"cannot read {path}: it has {size} bytes, and at most {largest:,} can be right here."

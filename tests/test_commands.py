@@ -1,13 +1,16 @@
 """What all commands share: errors become one sentence and an exit code, and help has examples."""
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 import warnings
 
 import pytest
 
-from data.errors import InputError, run_command
+from data.errors import InputError, add_debug, run_command
+from data.names import checked_name
 from model.summary import main as summarize
 from tests.conftest import REPOSITORY
 
@@ -43,9 +46,70 @@ def test_what_a_user_can_cause(error, sentence, capsys):
     assert capsys.readouterr().err == sentence
 
 
-def test_a_defect_is_not_hidden():
-    with pytest.raises(KeyError):
-        run_command(raising(KeyError("defect")))
+def debugging(error):
+    def main(argv):
+        parser = argparse.ArgumentParser()
+        add_debug(parser)
+        parser.parse_args(argv)
+        raise error
+
+    return main
+
+
+def test_a_defect_is_one_line_and_debug_shows_where(capsys):
+    assert run_command(debugging(KeyError("defect")), []) == 1
+    said = capsys.readouterr().err
+    assert said == "error: unexpected KeyError: 'defect' (--debug shows where; please report it).\n"
+    assert run_command(debugging(KeyError("defect")), ["--debug"]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "raise error" in said
+    assert run_command(raising(KeyError("defect"))) == 1  # --debug is not remembered
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_messages_are_harmless_lines(capsys):
+    assert run_command(raising(InputError("x\n\x1b[31m\u202egnp.\udcff is damaged."))) == 1
+    assert capsys.readouterr().err == "error: x\\x0a\\x1b[31m\\u202egnp.\\xff is damaged.\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_terminal_that_cannot_show_a_name(encoding):
+    code = (
+        "import sys; from data.errors import InputError, run_command\n"
+        "def main(argv):\n    print('→ \\udcff'); raise InputError('İ → \\udcff')\n"
+        "sys.exit(run_command(main))"
+    )
+    command = [sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: ") and done.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_leaves(tmp_path):
+    code = (
+        "import sys; from data.errors import run_command\n"
+        "def main(argv):\n    for _ in range(100_000): print('a line')\n    return 0\n"
+        "sys.exit(run_command(main))"
+    )
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", "../x", "/x", "a/b", "a\\b", "C:x", ".x", "x ", "x.", "x\u202ey", "x" * 101]
+)
+def test_names_that_would_lead_elsewhere(name):
+    with pytest.raises(InputError, match="cannot be the name of a method"):
+        checked_name(name, "a method")
+
+
+def test_names_that_are_kept():
+    for name in ("StackMFF-V3", "a b", "CSR (JPEG)", "Größe", "x.y"):
+        assert checked_name(name, "a method") == name
 
 
 def test_warnings_are_one_line(capsys):
