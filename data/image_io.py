@@ -4,30 +4,43 @@ import io
 import os
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from data.errors import InputError
-from data.files import atomic_path
-from data.image_codec import ALPHA_MODES, encode_16_bit, is_16_bit, save_8_bit, to_pixels, turn_upright
-from data.metadata import Metadata, kept_exif
+from data.files import atomic_path, open_file
+from data.image_checks import check_kind, load, without_metadata
+from data.image_codec import encode_16_bit, save_8_bit, to_pixels, turn_upright
+from data.metadata import Metadata, read_metadata
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-_MODES = ("1", "L", "P", "RGB", "RGBX", *ALPHA_MODES)
 _ORIENTATION_TAG = 0x0112
-_PHOTOMETRIC_TAG = 262
-# The closing chunk of every PNG: its length, name and checksum. Pillow reads a file without it if no pixel is missing.
-_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_HEADERS = 64 * 2**20
+"""Bytes that a file may have besides its pixels."""
+_LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
+"""Pixels that a type can hold side by side; the others hold more than a reader takes."""
 # Pillow's decoders report damage by all of these.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 
 
 def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse") -> np.ndarray:
@@ -55,14 +68,18 @@ def read_photograph(
     path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse"
 ) -> tuple[np.ndarray, Metadata]:
     """As `read_image`, with the colour profile and those EXIF data that are true of the upright image as well."""
-    _check_file(path)
-    data = Path(path).read_bytes()
-    with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        _check_kind(path, image)
-        _load(path, image, data)
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-        metadata = Metadata(image.info.get("icc_profile"), kept_exif(image.getexif()))
-        pixels, transparency = to_pixels(path, image, data)
+    data = _read(path)
+    try:
+        pixels, transparency, orientation, metadata = _decode(path, data)
+    except InputError as problem:
+        plain = without_metadata(data)
+        if plain is None or plain == data:
+            raise
+        try:
+            pixels, transparency, orientation, metadata = _decode(path, plain)
+        except InputError:
+            raise problem from None
+        warnings.warn(f"the metadata of {path} are damaged and left out of the result", stacklevel=2)
     if transparency:
         if alpha == "refuse":
             raise InputError(f"cannot use {path}: it has transparent pixels; save it without an alpha channel.")
@@ -83,12 +100,10 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises:
         InputError: The file is missing, a folder, empty, too large or not an image of a supported type.
     """
-    _check_file(path)
-    with _pillow_errors(path), Image.open(path, formats=_FORMATS) as image:
+    with _open(path) as file, _pillow_errors(path), Image.open(file, formats=_FORMATS) as image:
         width, height = image.size
         # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
-        orientation = Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)
-        if image.format != "TIFF" and orientation in (5, 6, 7, 8):
+        if image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):
             width, height = height, width
     return height, width
 
@@ -105,12 +120,11 @@ def read_index_image(path: str | os.PathLike) -> np.ndarray:
     Raises:
         InputError: As `read_image`; also where the image is neither indexed nor 8-bit gray.
     """
-    _check_file(path)
-    data = Path(path).read_bytes()
+    data = _read(path)
     with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         if image.mode not in ("P", "L"):
             raise InputError(f"cannot use {path} as a mask: it is {image.mode}, not indexed or 8-bit gray.")
-        _load(path, image, data)
+        load(path, image, data)
         return np.array(image)
 
 
@@ -133,7 +147,7 @@ def write_image(
         ValueError: `image` has another shape or another data type, or `quality` is out of range.
     """
     path = Path(path)
-    suffix = checked_suffix(path, image.dtype)
+    suffix = checked_suffix(path, image.dtype, image.shape)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"image must be uint8 or uint16, not {image.dtype}: round and convert it first")
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
@@ -161,35 +175,64 @@ def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.n
         picture.save(temporary, "PNG")
 
 
-def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8) -> str:
+def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, shape: tuple[int, ...] = ()) -> str:
     """Checks that an image of this data type can be written under this name, so that a command can say so at its start.
 
     Args:
         path: The file to be written.
         dtype: Data type of the image.
+        shape: Its shape, where that is known.
 
     Returns:
         The suffix in lower case, with its dot.
 
     Raises:
-        InputError: The suffix is none of `IMAGE_SUFFIXES`, or the type cannot hold 16 bits a channel.
+        InputError: The suffix is none of `IMAGE_SUFFIXES`, or the type cannot hold 16 bits a channel or such a size.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise InputError(f"cannot write {path}: the name must end in one of {', '.join(IMAGE_SUFFIXES)}.")
     if np.dtype(dtype) == np.uint16 and suffix not in SIXTEEN_BIT_SUFFIXES:
         raise InputError(f"cannot write {path}: {suffix} cannot hold 16 bits a channel; use .png or .tif.")
+    longest = _LONGEST_SIDE.get(suffix)
+    if longest and max(shape[:2], default=0) > longest:
+        raise InputError(f"cannot write {path}: {suffix} holds at most {longest} pixels a side; use .png or .tif.")
     return suffix
 
 
-def _check_file(path: str | os.PathLike) -> None:
-    file = Path(path)
-    if file.is_dir():
-        raise InputError(f"cannot read {path}: it is a folder; give an image file.")
-    if not file.exists():
-        raise InputError(f"cannot read {path}: there is no such file; check the name.")
-    if file.is_file() and file.stat().st_size == 0:
+def _largest_file() -> int:
+    """Bytes of the largest image that is read: four channels of 16 bits for every pixel that Pillow trusts."""
+    return 2 * Image.MAX_IMAGE_PIXELS * 8 + _HEADERS
+
+
+def _open(path: str | os.PathLike) -> BinaryIO:
+    file = open_file(path, _largest_file())
+    if not file.peek(1):
+        file.close()
         raise InputError(f"cannot read {path}: the file is empty; copy it again.")
+    return file
+
+
+def _read(path: str | os.PathLike) -> bytes:
+    with _open(path) as file:
+        return file.read()
+
+
+def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, bool, int, Metadata]:
+    """Pixels as stored, whether any is transparent, the orientation that turns them upright, and metadata."""
+    with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        check_kind(path, image, data)
+        load(path, image, data)
+        orientation, metadata = read_metadata(path, image)
+        return *to_pixels(path, image, data), orientation, metadata
+
+
+def _orientation(image: Image.Image) -> int:
+    # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
+    try:
+        return Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)
+    except Exception:  # as `read_metadata`, which says so when the image is read
+        return 1
 
 
 @contextmanager
@@ -210,21 +253,3 @@ def _pillow_errors(path: str | os.PathLike) -> Iterator[None]:
             raise InputError(f"cannot read {path}: {problem}") from error
         except _DAMAGE as error:
             raise InputError(f"cannot read {path}: it is damaged or cut short ({error}); copy it again.") from error
-
-
-def _check_kind(path: str | os.PathLike, image: Image.Image) -> None:
-    """Refuses what has no faithful reading as one gray or RGB image of 8 or 16 bits."""
-    pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    if pages > 1:
-        raise InputError(f"cannot use {path}: it holds {pages} images; save the wanted one as a file of its own.")
-    if image.mode not in _MODES and not image.mode.startswith("I;16"):
-        kind = {"F": "floating-point", "I": "32-bit or signed integer"}.get(image.mode, image.mode)
-        raise InputError(f"cannot use {path}: its pixels are {kind}; convert it to RGB or gray of 8 or 16 bits.")
-    if is_16_bit(image) and image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0:
-        raise InputError(f"cannot use {path}: its 16-bit gray is stored inverted; save it with black as 0.")
-
-
-def _load(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
-    image.load()
-    if image.format == "PNG" and _PNG_END not in data:
-        raise InputError(f"cannot read {path}: it is cut short at its very end; copy it again.")

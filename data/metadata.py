@@ -1,5 +1,7 @@
 """What an image file says besides its pixels, and what of it a result takes over."""
 
+import os
+import warnings
 from dataclasses import dataclass
 
 from PIL import Image
@@ -11,6 +13,17 @@ other tags outside the blocks say how pixels are stored, which is not true of an
 _EXIF_BLOCK, _GPS_BLOCK = 0x8769, 0x8825
 _NOT_KEPT = (0xA002, 0xA003, 0xA005)
 """In a block: width and height, which are those before the image was turned, and a pointer."""
+
+
+LARGEST = 2**20
+"""Bytes of a profile and of an EXIF block that are carried over: what PNG readers, Pillow among them, still unpack."""
+
+LARGEST_IN_JPEG = 65_533
+"""Bytes of an EXIF block that a JPEG can hold."""
+
+_ORIENTATION = 0x0112
+_MAKER_NOTE = 0x927C
+_ICC_HEADER = 128
 
 
 @dataclass(frozen=True)
@@ -29,11 +42,50 @@ class Metadata:
         return bool(self.profile or self.exif)
 
 
-def kept_exif(exif: Image.Exif) -> bytes | None:
+def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Metadata]:
+    """Reads what is carried over; what cannot be read is left out with a warning, since the pixels do not need it.
+
+    Args:
+        path: The file, for the warning.
+        image: As Pillow opened it.
+
+    Returns:
+        The EXIF orientation, 1 where there is none, and profile and EXIF data.
+    """
+    orientation, exif, damage = 1, None, ""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            tags = image.getexif()
+            orientation = tags.get(_ORIENTATION, 1)
+            if "exif" in image.info:  # parsed once more: opening a JPEG has done so already, and kept quiet about it
+                tags = Image.Exif()
+                tags.load(image.info["exif"])
+            exif = kept_exif(tags)
+        except Exception as error:  # Pillow's reader of EXIF ends in anything; whatever it is, the photograph is whole
+            damage = type(error).__name__
+    if damage or said:
+        reason = damage or " ".join(str(said[0].message).split())
+        _leave_out(path, "EXIF data" if damage else "a part of the EXIF data", f"cannot be read ({reason})")
+    if exif and len(exif) > LARGEST:
+        _leave_out(path, "EXIF data", f"of more than {LARGEST:,} bytes")
+        exif = None
+    profile = image.info.get("icc_profile") or None
+    if profile and len(profile) > LARGEST:
+        _leave_out(path, "a colour profile", f"of more than {LARGEST:,} bytes")
+        profile = None
+    if profile and not _is_profile(profile):
+        _leave_out(path, "a colour profile", "that is damaged")
+        profile = None
+    return orientation if orientation in range(1, 9) else 1, Metadata(profile, exif)
+
+
+def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
     """The EXIF data that stay true of the upright image: camera, exposure, time, place.
 
     Args:
         exif: As Pillow reads it.
+        without: Further tags of the EXIF block to leave out.
 
     Returns:
         A block without orientation, storage, thumbnail and size; None if nothing is left.
@@ -43,7 +95,39 @@ def kept_exif(exif: Image.Exif) -> bytes | None:
         if tag in exif:
             kept[tag] = exif[tag]
     for block in (_EXIF_BLOCK, _GPS_BLOCK):
-        fields = {tag: value for tag, value in exif.get_ifd(block).items() if tag not in _NOT_KEPT}
+        fields = {tag: value for tag, value in exif.get_ifd(block).items() if tag not in (*_NOT_KEPT, *without)}
         if fields:
             kept[block] = fields
-    return kept.tobytes() if len(kept) else None
+    if not len(kept):
+        return None
+    content = kept.tobytes()
+    again = Image.Exif()
+    again.load(content)  # what a reader of the result will do
+    for block in (_EXIF_BLOCK, _GPS_BLOCK):
+        again.get_ifd(block)
+    return content
+
+
+def exif_for_jpeg(exif: bytes | None) -> bytes:
+    """An EXIF block that fits into a JPEG: without the maker's note if that is too large, or none, with a warning."""
+    if not exif or len(exif) <= LARGEST_IN_JPEG:
+        return exif or b""
+    tags = Image.Exif()
+    tags.load(exif)
+    shorter = kept_exif(tags, without=(_MAKER_NOTE,)) or b""
+    if len(shorter) <= LARGEST_IN_JPEG:
+        warnings.warn("the camera maker's note does not fit into a JPEG and is left out; use .png", stacklevel=4)
+        return shorter
+    warnings.warn("the EXIF data do not fit into a JPEG and are left out; use .png", stacklevel=4)
+    return b""
+
+
+def _is_profile(profile: bytes) -> bool:
+    """Whether the header of an ICC profile has its signature and its length (ICC.1:2010, 7.2)."""
+    return (
+        len(profile) >= _ICC_HEADER and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") == len(profile)
+    )
+
+
+def _leave_out(path, what, reason):
+    warnings.warn(f"{path}: {what} {reason}, left out of the result", stacklevel=4)
