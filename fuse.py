@@ -3,22 +3,20 @@
 import argparse
 import json
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data.align import MODES, align_images, match_exposure, notice_shift
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command
+from data.align import MODES
+from data.batch import Job, Manifest, plan, protect_files, refuse_existing
+from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, report, run_command, say
 from data.files import file_digest, write_json
-from data.image_io import checked_suffix, read_image, read_photograph, write_image
-from data.jobs import Job, plan, protect_files
-from data.ledger import Ledger
-from data.metadata import Metadata
+from data.image_io import checked_suffix, read_image
 from data.stacks import Stack, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
+from model.scene import SceneOptions, fuse_scene
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -29,6 +27,7 @@ EXAMPLES = """examples:
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
   python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
   python fuse.py -i photographs -o dwt --method dwt    a method of others, to compare with
+  python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
@@ -77,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="lay the images on the first: none (they are aligned), ecc (small motions), homography (features)",
     )
     parser.add_argument("--match-exposure", action="store_true", help="give all the brightness of the first")
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
     parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
@@ -85,9 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
     parser.add_argument(
-        "--json", nargs="?", type=Path, const=STDOUT, metavar="FILE", help="write what was done as JSON, or print it"
+        "--json", type=_report_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_debug(parser)
     return parser
 
 
@@ -98,29 +98,65 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_usage(parser, arguments)
     if arguments.benchmark:
         return _benchmark(arguments)
-    jobs, problems = _find_jobs(arguments)
-    protect_files(jobs)
+    jobs, inputs, problems = _find_jobs(arguments)
+    protect_files(_writes(jobs, arguments), [*inputs, *_weights_files(arguments)])
+    manifest = Manifest(_settings(arguments))
+    jobs, kept = plan(jobs, manifest, resume=arguments.resume, overwrite=arguments.overwrite)
+    _protect_report(arguments)
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    ledger = Ledger(_settings(arguments))
-    jobs, kept = plan(jobs, ledger, resume=arguments.resume, overwrite=arguments.overwrite)
-    results = [_describe(stack) | {"output": str(output), "kept": True} for stack, output in kept]
+        say(f"error: {problem}")
+    results = [_describe(job) | {"kept": True} for job in kept]
     if arguments.dry_run:
-        results += [_describe(stack) | {"output": str(output), "would": "fuse"} for stack, output in jobs]
+        results += [_describe(job) | {"would": "fuse"} for job in jobs]
     elif jobs:
-        results += _fuse_all(_load(arguments), jobs, ledger, arguments)
-    return _report(results, problems, arguments)
+        results += _fuse_all(_load(arguments), jobs, manifest, arguments)
+    return _conclude(results, problems, arguments)
 
 
-def _find_jobs(arguments) -> tuple[list[Job], list[str]]:
-    """The scenes and where each result goes, and what belongs to no scene."""
+def _find_jobs(arguments) -> tuple[list[Job], list[Path], list[str]]:
+    """The scenes with what will be written for each, the sources of all, and what belongs to no scene."""
     if arguments.input is None:
         checked_suffix(arguments.output)
-        return [(check_stack(*arguments.images), arguments.output)], []
+        stack = check_stack(*arguments.images)
+        return [_job(stack, arguments.output, arguments)], list(stack.images), []
     listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
     part, parts = arguments.shard
-    jobs = [(stack, arguments.output / f"{stack.name}.{arguments.format}") for stack in listing.stacks]
-    return jobs[part - 1 :: parts], listing.problems if part == 1 else []
+    jobs = [
+        _job(stack, arguments.output / f"{stack.name}.{arguments.format}", arguments)
+        for stack in listing.stacks[part - 1 :: parts]
+    ]
+    return jobs, [path for stack in listing.stacks for path in stack.images], listing.problems if part == 1 else []
+
+
+def _job(stack: Stack, output: Path, arguments) -> Job:
+    if not (arguments.save_maps or arguments.panel):
+        return Job(stack, output)
+    from model.pictures import companions  # loads matplotlib, which nothing else here needs
+
+    return Job(stack, output, tuple(companions(output, _strategy(arguments), arguments.save_maps, arguments.panel)))
+
+
+def _writes(jobs: Sequence[Job], arguments) -> Iterator[Path]:
+    """Everything that the run will write."""
+    for job in jobs:
+        yield from job.files
+        if arguments.input is not None:
+            yield job.manifest
+    if arguments.json not in (None, STDOUT):
+        yield arguments.json
+
+
+def _weights_files(arguments) -> list[Path]:
+    return [arguments.weights, arguments.weights.with_suffix(".json")] if arguments.weights else []
+
+
+def _protect_report(arguments) -> None:
+    if arguments.json not in (None, STDOUT) and not arguments.overwrite:
+        refuse_existing([arguments.json])
+
+
+def _strategy(arguments) -> str:
+    return arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS)
 
 
 def _settings(arguments) -> dict:
@@ -128,10 +164,8 @@ def _settings(arguments) -> dict:
     names = ("method", "size", "tile", "alpha", "align", "match_exposure")
     chosen = {name: getattr(arguments, name) for name in names} | {"weights": _digest(arguments.weights)}
     if arguments.method == "proposed":
-        weights = arguments.weights or BUNDLED_WEIGHTS
-        strategy = arguments.strategy or default_strategy(weights)
-        chosen |= {"strategy": strategy, "weights": _digest(weights)}
-        if strategy == "learned":
+        chosen |= {"strategy": _strategy(arguments), "weights": _digest(arguments.weights or BUNDLED_WEIGHTS)}
+        if chosen["strategy"] == "learned":
             chosen["comparer"] = _digest(BUNDLED_COMPARER)
     return chosen
 
@@ -141,7 +175,7 @@ def _digest(weights: Path | None) -> str | None:
     return file_digest(weights, "sha256") if weights and weights.is_file() else None
 
 
-def _report(results: list[dict], problems: list[str], arguments) -> int:
+def _conclude(results: list[dict], problems: list[str], arguments) -> int:
     failed = len(problems) + sum("error" in result for result in results)
     if arguments.json == STDOUT:
         print(json.dumps({"results": results, "problems": problems}, indent=2))
@@ -224,76 +258,29 @@ def _show_tiles():
     return observe
 
 
-def _describe(stack: Stack) -> dict:
-    return {"name": stack.name, "sources": [str(path) for path in stack.images]}
+def _describe(job: Job) -> dict:
+    sources = [str(path) for path in job.stack.images]
+    return {"name": job.stack.name, "sources": sources, "output": str(job.output)}
 
 
-def _fuse_all(fuser, jobs, ledger, arguments) -> Iterator[dict]:
-    """Fuses job by job; one that fails is reported by name and the others go on."""
-    for stack, output in tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1):
-        result = _describe(stack)
+def _fuse_all(fuser, jobs, manifest, arguments) -> Iterator[dict]:
+    """Fuses job by job; whatever one raises is reported by its name, and the others go on."""
+    names = ("alpha", "align", "match_exposure", "save_maps", "panel")
+    options = SceneOptions(**{name: getattr(arguments, name) for name in names})
+    method = {} if arguments.method == "proposed" else {"method": arguments.method}
+    for job in tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1):
         try:
-            summary = _fuse_one(fuser, stack, output, ledger, arguments)
-            yield {**result, **summary}
-        except (InputError, OSError) as error:
-            tqdm.write(f"error: {stack.name}: {error}", file=sys.stderr)
-            yield {**result, "error": str(error)}
+            summary = fuse_scene(fuser, job, options, None if arguments.input is None else manifest)
+            yield _describe(job) | method | summary
+        except Exception as error:
+            yield _describe(job) | {"output": None, "error": report(error, job.stack.name)}
 
 
-def _fuse_one(fuser, stack: Stack, output: Path, ledger: Ledger, arguments) -> dict:
-    images, metadata = _read(stack, arguments)
-    images, motions = _align(stack, images, arguments)
-    checked_suffix(output, images[0].dtype)
-    if arguments.method == "proposed":
-        decision = fuser.decide(*images)
-        fused, summary = decision.fused, {"output": str(output), **decision.summary()}
-        _draw(stack, images, decision, summary, output, arguments)
-    else:
-        fused, summary = fuser(*images), {"output": str(output), "method": arguments.method}
-    if motions:
-        summary["aligned"] = motions
-    if arguments.input is not None:
-        ledger.begin(stack, output)
-    write_image(output, fused, metadata=metadata)
-    if arguments.input is not None:
-        ledger.finish(stack, output)
-    return summary
-
-
-def _draw(stack, images, decision, summary, output, arguments) -> None:
-    """The maps and the panel, where they are asked for."""
-    if not (arguments.save_maps or arguments.panel):
-        return
-    from model.pictures import draw_panel, write_maps
-
-    if arguments.save_maps:
-        write_maps(output, decision)
-        write_json(output.with_name(f"{output.stem}-decision.json"), summary)
-    if arguments.panel:
-        draw_panel(output.with_name(f"{output.stem}-panel.png"), images, decision, stack.name)
-
-
-def _read(stack: Stack, arguments) -> tuple[list, Metadata]:
-    """The images, and what the result takes over from the first."""
-    photographs = [read_photograph(path, alpha=arguments.alpha) for path in stack.images]
-    images, metadata = zip(*photographs, strict=True)
-    if len({one.profile for one in metadata}) > 1:
-        warnings.warn(f"the images of {stack.name} differ in colour profile; the first one's is kept", stacklevel=2)
-    return list(images), metadata[0]
-
-
-def _align(stack: Stack, images: list, arguments) -> tuple[list, list[dict]]:
-    """The images laid on the first and matched to it as asked, and what was done; unasked, a shift is only said."""
-    first = images[0]
-    if any(image.shape != first.shape or image.dtype != first.dtype for image in images):
-        return images, []  # fusion says what is wrong
-    notice = notice_shift(images) if arguments.align == "none" else None
-    if notice:
-        warnings.warn(f"{stack.name}: {notice}", stacklevel=2)
-    images, found = align_images(images, arguments.align)
-    if arguments.match_exposure:
-        images = [first, *(match_exposure(first, image) for image in images[1:])]
-    return images, [{"warp": one.warp.tolist(), "correlation": round(one.correlation, 4)} for one in found]
+def _report_path(text: str) -> Path:
+    path = Path(text)
+    if path != STDOUT and path.suffix.lower() != ".json":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json; give such a name, or - to print")
+    return path
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -306,6 +293,8 @@ def _shard(text: str) -> tuple[int, int]:
 def _benchmark(arguments) -> int:
     from model.benchmark import benchmark
 
+    protect_files(_writes([], arguments), [*arguments.images, *_weights_files(arguments)])
+    _protect_report(arguments)
     images = [read_image(path, alpha=arguments.alpha) for path in arguments.images]
     figures = benchmark(lambda: _load(arguments), *images)
     if arguments.json == STDOUT:

@@ -148,7 +148,12 @@ def _to_gray(image, scale):
     gray = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     if gray.ndim == 3:
         gray = cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
-    return gray if scale == 1 else cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    if scale == 1:
+        return gray
+    if min(gray.shape) * scale < 1:  # thinner than a pixel: OpenCV refuses to make a picture of no rows
+        size = tuple(max(1, round(side * scale)) for side in gray.shape[::-1])
+        return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def _maximise_correlation(reference, image, motion):

@@ -12,7 +12,7 @@ from data.image_io import IMAGE_SUFFIXES, read_size
 LARGEST = 99
 """Images of a stack."""
 
-_ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE)
+_ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
 _LAYOUTS = (
     "NAME-A and NAME-B (or _A/_B, -1/-2, _1/_2; -C and so on for more), folders A and B with equal names, "
     "or a folder NAME with A and B"
@@ -134,7 +134,8 @@ def natural_key(name: str) -> list[str | int]:
 
 def _images(folder: Path) -> list[Path]:
     """Returns the image files of a folder in natural order, without hidden ones."""
-    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file())
+    # What is no regular file counts too: reading its size says what is wrong with it.
+    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.is_dir())
     return sorted((file for file in found if not file.name.startswith(".")), key=lambda file: natural_key(file.name))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -9,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from data.files import atomic_path
+from data.errors import printable
+from data.files import atomic_path, write_json
 from data.image_io import write_image, write_index_image
 from model.decision import PaperDecision
 from model.refinement import RefinedDecision
@@ -24,22 +26,46 @@ LONGEST_SIDE = 800
 """Pictures are thinned out to this many pixels; a panel is for looking at, not for measuring."""
 
 COLUMNS = 4
+MOST_ASPECT = 4
+"""A panel's tiles are no longer than so many times their width, however thin the images are."""
+
+CANDIDATES = ("F1", "F2")
 
 
-def write_maps(output: Path, decision: PaperDecision | RefinedDecision) -> None:
+def companions(output: Path, strategy: str, maps: bool, panel: bool) -> list[Path]:
+    """The files that `write_maps` and `draw_panel` will write, so that a run can say so before it begins.
+
+    Args:
+        output: The fused image.
+        strategy: The fuser's.
+        maps: Whether maps are written.
+        panel: Whether a panel is drawn.
+    """
+    endings = []
+    if maps:
+        drawn = (*MAP_TITLES, *CANDIDATES) if strategy == "paper" else ("labels",)
+        endings += [*(f"{name}.png" for name in drawn), "decision.json"]
+    if panel:
+        endings.append("panel.png")
+    return [beside(output, ending) for ending in endings]
+
+
+def write_maps(output: Path, decision: PaperDecision | RefinedDecision, summary: dict[str, Any]) -> None:
     """Writes what led to a result, beside it.
 
     Args:
         output: The fused image; its stem begins the names.
         decision: Of the paper's strategy: NAME-M1, -M2, -M4, -M5 (white = 1), -F1 and -F2. Of the refined one:
             NAME-labels, an indexed image whose values are the sources' numbers from 0 on.
+        summary: JSON values, written as NAME-decision.json.
     """
+    write_json(beside(output, "decision.json"), summary)
     if isinstance(decision, RefinedDecision):
-        write_index_image(output.with_name(f"{output.stem}-labels.png"), decision.labels, label_colors())
+        write_index_image(beside(output, "labels.png"), decision.labels, label_colors())
         return
     for name, image in {**decision.maps, **decision.candidates}.items():
         picture = image.astype(np.uint8) * 255 if image.dtype == bool else image
-        write_image(output.with_name(f"{output.stem}-{name}.png"), picture)
+        write_image(beside(output, f"{name}.png"), picture)
 
 
 def label_colors() -> np.ndarray:
@@ -68,10 +94,11 @@ def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision
     else:
         tiles += [("taken from", label_colors()[decision.labels]), ("fused", decision.fused)]
     height, width = images[0].shape[:2]
+    aspect = min(max(height / width, 1 / MOST_ASPECT), MOST_ASPECT)
     rows = -(-len(tiles) // COLUMNS)
-    figure = Figure(figsize=(14, 14 / COLUMNS * rows * height / width + 1), layout="constrained")
+    figure = Figure(figsize=(14, 14 / COLUMNS * rows * aspect + 1), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure.suptitle(printable(title), parse_math=False)
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
@@ -84,6 +111,11 @@ def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision
         figure.legend(handles=patches, title="taken from", loc="outside right upper")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, bbox_inches="tight")
+
+
+def beside(output: Path, ending: str) -> Path:
+    """NAME-ENDING beside the fused image NAME."""
+    return output.with_name(f"{output.stem}-{ending}")
 
 
 def _letter(index):

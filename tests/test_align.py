@@ -99,7 +99,7 @@ def test_command(photographs, tmp_path, capsys):
     sources = [str(tmp_path / "x-A.png"), str(tmp_path / "x-B.png")]
     assert run_command(main, [*sources, "-o", str(tmp_path / "plain.png"), "--quiet"]) == 0
     assert "seems shifted" in capsys.readouterr().err
-    arguments = ["--align", "ecc", "--match-exposure", "--json"]
+    arguments = ["--align", "ecc", "--match-exposure", "--json", "-"]
     assert run_command(main, [*sources, "-o", str(tmp_path / "aligned.png"), *arguments]) == 0
     said = capsys.readouterr()
     assert '"correlation": 0.9' in said.out

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from data.errors import run_command
 from data.image_io import read_image, read_photograph, write_image
-from data.ledger import record_path
 from evaluate import main as evaluate
 from fuse import main
 from tests.conftest import REPOSITORY, drawn_photograph
@@ -32,6 +33,10 @@ def folder(tmp_path):
 
 def fuse(folder, output, *more, method="dwt"):
     return run_command(main, ["-i", str(folder), "-o", str(output), "--method", method, *more])
+
+
+def manifest(output, scene):
+    return output / ".fused" / f"{scene}.png.json"
 
 
 def times(output):
@@ -70,16 +75,61 @@ def test_resume_keeps_what_is_up_to_date(folder, tmp_path, capsys):
     assert "scene2.png exists already" in capsys.readouterr().err
 
 
-def test_a_result_that_was_begun_and_never_recorded_is_made_again(folder, tmp_path):
+def test_a_run_that_is_stopped_before_a_file_takes_its_place(folder, tmp_path, monkeypatch):
+    """The manifest is there and the image is not, or is still the one before: neither counts as made."""
     output = tmp_path / "out"
-    assert fuse(folder, output, "--quiet") == 0
-    record = json.loads(record_path(output / "scene4.png").read_text())
-    record_path(output / "scene4.png").write_text(json.dumps(record | {"result": None}))
-    before = times(output)
+    true_replace = Path.replace
+
+    def stop(path, target):
+        if Path(target) == output / "scene4.png":
+            raise KeyboardInterrupt
+        return true_replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        assert fuse(folder, output, "--quiet") == 1
+    assert manifest(output, "scene4").exists() and not (output / "scene4.png").exists()
     assert fuse(folder, output, "--resume", "--quiet") == 0
-    assert times(output)["scene4.png"] != before["scene4.png"]
-    record_path(output / "scene4.png").write_text("{")
+    (output / "scene4.png").write_bytes(b"mine")
     assert fuse(folder, output, "--resume", "--quiet") == 1
+    assert (output / "scene4.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3", '{"results": []}', '{"results": {"scene4.png": 3}}', "NaN"])
+def test_a_damaged_manifest_vouches_for_nothing(folder, tmp_path, content, capsys):
+    assert fuse(folder, tmp_path / "out", "--quiet") == 0
+    manifest(tmp_path / "out", "scene4").write_text(content)
+    before = times(tmp_path / "out")
+    assert fuse(folder, tmp_path / "out", "--resume", "--quiet") == 1
+    assert "scene4.png exists already, made from other images or settings" in capsys.readouterr().err
+    assert times(tmp_path / "out") == before
+
+
+def test_a_manifest_says_what_its_run_wrote_and_not_what_lies_there(folder, tmp_path, monkeypatch):
+    """Two runs with different settings in one folder: the other's image comes in between."""
+    output = tmp_path / "out"
+    other = drawn_photograph(np.random.default_rng(99), 40, 48)
+    true_replace = Path.replace
+
+    def replace(path, target):
+        moved = true_replace(path, target)
+        if Path(target) == output / "scene2.png":
+            Image.fromarray(other).save(target)
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        assert fuse(folder, output, "--quiet") == 0
+    assert fuse(folder, output, "--resume", "--quiet") == 1
+    np.testing.assert_array_equal(read_image(output / "scene2.png"), other)
+
+
+def test_a_pipe_in_the_place_of_a_manifest(folder, tmp_path, capsys):
+    assert fuse(folder, tmp_path / "out", "--quiet") == 0
+    manifest(tmp_path / "out", "scene4").unlink()
+    os.mkfifo(manifest(tmp_path / "out", "scene4"))
+    assert fuse(folder, tmp_path / "out", "--resume", "--quiet") == 1
+    assert "pipe, socket or device" in capsys.readouterr().err
 
 
 def test_a_batch_killed_at_any_moment_is_finished_by_resume(folder, tmp_path):
@@ -199,10 +249,15 @@ def test_a_source_that_vanishes_half_way(folder, tmp_path, monkeypatch, capsys):
             (folder / "scene3-B.png").unlink(missing_ok=True)
         return read_photograph(path, **options)
 
-    monkeypatch.setattr("fuse.read_photograph", read)
+    monkeypatch.setattr("model.scene.read_photograph", read)
     assert fuse(folder, tmp_path / "out", "--quiet") == 1
     assert "scene3" in capsys.readouterr().err
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
+@cache
+def profile(space):
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
 
 
 def exif_of(path):
@@ -219,38 +274,38 @@ def test_metadata_are_those_of_the_first_image(suffix, tmp_path):
     exif[0x8825] = {1: "N", 2: (1.0, 2.0, 3.0)}
     for seed, side in enumerate("AB"):
         picture = Image.fromarray(drawn_photograph(np.random.default_rng(seed), 40, 48))
-        picture.save(tmp_path / f"x-{side}.jpg", quality=95, exif=exif, icc_profile=b"a profile of colours")
+        picture.save(tmp_path / f"x-{side}.jpg", quality=95, exif=exif, icc_profile=profile("sRGB"))
     sources = [str(tmp_path / f"x-{side}.jpg") for side in "AB"]
     output = tmp_path / f"fused.{suffix}"
     assert main([*sources, "-o", str(output), "--quiet"]) == 0
     assert read_image(output).shape == (48, 40, 3)  # upright
-    tags, exposure, place, profile = exif_of(output)
+    tags, exposure, place, carried = exif_of(output)
     assert tags[0x010F] == "Maker"
     assert tags.get(0x0112, 1) == 1
     assert float(exposure[0x829A]) == pytest.approx(0.02)
     assert 0xA002 not in exposure
     assert place[1] == "N"
-    assert profile == b"a profile of colours"
+    assert carried == profile("sRGB")
 
 
 def test_metadata_of_16_bits_go_into_png_alone(tmp_path):
     from data.metadata import Metadata
 
-    metadata = Metadata(b"a profile", Image.Exif().tobytes())
+    metadata = Metadata(profile("sRGB"), Image.Exif().tobytes())
     image = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), np.uint16)
     write_image(tmp_path / "x.png", image, metadata=metadata)
     back, read = read_photograph(tmp_path / "x.png")
     np.testing.assert_array_equal(back, image)
-    assert read.profile == b"a profile"
+    assert read.profile == profile("sRGB")
     with pytest.warns(UserWarning, match="without colour profile"):
         write_image(tmp_path / "x.tif", image, metadata=metadata)
 
 
 def test_profiles_that_differ_are_said(tmp_path):
-    for seed, side in enumerate("AB"):
+    for seed, (side, space) in enumerate({"A": "sRGB", "B": "XYZ"}.items()):
         picture = Image.fromarray(drawn_photograph(np.random.default_rng(seed), 40, 48))
-        picture.save(tmp_path / f"x-{side}.png", icc_profile=f"profile {side}".encode())
+        picture.save(tmp_path / f"x-{side}.png", icc_profile=profile(space))
     sources = [str(tmp_path / f"x-{side}.png") for side in "AB"]
     with pytest.warns(UserWarning, match="differ in colour profile"):
         assert main([*sources, "-o", str(tmp_path / "fused.png"), "--method", "pca", "--quiet"]) == 0
-    assert exif_of(tmp_path / "fused.png")[3] == b"profile A"
+    assert exif_of(tmp_path / "fused.png")[3] == profile("sRGB")

@@ -100,7 +100,7 @@ def test_a_folder_with_one_bad_pair(pair, tmp_path, capsys):
         write_image(folder / f"{name}-B.jpg", far)
     write_image(folder / "orphan-A.png", near)
     (folder / "two-B.jpg").write_bytes((folder / "two-B.jpg").read_bytes()[:5000])
-    assert fuse("-i", folder, "-o", tmp_path / "out", "--json") == 1
+    assert fuse("-i", folder, "-o", tmp_path / "out", "--json", "-") == 1
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert [result["name"] for result in report["results"]] == ["one", "two"]
@@ -122,7 +122,7 @@ def test_output_is_deterministic_in_a_new_process(pair, tmp_path):
 
 
 def test_benchmark(capsys):
-    assert fuse("--benchmark", "--json") == 0
+    assert fuse("--benchmark", "--json", "-") == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["width"] == 520
     assert figures["pair_seconds"] > 0
@@ -183,7 +183,7 @@ def test_outputs_that_cannot_be_written(pair, tmp_path, capsys):
         (tmp_path / "file" / "fused.png", "is a file"),
         (tmp_path / "folder.png", "it is a folder"),
         (tmp_path / "fused.gif", ".gif"),
-        (pair[0], "is one of the source images"),
+        (pair[0], "is one of the files that are read"),
     ):
         code, said = failure(capsys, *pair, "-o", output)
         assert code == 1

@@ -7,6 +7,7 @@ Multimedia Signal Processing 6(3), 2015.
 import cv2
 import numpy as np
 
+from data.errors import InputError
 from metrics.color import to_gray
 from model.baselines.channels import check, from_levels, to_levels
 from model.baselines.guided import guided_filter
@@ -24,8 +25,13 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     Args:
         near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         far: The same shape and type.
+
+    Raises:
+        InputError: if they cannot be used, or are thinner than 2 pixels.
     """
     check(near, far)
+    if min(near.shape[:2]) < 2:
+        raise InputError(f"nmei needs at least 2x2 pixels, received {near.shape[1]}x{near.shape[0]}.")
     one, other = to_levels(near), to_levels(far)
     gray = [to_gray(image) / 255 for image in (one, other)]
     share = guided_filter(gray[0], _decide(*gray), RADIUS, EPSILON)
