@@ -57,11 +57,11 @@ def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
             outputs are one file, on a file system that does not tell case apart.
     """
     inputs = list(inputs)
-    resolved = {path.resolve() for path in inputs}
+    resolved = {os.path.realpath(path) for path in inputs}
     files = {_identity(path) for path in inputs} - {None}
     names: dict[str, Path] = {}
     for output in outputs:
-        if output.resolve() in resolved or _identity(output) in files:
+        if os.path.realpath(output) in resolved or _identity(output) in files:
             raise InputError(f"{output} is one of the files that are read; choose another output.")
         if os.path.lexists(output) and not output.is_symlink() and not output.is_file():
             kind = "a folder" if output.is_dir() else "a pipe, socket or device"

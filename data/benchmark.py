@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.pipeline import PairSource
 from data.synthesis import RECIPES, SynthesisSettings
 from data.voc import split_scenes
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=200, metavar="N", help="pairs for each figure (200)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     if arguments.pairs < 1:
         parser.error("--pairs must be at least 1.")

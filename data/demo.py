@@ -15,7 +15,7 @@ from string import ascii_uppercase
 import numpy as np
 
 from data.depth_of_field import photograph_by_depth, render_scene
-from data.errors import EXIT_DONE, InputError, run_command
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.image_io import write_image
 
 NOISE = 1.5
@@ -120,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="N x N copies, mirrored: large images (1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     if arguments.repeat < 1:
         parser.error("--repeat must be at least 1.")

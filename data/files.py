@@ -196,7 +196,7 @@ def _temporary(folder: Path, name: str) -> Path:
     make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write to {folder}: no permission; choose another folder.")
-    _remove_leftovers(folder.resolve())
+    _remove_leftovers(Path(os.path.realpath(folder)))
     return folder / f".partial-{_HOST}-{os.getpid()}.{name}"
 
 

@@ -5,6 +5,7 @@ decodes JPEG, by the same libjpeg-turbo to the last bit: it says what is missing
 decodes and encodes colour of 16 bits a channel alone, which Pillow reads as 8 bits without a word.
 """
 
+import io
 import os
 import struct
 import warnings
@@ -130,7 +131,9 @@ def save_8_bit(path: Path, image: np.ndarray, suffix: str, quality: int, metadat
         picture.save(path, "BMP")
     else:
         # Pillow's compressing encoder cannot write the blocks of EXIF data.
-        picture.save(path, "TIFF", compression=None if metadata.exif else "tiff_lzw", **carried)
+        content = io.BytesIO()  # into a file, it could not write one whose name is no UTF-8
+        picture.save(content, "TIFF", compression=None if metadata.exif else "tiff_lzw", **carried)
+        path.write_bytes(content.getbuffer())
 
 
 def _png_chunks(metadata):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.image_io import write_image
 from data.synthesis import LEVELS, RECIPES, SynthesisSettings, SyntheticPair, synthesize
 from data.voc import Scene, read_scenes
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(3)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     try:
         settings = SynthesisSettings(arguments.recipe, arguments.size, arguments.crop, arguments.blur_window)

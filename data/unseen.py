@@ -17,7 +17,7 @@ from tqdm import tqdm
 from data.blur import ring_kernel
 from data.camera import stitch, through_jpeg, to_uint8, visible_label
 from data.depth_of_field import GAMMA, defocus_by_depth
-from data.errors import EXIT_DONE, InputError, run_command
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.image_io import read_image, write_image
 from data.stacks import find_pairs
 from data.synthesis import SyntheticPair
@@ -114,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=100, metavar="N", help="scenes, from the first on (100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     if arguments.count < 1 or arguments.seed < 0:
         parser.error("--count must be at least 1 and --seed at least 0.")

@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from data.batch import refuse_existing
 from data.demo import DemoScene, rendered_scene
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.files import atomic_path
 from metrics.reference import psnr
 from model.decision import select
@@ -111,8 +112,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m model.failures", description=__doc__.split(":")[0] + ".")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the picture, .png or .pdf")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     parser.add_argument("--quiet", action="store_true", help="no table")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
+    if not arguments.overwrite:
+        refuse_existing([arguments.output])
     rows = draw_failures(arguments.output, hard_cases(arguments.seed))
     if not arguments.quiet:
         print("| difficulty | fused (dB) | true labels (dB) |\n| --- | ---: | ---: |")

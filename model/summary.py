@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import keras
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from model.stages import ALIGNMENT, VARIANTS, receptive_field
 
 SIZES = (224, 520)
@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--variant", choices=VARIANTS, help="one variant (default: all)")
     parser.add_argument("--no-batch-norm", dest="batch_norm", action="store_false", help="as in compare-bn")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     names = [arguments.variant] if arguments.variant else list(VARIANTS)
     summaries = {name: summarize(name, batch_norm=arguments.batch_norm) for name in names}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.synthesis import SynthesisSettings
 from data.voc import split_scenes
 from metrics import compute_all
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
     parser.add_argument("--pairs", type=int, default=100, metavar="N", help="(100)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     if arguments.pairs < 1:
         parser.error("--pairs must be at least 1.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.image_io import read_image
 
 TILE = 512
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("images", nargs=2, type=Path, metavar="IMAGE", help="a pair that fits into memory in one piece")
     parser.add_argument("--tile", type=int, default=TILE, help=f"side of a tile ({TILE})")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     from model import load_fuser  # loads TensorFlow, quietly
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.synthesis import SyntheticPair
 from data.unseen import read_unseen
 from metrics.reference import psnr, ssim
@@ -86,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     pairs = tqdm(read_unseen(arguments.folder), unit="pair", disable=arguments.quiet or arguments.json)
     table = measure(pairs, arguments.weights, arguments.methods)

@@ -302,6 +302,8 @@ def test_names_that_are_no_utf_8(photographs, tmp_path, capsys):
     assert fuse("-i", folder, "-o", tmp_path / "out", "--strategy", "refined", "--panel", "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["results"][0]["name"] == "x\udcff"
     assert os.path.exists(os.fsencode(tmp_path / "out") + b"/x\xff.png")  # noqa: PTH110
+    for kind in ("tif", "jpg", "bmp"):
+        assert fuse("-i", folder, "-o", tmp_path / kind, "--method", "pca", "--format", kind) == 0
 
 
 def test_a_name_is_no_formula_of_a_panel(photographs, tmp_path):

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from data.errors import EXIT_DONE, run_command
+from data.errors import EXIT_DONE, add_debug, run_command
 from model.baselines import BASELINES
 
 NEEDS = "with its authors' file: fuse.py --method NAME --weights FILE"
@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--list", action="store_true", required=True, help="list the methods")
     parser.add_argument("--json", action="store_true", help="as JSON")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     fields = ("title", "year", "kind", "source")
     rows = [

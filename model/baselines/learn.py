@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import EXIT_DONE, InputError, run_command
+from data.batch import refuse_existing
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.files import atomic_path, write_json
 from data.image_io import IMAGE_SUFFIXES, read_image
 from metrics.color import to_gray
@@ -141,9 +142,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the .npz to write")
     parser.add_argument("--images", type=Path, metavar="DIR", help="sharp photographs (default: scikit-image's)")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     if arguments.output.suffix != ".npz":
         parser.error("the output must end in .npz.")
+    if not arguments.overwrite:
+        refuse_existing([arguments.output, arguments.output.with_suffix(".json")])
     if arguments.images:
         if not arguments.images.is_dir():
             raise InputError(f"{arguments.images} is not a folder.")
