@@ -1,6 +1,7 @@
 """Files: read only where they are regular and of a bounded size, written so that a failure leaves the old one whole."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -25,6 +26,8 @@ _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 _LEFTOVER = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)\..+", re.DOTALL)
 """A temporary of ours: its host, and the process that writes it."""
 
+_NAME_END = 40
+_numbers = itertools.count()
 _cleaning = threading.Lock()
 _cleaned: set[Path] = set()
 
@@ -197,7 +200,8 @@ def _temporary(folder: Path, name: str) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write to {folder}: no permission; choose another folder.")
     _remove_leftovers(Path(os.path.realpath(folder)))
-    return folder / f".partial-{_HOST}-{os.getpid()}.{name}"
+    # Of a long name the end is enough: with all of it, ours would be longer than file systems take.
+    return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-_NAME_END:]}"
 
 
 def _remove_leftovers(folder: Path) -> None:

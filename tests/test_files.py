@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -103,3 +104,18 @@ def test_a_temporary_has_the_suffix_of_its_file(tmp_path):
     with atomic_path(tmp_path / "x.weights.h5") as temporary:
         assert temporary.name.endswith(".x.weights.h5")
         temporary.write_text("")
+
+
+def test_names_as_long_as_the_file_system_takes(tmp_path):
+    name = "ü" * 125 + ".json"
+    write_text(tmp_path / name, "x")
+    with atomic_files(tmp_path, name) as folder:
+        (folder / name).write_text("y")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "y")]
+
+
+def test_threads_that_write_one_file(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: write_text(tmp_path / "x", str(number) * 1000), range(8)))
+    (path,) = tmp_path.iterdir()
+    assert len(set(path.read_text())) == 1

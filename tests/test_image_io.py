@@ -155,6 +155,12 @@ def test_separate_16_bit_planes_are_refused_because_opencv_mixes_them_up(tmp_pat
         read_image(path)
 
 
+def test_photographs_are_decoded_as_pillow_does(lytro):
+    for path in sorted(lytro.glob("*.jpg")):
+        with Image.open(path) as opened:
+            np.testing.assert_array_equal(read_image(path), np.asarray(opened))
+
+
 def test_palette_becomes_rgb_and_one_bit_becomes_gray(tmp_path):
     picture = Image.fromarray(noise((6, 5, 3), np.uint8))
     palette = picture.quantize(8)
