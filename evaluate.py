@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, EXIT_FAILED, run_command
-from data.files import atomic_path, make_folder
+from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, printable, run_command, say
+from data.files import make_folder, write_text
 from data.image_folder import JPEG_NOTE, ImageFolder, label_with_type
 from data.image_io import read_image
+from data.parts import alone, refusals
 from data.stacks import Stack, find_pairs
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
 from metrics.color import COLOR_MODES, require_equal_shapes
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
     parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no tables on the screen")
+    add_debug(parser)
     return parser
 
 
@@ -95,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     references = ImageFolder(arguments.reference) if arguments.reference else None
     make_folder(arguments.output)
     for problem in listing.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+        say(f"warning: {problem}")
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
     for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
@@ -106,10 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     scores = Scores(results, variants, arguments.color, labels, notes)
     _write_tables(scores, arguments.output, shown or scores.pairs)
     _print_tables(scores, arguments, shown)
-    failures = scores.failures(scores.pairs)
-    for method, name, reason in failures:
-        print(f"failed: {method}, {name}: {reason}", file=sys.stderr)
-    return EXIT_FAILED if failures or listing.problems else EXIT_DONE
+    for method, name, reason in scores.undefined():  # what was raised has been said
+        say(f"error: {method}, {name}: {reason}")
+    return EXIT_FAILED if scores.failures(scores.pairs) or listing.problems else EXIT_DONE
 
 
 def _name_value(text: str) -> tuple[str, str]:
@@ -147,33 +148,33 @@ def _choose_pairs(parser: argparse.ArgumentParser, asked: list[str] | None, know
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1)
             offer = f"did you mean {nearest[0]!r}?" if nearest else f"the folder has {', '.join(known[:5])} ..."
-            parser.error(f"--per-pair: there is no pair {name!r}; {offer}")
+            parser.error(f"--per-pair: there is no pair {name!r}; {printable(offer)}")
     return asked or known
 
 
 def _score_pair(
     pair: Stack, images: dict[str, ImageFolder], references: ImageFolder | None, variants: dict[str, str], color: str
 ) -> dict[str, dict[str, float | str]]:
-    """Method to metric to value, or to the reason of its failure, for one pair."""
-    try:
+    """Method to metric to value, or to the reason of its failure, for one pair; whatever is raised fails this alone."""
+    with alone(pair.name) as sources, refusals():
         near = read_image(pair.near)
         scorer = PairScorer(near, read_image(pair.far), variants, color)
-    except ValueError as error:
-        return {method: dict.fromkeys(variants, f"source: {error}") for method in images}
+    if sources.failure:
+        return {method: dict.fromkeys(variants, f"source: {sources.failure}") for method in images}
     names, reference, lacking = list(variants), None, {}
     if references is not None:
-        try:
+        with alone(f"reference, {pair.name}") as truth, refusals():
             reference = read_image(references.find(pair.name))
             require_equal_shapes(reference=reference, near=near)
-        except ValueError as error:
+        if truth.failure:
             names, reference = [name for name in names if not get_metric(name).needs_reference], None
-            lacking = {name: f"reference: {error}" for name in variants if name not in names}
+            lacking = {name: f"reference: {truth.failure}" for name in variants if name not in names}
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
-        try:
+        with alone(f"{method}, {pair.name}") as part, refusals():
             rows[method] = scorer.score(read_image(files.find(pair.name)), names, reference) | lacking
-        except ValueError as error:
-            rows[method] = dict.fromkeys(variants, str(error))
+        if part.failure:
+            rows[method] = dict.fromkeys(variants, part.failure)
     return rows
 
 
@@ -185,8 +186,7 @@ def _label(method: str, files: ImageFolder, rows: dict[str, dict[str, float | st
 
 def _write_tables(scores: Scores, folder: Path, pairs: list[str]) -> None:
     for name, text in tables_as_text(scores, pairs).items():
-        with atomic_path(folder / name) as path:
-            path.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
 
 
 def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str] | None) -> None:

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from data.align import MODES
 from data.batch import Job, Manifest, plan, protect_files, refuse_existing
-from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, report, run_command, say
+from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
 from data.files import file_digest, write_json
 from data.image_io import checked_suffix, read_image
+from data.parts import alone
 from data.stacks import Stack, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
@@ -269,11 +270,10 @@ def _fuse_all(fuser, jobs, manifest, arguments) -> Iterator[dict]:
     options = SceneOptions(**{name: getattr(arguments, name) for name in names})
     method = {} if arguments.method == "proposed" else {"method": arguments.method}
     for job in tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1):
-        try:
+        with alone(job.stack.name) as part:
             summary = fuse_scene(fuser, job, options, None if arguments.input is None else manifest)
-            yield _describe(job) | method | summary
-        except Exception as error:
-            yield _describe(job) | {"output": None, "error": report(error, job.stack.name)}
+        failure = {"output": None, "error": part.failure}
+        yield _describe(job) | (failure if part.failure else method | summary)
 
 
 def _report_path(text: str) -> Path:

@@ -3,30 +3,26 @@
     python -m data.download voc2012 -o datasets
 
 None of the three addresses could be tried when this was written, for want of a way to reach them. What arrives is
-checked by its hash in any case, and `--url` names another place that holds the same files.
+checked by its size and hash in any case, and `--url` names another place that holds the same files.
 """
 
 import argparse
-import http.client
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, InputError, run_command
-from data.files import file_digest, make_folder
+from data.connection import check_address
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.files import make_folder
+from data.remote import RemoteFile, fetch
 
 VOC_FOLDER = "VOCdevkit/VOC2012"
 VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets")
 
-_BLOCK = 1 << 20
-_TIMEOUT_SECONDS = 60
 _LYTRO_DIGESTS = Path(__file__).with_name("lytro.sha256")
 _EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
@@ -36,23 +32,6 @@ _EXAMPLES = """examples:
 
 A download that was cut off goes on where it stopped when the same command is given again.
 """
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file to fetch.
-
-    Attributes:
-        address: Its path below the base address.
-        name: Its name here.
-        algorithm: The hash that is known of it, "md5" or "sha256".
-        digest: That hash in hexadecimal digits.
-    """
-
-    address: str
-    name: str
-    algorithm: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -71,25 +50,25 @@ class Source:
 
 
 def lytro_files() -> list[RemoteFile]:
-    """Returns the 40 Lytro photographs with their sha256; the address of lytro-01-A.jpg is lytro_01/lytro_01_A.jpg."""
+    """Returns the 40 Lytro photographs with their sizes; the address of lytro-01-A.jpg is lytro_01/lytro_01_A.jpg."""
     files = []
-    for line in _LYTRO_DIGESTS.read_text().splitlines():
-        digest, name = line.split()
+    for line in _LYTRO_DIGESTS.read_text(encoding="ascii").splitlines():
+        digest, name, size = line.split()
         remote = name.replace("-", "_")
-        files.append(RemoteFile(f"{remote[: len('lytro_01')]}/{remote}", name, "sha256", digest))
+        files.append(RemoteFile(f"{remote[: len('lytro_01')]}/{remote}", name, int(size), "sha256", digest))
     return files
 
 
 def voc2012_files() -> list[RemoteFile]:
     """Returns the archive of the training and validation part of PASCAL VOC 2012."""
     archive = "VOCtrainval_11-May-2012.tar"
-    return [RemoteFile(archive, archive, "md5", "6cd6e144f989b92b3379bac3b3de84fd")]
+    return [RemoteFile(archive, archive, 1_999_639_040, "md5", "6cd6e144f989b92b3379bac3b3de84fd")]
 
 
 def vgg19_files() -> list[RemoteFile]:
     """Returns the weights of VGG-19 without its classifier, as keras.applications fetches them."""
     weights = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    return [RemoteFile(weights, weights, "md5", "253f8cb515780f3b799900260a226db6")]
+    return [RemoteFile(weights, weights, 80_134_624, "md5", "253f8cb515780f3b799900260a226db6")]
 
 
 SOURCES = {
@@ -112,12 +91,11 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
         A sentence on what there is now.
 
     Raises:
-        InputError: An address cannot be reached, a file has the wrong hash, or the archive cannot be unpacked.
+        InputError: An address cannot be used or reached, a file is another one, or the archive cannot be unpacked.
     """
     source = SOURCES[what]
     base = source.base if base is None else base
-    if not base.startswith(("http://", "https://")):
-        raise InputError(f"{base} is no address to fetch from; it must begin with http:// or https://.")
+    check_address(base)
     make_folder(folder)
     if source.unpacked is not None and (folder / source.unpacked).exists():
         missing = _missing_part(folder / source.unpacked)
@@ -131,87 +109,6 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
         unpack_voc(archive, folder, quiet)
         return f"{folder / source.unpacked} is complete; {archive} is no longer needed."
     return f"{len(files)} checked in {folder}: {fetched} fetched, {len(files) - fetched} there before."
-
-
-def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool:
-    """Fetches one file, going on from what an earlier attempt left, and puts it in its place when its hash is right.
-
-    Args:
-        url: Its address.
-        target: Its place.
-        file: Its hash.
-        quiet: Shows no progress.
-
-    Returns:
-        Whether it had to be fetched.
-
-    Raises:
-        InputError: It cannot be reached or was cut off (what came is kept), or it has the wrong hash (it is deleted).
-            A wrong file that stood in its place before is not touched.
-    """
-    if target.exists():
-        if file_digest(target, file.algorithm) != file.digest:
-            raise InputError(f"{target} is not the file expected (its {file.algorithm} differs); remove or rename it.")
-        return False
-    partial = target.with_name(f"{target.name}.partial")
-    _receive(url, target, partial, quiet)
-    digest = file_digest(partial, file.algorithm)
-    if digest != file.digest:
-        partial.unlink()
-        raise InputError(
-            f"{url} sent a file whose {file.algorithm} is {digest} where {file.digest} is expected, so it was deleted;"
-            " try again, or give another address with --url."
-        )
-    partial.replace(target)
-    return True
-
-
-def _receive(url: str, target: Path, partial: Path, quiet: bool) -> None:
-    """Completes `partial`: asks for what is missing, or begins anew where the server only sends the whole."""
-    present = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={present}-"} if present else {})
-    by_hand = f"fetch it in another way and save it as {target}"
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # Nothing is missing; the hash tells whether it is the right file.
-        raise InputError(
-            f"{url} answers {error.code} {error.reason}; give another with --url, or {by_hand}."
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(f"cannot reach {url} ({reason}); check the connection, or {by_hand}.") from error
-    with response:
-        if response.status != HTTPStatus.PARTIAL_CONTENT:
-            present = 0
-        length = response.headers.get("Content-Length")
-        total = None if length is None else present + int(length)
-        with (
-            partial.open("ab" if present else "wb") as output,
-            tqdm(total=total, initial=present, unit="B", unit_scale=True, desc=target.name, disable=quiet) as progress,
-        ):
-            for block in _blocks(response, url):
-                output.write(block)
-                progress.update(len(block))
-    received = partial.stat().st_size
-    if total is not None and received < total:
-        raise InputError(
-            f"{url} ended after {received} of {total} bytes; give the same command again to go on from there."
-        )
-
-
-def _blocks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
-    while True:
-        try:
-            block = response.read(_BLOCK)
-        except (OSError, http.client.HTTPException) as error:
-            raise InputError(
-                f"{url} was cut off ({error}); give the same command again to go on from there."
-            ) from error
-        if not block:
-            return
-        yield block
 
 
 def unpack_voc(archive: Path, folder: Path, quiet: bool = False) -> None:
@@ -261,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--url", help="another address that holds the same files under the same names")
     parser.add_argument("--quiet", action="store_true", help="show errors only")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     summary = download(arguments.what, arguments.output, arguments.url, arguments.quiet)
     if not arguments.quiet:

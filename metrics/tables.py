@@ -4,8 +4,6 @@ A failed value is a string that says why, or NaN (undefined for these images). I
 the pairs that succeeded, their number is printed, and the method is not ranked, because its rivals have more pairs.
 """
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from math import inf, isfinite, isnan, nan
 
 import numpy as np
 
-from metrics.markup import Cell, Column, Table
+from metrics.markup import Cell, Column, Table, csv_text
 from metrics.registry import get_metric
 
 _DECIMALS = 4
@@ -66,6 +64,16 @@ class Scores:
                 elif reasons:
                     found.append((method, pair, "; ".join(f"{metric}: {reason}" for metric, reason in reasons.items())))
         return found
+
+    def undefined(self) -> list[tuple[str, str, str]]:
+        """As `failures`, of all pairs: those in which nothing was raised for a metric, and yet it has no value."""
+        missing = {
+            (method, pair)
+            for method, by_pair in self.results.items()
+            for pair, row in by_pair.items()
+            if any(isinstance(value, float) and isnan(value) for value in row.values())
+        }
+        return [failure for failure in self.failures(self.pairs) if failure[:2] in missing]
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,7 @@ def per_pair_csv(scores: Scores) -> str:
             values = [scores.value(method, pair, metric) for metric in scores.variants]
             numbers = ["" if isinstance(value, str) else repr(float(value)) for value in values]
             rows.append([scores.label(method), pair, scores.color, *numbers, failures.get((method, pair), "")])
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def summary_csv(scores: Scores) -> str:
@@ -168,7 +176,7 @@ def summary_csv(scores: Scores) -> str:
             counts = [str(summary.count), str(summary.total - summary.count)]
             row = [scores.label(method), name, scores.variants[name], scores.color, better]
             rows.append([*row, *counts, *numbers])
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def to_json(scores: Scores) -> str:
@@ -252,12 +260,6 @@ def _notes(scores: Scores, pairs: Sequence[str]) -> tuple[str, ...]:
     if failures and len(pairs) > 1:
         notes.append("A method with failures is averaged over the other pairs and not ranked.")
     return (*notes, *scores.notes)
-
-
-def _csv(rows: list[list[str]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def _json(value: float | str) -> float | str | None:

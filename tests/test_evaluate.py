@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 
 import evaluate
-from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, run_command
+from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, StoppedError, run_command
 from data.image_io import write_image
 from metrics import METRICS, compute_all
 from tests.conftest import REPOSITORY
 
 PAIRS = ("cat", "dog")
+posix = pytest.mark.skipif(os.name != "posix", reason="such names and files are of POSIX alone")
 FILES = {"per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.tex"}
 
 
@@ -158,6 +160,11 @@ def spoil_folder(folder):
     (folder / "cat.png").mkdir()
 
 
+def spoil_pipe(folder):
+    (folder / "cat.png").unlink()
+    os.mkfifo(folder / "cat.png")
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -169,6 +176,7 @@ def spoil_folder(folder):
         (spoil_alpha, "transparent"),
         (spoil_duplicate, "cat.tif; keep one"),
         (spoil_folder, "it is a folder"),
+        pytest.param(spoil_pipe, "pipe", marks=posix),
     ],
 )
 def test_one_bad_fused_image_is_a_failed_row(folders, capsys, spoil, reason):
@@ -178,7 +186,7 @@ def test_one_bad_fused_image_is_a_failed_row(folders, capsys, spoil, reason):
     rows = failed_rows(folders)
     assert set(rows) == {("truth", "cat")} and reason in rows["truth", "cat"]
     assert "1/2 failed: 1" in output.out and "Failed: truth, cat" in output.out
-    assert f"failed: truth, cat: {rows['truth', 'cat']}" in output.err and "Traceback" not in output.err
+    assert f"error: truth, cat: {rows['truth', 'cat']}" in output.err and "Traceback" not in output.err
 
 
 def test_a_bad_source_fails_its_pair_for_all(folders, capsys):
@@ -271,3 +279,79 @@ def test_as_a_command(folders):
     assert "| truth |" in done.stdout and "pair/s" in done.stderr
     usage = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert usage.returncode == EXIT_USAGE and "-o/--output" in usage.stderr
+
+
+def raise_for(monkeypatch, name, error):
+    """Makes the reading of one file raise."""
+
+    def read(path, *arguments):
+        if path.name == name:
+            raise error
+        return real(path, *arguments)
+
+    real = evaluate.read_image
+    monkeypatch.setattr(evaluate, "read_image", read)
+
+
+@pytest.mark.parametrize("name", ["cat-A.png", "cat.png"])
+@pytest.mark.parametrize("error", [RuntimeError("the decoder is broken"), MemoryError(), OSError(5, "I/O error")])
+def test_whatever_is_raised_fails_its_row_alone(folders, capsys, monkeypatch, name, error):
+    raise_for(monkeypatch, name, error)
+    assert run(folders, fused=("truth",)) == EXIT_FAILED
+    assert set(failed_rows(folders)) == {("truth", "cat")}
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(folders, "--debug", fused=("truth",)) == EXIT_FAILED
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), StoppedError("stopped by SIGTERM")])
+def test_what_ends_everything_is_no_row(folders, monkeypatch, error):
+    raise_for(monkeypatch, "cat.png", error)
+    with pytest.raises(type(error)):
+        evaluate.main(
+            ["--source", f"{folders / 'source'}", "--fused", f"t={folders / 'truth'}", "-o", f"{folders}/out"]
+        )
+    assert not (folders / "out" / "summary.md").exists()
+
+
+def test_an_undefined_value_is_said(folders, capsys):
+    for path in ("source/flat-A.png", "source/flat-B.png", "truth/flat.png", "near/flat.png"):
+        write_image(folders / path, np.zeros((32, 40, 3), np.uint8))
+    assert run(folders, "--quiet", "--metrics", "q_abf") == EXIT_FAILED
+    assert "error: truth, flat: the metric is undefined" in capsys.readouterr().err
+
+
+ODD_NAMES = ("caf\udce9", "=1+1", "a\x1b[31m", "x\u202egnp", "www.a|b")
+
+
+@posix
+def test_names_that_are_no_utf_8_or_act_are_scored_and_shown_escaped(folders, capsys):
+    for name in ODD_NAMES:
+        for part, suffix in (("source", "-A"), ("source", "-B"), ("truth", "")):
+            first = folders / part / f"cat{suffix}.png"
+            (folders / part / f"{name}{suffix}.png").write_bytes(first.read_bytes())
+    assert run(folders, "--per-pair", ODD_NAMES[0], fused=("truth",)) == EXIT_DONE
+    printed = capsys.readouterr()
+    assert "Pair caf\\\\xe9" in printed.out
+    written = [path.read_text(encoding="utf-8") for path in (folders / "out").iterdir()]
+    assert not any(one in text for text in (*written, printed.out) for one in "\x1b\u202e\udce9")
+    rows = (folders / "out" / "per_pair.csv").read_text(encoding="utf-8")
+    assert "truth,caf\\xe9," in rows and "truth,'=1+1," in rows
+    assert run(folders, "--per-pair", "--json", "--quiet", fused=("truth",)) == EXIT_DONE
+    assert set(json.loads(capsys.readouterr().out)["methods"]["truth"]["pairs"]) == {*ODD_NAMES, *PAIRS}
+    with pytest.raises(SystemExit):
+        run(folders, "--per-pair", "nothing\udce9")
+    assert "\x1b" not in capsys.readouterr().err
+
+
+@posix
+def test_names_of_bytes_as_a_command(folders):
+    for name in ("source/caf\udce9-A.png", "source/caf\udce9-B.png", "truth/caf\udce9.png"):
+        write_image(folders / name, scene(3))
+    arguments = ["--source", folders / "source", "--fused", f"truth={folders / 'truth'}", "-o", folders / "out"]
+    done = subprocess.run(
+        [sys.executable, "evaluate.py", *arguments, "--per-pair", "caf\udce9"], cwd=REPOSITORY, capture_output=True
+    )
+    assert done.returncode == EXIT_DONE, done.stderr
+    assert b"caf\\\\xe9" in done.stdout
+    assert "caf\\xe9" in (folders / "out" / "per_pair.csv").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ from data.image_io import read_image, write_image
 from metrics import compute_all
 from model.baselines import BASELINES
 from model.experiments.__main__ import main
-from model.experiments.ablation import DEFAULT, plan
 from model.experiments.figures import find_differences
+from model.experiments.plans import DEFAULT, plan
 from tests.conftest import drawn_photograph
 
 METHODS = ("dwt", "pca", "mgivf")
@@ -106,7 +106,7 @@ def test_a_missing_image_fails_its_row_alone(pairs, others, tmp_path, capsys):
     shutil.copytree(others, lacking)
     (lacking / "scene.2.png").unlink()
     assert compare(pairs, lacking, tmp_path / "out") == 1
-    assert "failed: Others, scene.2: no image scene.2" in capsys.readouterr().err
+    assert "error: Others, scene.2: no image scene.2" in capsys.readouterr().err
     table = (tmp_path / "out" / "tables" / "summary.md").read_text()
     assert "2/3 failed: 1" in table
     assert (tmp_path / "out" / "report.html").exists()
@@ -214,6 +214,12 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     config = json.loads((tmp_path / "out" / "runs" / "compare-bn" / "config.json").read_text())
     assert config["batch_norm"] is False
     assert read_image(tmp_path / "out" / "seeds.png").std() > 5
+    record = tmp_path / "out" / "runs" / "compare-bn" / "record.json"
+    made = json.loads(record.read_text())
+    for damage in ("[]", json.dumps(made | {"epochs": []}), json.dumps(made | {"training_seconds": "long"})):
+        record.write_text(damage)
+        assert main(command) == 0
+        assert json.loads(record.read_text())["epochs"] == made["epochs"]
     monkeypatch.setattr("model.training.TrainingRun.run", lambda *_, **__: pytest.fail("trained again"))
     assert main(command) == 0
     (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from metrics.markup import Cell, Column, Table
+from metrics.markup import Cell, Column, Table, csv_text, escape_latex, escape_markdown
 from metrics.tables import Scores, pair_table, per_pair_csv, summarise, summary_csv, summary_table, to_json
 
 
@@ -92,3 +92,46 @@ def test_many_failures_are_cut_short_in_tables_only():
     text = summary_table(scores).markdown()
     assert text.count("- Failed: A") == 10 and "Failed: 2 more" in text and "0/12 failed: 12" in text
     assert per_pair_csv(scores).count("gone") == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("[a](http://b)", r"\[a\](http:&#47;/b)"),
+        ("![a](b)", r"!\[a\](b)"),
+        ("~~a~~", r"\~\~a\~\~"),
+        ("&lt;b&gt; &#65;", "&amp;lt;b&amp;gt; &amp;#65;"),
+        ("<b>", "&lt;b&gt;"),
+        ("www.a.b WWW.c", "www&#46;a.b WWW&#46;c"),
+        ("HTTPS://a", "HTTPS:&#47;/a"),
+        ("a@b.c", "a<span>@</span>b.c"),
+        ("mailto:a", "mailto&#58;a"),
+        ("$a$", "&#36;a&#36;"),
+        ("a\\|`*b*`", "a\\\\\\|\\`\\*b\\*\\`"),
+        ("Q_ABF _a_", r"Q_ABF \_a\_"),
+        ("a\x1b[31m\u202eb\n\udcff", r"a\\x1b\[31m\\u202eb\\x0a\\xff"),
+    ],
+)
+def test_names_in_markdown_are_shown_as_they_are(name, shown):
+    # Checked against GitHub's own renderer (cmark-gfm): no link, no picture, and the name as its text.
+    assert escape_markdown(name) == shown
+
+
+def test_names_in_latex_do_not_act():
+    assert escape_latex("a\x1b\u202e\udcff\n") == "".join(
+        ["a", *(rf"\textbackslash{{}}{code}" for code in ("x1b", "u202e", "xff", "x0a"))]
+    )
+
+
+def test_what_a_spreadsheet_would_compute_is_text():
+    cells = ["=1+1", "+a", "-a", "@a", "\t=1", "\r=1", "＝1", "a=1", "-0.5", "+1e-05", "-inf", ""]  # noqa: RUF001
+    (row,) = csv.reader(io.StringIO(csv_text([cells])))
+    assert row[:7] == ["'=1+1", "'+a", "'-a", "'@a", "'\\x09=1", "'\\x0d=1", "'＝1"]  # noqa: RUF001
+    assert row[7:] == cells[7:]
+
+
+def test_names_and_reasons_in_csv_do_nothing():
+    scores = Scores({"=A": {"@p": {"q_abf": -0.25}, "q\u202e": {"q_abf": "-cmd\n"}}}, {"q_abf": "xydeas"})
+    rows = list(csv.reader(io.StringIO(per_pair_csv(scores))))
+    assert rows[1:] == [["'=A", "'@p", "gray", "-0.25", ""], ["'=A", "q\\u202e", "gray", "", "'-cmd\\x0a"]]
+    assert next(csv.DictReader(io.StringIO(summary_csv(scores))))["method"] == "'=A"

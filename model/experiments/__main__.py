@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from data.errors import run_command
+from data.errors import add_debug, run_command
 from model.experiments import ablation, agreement, compare
 
 COMMANDS = {"comparison": compare, "ablation": ablation, "agreement": agreement}
@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(part)
+        add_debug(part)
         part.set_defaults(run=module.run)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)

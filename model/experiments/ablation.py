@@ -1,10 +1,7 @@
 """Trains and evaluates the paper's ablations: losses, batch normalisation, initialisation, seeds, transfer."""
 
 import argparse
-import json
-import sys
-import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +9,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, StoppedError
-from data.files import atomic_path
-from data.stacks import find_pairs
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.files import atomic_path, read_json, write_text
+from data.parts import alone
+from data.stacks import Listing, Stack, find_pairs
 from metrics.markup import Cell, Column, Table
 from metrics.tables import Scores, summary_table
-from model.config import ABLATIONS, CHECKPOINT, CONFIG, TrainingConfig
+from model.config import CHECKPOINT, CONFIG, TrainingConfig
 from model.experiments.comparison import VARIANTS, Comparison
 from model.experiments.competitors import to_run
-from model.stages import get_variant
+from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
 
-DEFAULT = Path(__file__).parent / "ablation.toml"
-PROPOSED = "proposed"
+RECORD = "record.json"
 
 MEASURED = {
     "val_accuracy": ("accuracy", 4),
@@ -41,21 +38,6 @@ EXAMPLES = """examples:
 A stopped ablation goes on where it was. What is shared by all runs stands in model/experiments/ablation.toml.
 written: runs/NAME/ as train.py leaves them, tables/table1..3.md, seeds.png and .pdf
 exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One training run.
-
-    Attributes:
-        name: Of its folder.
-        config: Its settings; None where it cannot be run.
-        reason: Why it cannot.
-    """
-
-    name: str
-    config: TrainingConfig | None
-    reason: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,66 +60,26 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if the configuration or the data cannot be used.
     """
     experiments = plan(arguments.config, arguments.budget, arguments.transfer)
+    listing = find_pairs(arguments.input) if arguments.input else Listing([], [])  # before hours of training
+    for problem in listing.problems:
+        say(f"warning: {problem}")
     rows: dict[str, dict[str, Any]] = {}
     for experiment in experiments:
-        try:
+        with alone(experiment.name) as part:
             rows[experiment.name] = _train(experiment, arguments)
-        except StoppedError:
-            raise
-        except InputError as error:
-            rows[experiment.name] = {"failure": str(error)}
-            print(f"error: {experiment.name}: {error}", file=sys.stderr)
-    scores = _fuse(rows, arguments) if arguments.input else None
-    tables = make_tables(rows, scores)
-    for name, table in tables.items():
-        with atomic_path(arguments.output / "tables" / f"{name}.md") as path:
-            path.write_text(table, encoding="utf-8")
+        if part.failure:
+            rows[experiment.name] = {"failure": part.failure}
+    scores = _fuse(rows, listing.stacks, arguments) if arguments.input else None
+    for name, table in make_tables(rows, scores).items():
+        write_text(arguments.output / "tables" / f"{name}.md", table)
         if not arguments.quiet:
             print(table)
-    draw_seeds(arguments.output / "seeds", {name: row for name, row in rows.items() if "record" in row})
-    return EXIT_FAILED if any("failure" in row for row in rows.values()) else EXIT_DONE
-
-
-def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experiment]:
-    """Reads the configuration.
-
-    Args:
-        path: A TOML file as `ablation.toml`.
-        budget: A name in it.
-        transfer: VGG-19's file; None leaves what the budget says.
-
-    Returns:
-        The runs, `proposed` with each seed first.
-
-    Raises:
-        InputError: if the file cannot be read, or names something unknown.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        shared, seeds, runs = content["budgets"][budget], content["seeds"], content["runs"]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise InputError(f"{path} has no {error}." if isinstance(error, KeyError) else f"{path}: {error}.") from error
-    unknown = [name for name in runs if name != PROPOSED and name not in ABLATIONS]
-    if unknown:
-        raise InputError(f"{path} names the run {unknown[0]!r}; there are {', '.join([PROPOSED, *ABLATIONS])}.")
-    transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
-    shared = {**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None}
-    try:
-        base = TrainingConfig(**shared)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"budget {budget} in {path}: {error}.") from error
-    planned = [Experiment(f"{PROPOSED}-seed{seed}", replace(base, seed=seed)) for seed in seeds if PROPOSED in runs]
-    for name in runs:
-        if name == PROPOSED:
-            continue
-        if name == "non-tl" and not transferable:
-            reason = f"the variant {base.variant} has no transfer to leave out; it takes the variant paper"
-            planned.append(Experiment(name, None, reason))
-            continue
-        planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
-    return planned
+    with alone("seeds.png") as drawing:
+        draw_seeds(arguments.output / "seeds", {name: row for name, row in rows.items() if "record" in row})
+    failed = [row["failure"] for row in rows.values() if "failure" in row] + listing.problems
+    if scores:
+        failed += scores.failures(scores.pairs)
+    return EXIT_FAILED if failed or drawing.failure else EXIT_DONE
 
 
 def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[str, str]:
@@ -169,6 +111,8 @@ def _validation_table(caption, rows):
             lines.append((name, tuple(Cell("-") for _ in columns)))
             notes.append(f"{name}: {row.get('failure') or row['reason']}")
             continue
+        if "failure" in row:
+            notes.append(f"{name}: {row['failure']}")
         record = row["record"]
         best = record["epochs"][int(record["best_epoch"]) - 1]
         cells = [Cell(f"{best[key]:.{digits}f}") for key, (_, digits) in MEASURED.items()]
@@ -211,11 +155,10 @@ def _train(experiment: Experiment, arguments) -> dict[str, Any]:
     folder = arguments.output / "runs" / experiment.name
     started = (folder / CHECKPOINT).exists()
     if started:
-        saved = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if TrainingConfig.from_json(saved) != experiment.config:
-            raise InputError(f"{folder} was trained with other settings; choose another -o.")
-    if started and (folder / "record.json").exists():
-        return {"record": json.loads((folder / "record.json").read_text(encoding="utf-8"))}
+        _check_settings(folder, experiment.config)
+        record = _read_record(folder)
+        if record is not None:
+            return {"record": record}
     from model import TrainingRun  # loads TensorFlow, which what is done need not wait for
 
     training = TrainingRun(experiment.config, arguments.voc, folder, resume=started)
@@ -229,12 +172,36 @@ def _train(experiment: Experiment, arguments) -> dict[str, Any]:
         return {"record": training.run(lambda *_: bar.update())}
 
 
-def _fuse(rows, arguments) -> Scores:
+def _check_settings(folder: Path, config: TrainingConfig) -> None:
+    saved = read_json(folder / CONFIG)
+    try:
+        same = TrainingConfig.from_json(saved) == config
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{folder / CONFIG} is damaged ({error}); choose another -o.") from error
+    if not same:
+        raise InputError(f"{folder} was trained with other settings; choose another -o.")
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    """A run's record; None where it is not there or no table can be made of it, so that the run makes it anew."""
+    try:
+        record = read_json(folder / RECORD)
+        _validation_table("", {folder.name: {"record": record}})
+    except (InputError, TypeError, KeyError, IndexError, ValueError):
+        return None
+    return record
+
+
+def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], arguments) -> Scores:
     """Scores of the pairs, fused by each network with the paper's strategy."""
-    trained = [name for name, row in rows.items() if "record" in row]
-    weights = {name: arguments.output / "runs" / name / "best.weights.h5" for name in trained}
-    competitors = {name: replace(to_run("proposed-paper", weights=path), title=name) for name, path in weights.items()}
-    comparison = Comparison(competitors, find_pairs(arguments.input).stacks, arguments.output)
+    competitors = {}
+    for name in [name for name, row in rows.items() if "record" in row]:
+        with alone(name) as part:
+            weights = arguments.output / "runs" / name / "best.weights.h5"
+            competitors[name] = replace(to_run("proposed-paper", weights=weights), title=name)
+        if part.failure:
+            rows[name]["failure"] = part.failure
+    comparison = Comparison(competitors, stacks, arguments.output)
     total = len(competitors) * len(comparison.stacks)
     for _ in tqdm(comparison.run(), total=total, unit="image", disable=arguments.quiet):
         pass

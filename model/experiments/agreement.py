@@ -2,17 +2,20 @@
 
 import argparse
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from data.errors import EXIT_DONE, InputError
-from data.files import atomic_path
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.files import write_text
 from data.image_folder import ImageFolder
 from data.image_io import read_image
+from data.parts import alone
 from data.stacks import find_pairs
 from metrics.markup import Cell, Column, Table
+from metrics.tables import Scores
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.experiments.comparison import Comparison
 from model.experiments.competitors import to_run
@@ -39,29 +42,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--published", type=Path, required=True, metavar="DIR", help="folder of folders of images")
     parser.add_argument("--comparison", type=Path, required=True, metavar="DIR", help="folder of our results")
     parser.add_argument("--methods", nargs="+", default=SELF_CONTAINED, choices=SELF_CONTAINED, metavar="NAME")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="Markdown file (default: the screen)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .md file (default: the screen)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code.
 
     Raises:
-        InputError: if a folder cannot be used.
+        InputError: if a folder cannot be used, or the output is no Markdown file.
     """
-    stacks = find_pairs(arguments.input).stacks
-    comparison = Comparison({name: to_run(name) for name in arguments.methods}, stacks, arguments.comparison)
+    if arguments.output is not None and arguments.output.suffix.lower() != ".md":
+        raise InputError(
+            f"cannot write {arguments.output}: the name must end in .md, so that it replaces nothing else."
+        )
+    listing = find_pairs(arguments.input)
+    for problem in listing.problems:
+        say(f"warning: {problem}")
+    comparison = Comparison({name: to_run(name) for name in arguments.methods}, listing.stacks, arguments.comparison)
     for _ in comparison.run():
         pass
     scores = comparison.scores()
-    rows, anchors = [], []
+    rows, failures = [], [f"{name}, {pair}: {reason}" for name, pair, reason in scores.failures(scores.pairs)]
     for name in arguments.methods:
         folder = arguments.published / BASELINES[name].title
         if folder.is_dir():
-            rows.append((BASELINES[name].title, _cells(comparison, name, ImageFolder(folder))))
-        for metric, value in ANCHORS.get(name, {}).items():
-            mean = np.mean([scores.value(name, pair, metric) for pair in scores.pairs])
-            cells = (Cell(metric), Cell(f"{mean:.4f}"), Cell(f"{value:g}"), Cell(f"{mean - value:+.4f}"))
-            anchors.append((BASELINES[name].title, cells))
+            cells, failed = _cells(comparison, name, ImageFolder(folder))
+            rows.append((BASELINES[name].title, cells))
+            failures += failed
     titles = ("Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
     text = Table(
         "Our images against published ones, grey levels of 0..255",
@@ -70,19 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
         (
             "A published JPEG is compared with ours after the same compression.",
             "Differences are means over the pairs; the largest is that of any pixel of any pair.",
+            *(f"Failed: {failure}" for failure in failures),
         ),
     ).markdown()
-    if anchors:
-        titles = ("Metric", "Ours", "Measured by others", "Difference")
-        caption = f"Means over {len(stacks)} pairs against figures that others measured"
-        text += "\n" + Table(caption, tuple(Column(title, title) for title in titles), tuple(anchors)).markdown()
-    text += f"\n{NOTE}"
+    text += _anchors(scores, arguments.methods) + f"\n{NOTE}"
     if arguments.output is None:
         print(text)
-        return EXIT_DONE
-    with atomic_path(arguments.output) as path:
-        path.write_text(text, encoding="utf-8")
-    return EXIT_DONE
+    else:
+        write_text(arguments.output, text)
+    return EXIT_FAILED if failures or listing.problems else EXIT_DONE
 
 
 def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.ndarray, str]:
@@ -110,13 +113,37 @@ def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.nd
     return np.asarray(Image.open(encoded).convert("RGB")), expected, "JPEG"
 
 
+def _anchors(scores: Scores, methods: Sequence[str]) -> str:
+    """A table of means against figures that others measured; empty where none of the methods has one."""
+    rows = []
+    for name in methods:
+        for metric, value in ANCHORS.get(name, {}).items():
+            measured = [scores.value(name, pair, metric) for pair in scores.pairs]
+            if any(isinstance(one, str) for one in measured):
+                cells = (Cell(metric), Cell("failed"), Cell(f"{value:g}"), Cell("-"))
+            else:
+                mean = np.mean(measured)
+                cells = (Cell(metric), Cell(f"{mean:.4f}"), Cell(f"{value:g}"), Cell(f"{mean - value:+.4f}"))
+            rows.append((BASELINES[name].title, cells))
+    if not rows:
+        return ""
+    titles = ("Metric", "Ours", "Measured by others", "Difference")
+    caption = f"Means over {len(scores.pairs)} pairs against figures that others measured"
+    return "\n" + Table(caption, tuple(Column(title, title) for title in titles), tuple(rows)).markdown()
+
+
 def _cells(comparison, name, folder):
-    differences, largest, correlations, kinds, identical = [], 0, [], set(), 0
+    """One row, and a sentence on every pair that could not be compared."""
+    differences, largest, correlations, kinds, identical, failures = [], 0, [], set(), 0, []
     for stack in comparison.stacks:
         if not comparison.has(name, stack.name):
             continue
-        ours = read_image(comparison.fused_path(name, stack.name))
-        image, expected, kind = compressed_as(ours, folder.find(stack.name))
+        with alone(f"{name}, {stack.name}") as part:
+            ours = read_image(comparison.fused_path(name, stack.name))
+            image, expected, kind = compressed_as(ours, folder.find(stack.name))
+        if part.failure:
+            failures.append(f"{name}, {stack.name}: {part.failure}")
+            continue
         difference = np.abs(image.astype(int) - expected)
         kinds.add(kind)
         identical += not difference.any()
@@ -124,7 +151,7 @@ def _cells(comparison, name, folder):
         largest = max(largest, int(difference.max()))
         correlations.append(np.corrcoef(image.ravel(), expected.ravel())[0, 1])
     if not differences:
-        return tuple(Cell("-") for _ in range(6))
+        return tuple(Cell("-") for _ in range(6)), failures
     texts = (
         " and ".join(sorted(kinds)),
         str(len(differences)),
@@ -133,4 +160,4 @@ def _cells(comparison, name, folder):
         str(largest),
         f"{np.mean(correlations):.4f}",
     )
-    return tuple(map(Cell, texts))
+    return tuple(map(Cell, texts)), failures

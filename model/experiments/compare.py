@@ -1,23 +1,23 @@
 """Runs all methods on a folder of pairs and makes tables, figures and one report."""
 
 import argparse
-import json
 import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError
-from data.files import atomic_path, make_folder, write_json
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, printable, say
+from data.files import make_folder, read_json, write_json, write_text
 from data.image_io import read_image
-from data.stacks import find_pairs
+from data.parts import alone
+from data.stacks import Stack, find_pairs
 from data.synthesis import LEVELS, RECIPES, SynthesisSettings, synthesize
 from data.voc import Scene, split_scenes
 from metrics.ranks import rank_table
-from metrics.tables import Scores, pair_table, tables_as_text
+from metrics.tables import Scores, pair_table, summary_table, tables_as_text
 from model.experiments import figures
 from model.experiments.comparison import Comparison
 from model.experiments.competitors import OWN, choose
@@ -27,6 +27,7 @@ FIRST_PAIR = "lytro-14"
 SHOWN = 6
 """The paper's first group of images, and how many groups it shows (Tables 4 to 9)."""
 
+RECORD = "record.json"
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "opencv-python-headless", "PyWavelets")
 
 EXAMPLES = """examples:
@@ -44,10 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods to run (default: all that can)")
     parser.add_argument(
-        "--fused", type=name_value, nargs="+", default=[], metavar="NAME=DIR", help="images that others made"
+        "--fused",
+        type=name_value,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=DIR",
+        help="images that others made",
     )
     parser.add_argument(
-        "--weights", type=name_value, nargs="+", default=[], metavar="NAME=FILE", help="authors' files (ifcnn, sesf)"
+        "--weights",
+        type=name_value,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="authors' files (ifcnn, sesf)",
     )
     parser.add_argument("--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({FIRST_PAIR} and five more)")
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
@@ -68,35 +81,48 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if nothing can be compared.
     """
-    competitors = choose(arguments.methods, dict(arguments.fused), dict(arguments.weights))
+    competitors = choose(arguments.methods, _once("--fused", arguments.fused), _once("--weights", arguments.weights))
     listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
     scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
+    comparison = Comparison(competitors, listing.stacks, arguments.output)
     make_folder(arguments.output)
     for problem in listing.problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    comparison = Comparison(competitors, listing.stacks, arguments.output)
-    total = len(competitors) * len(listing.stacks)
-    changed = False
-    with tqdm(total=total, unit="image", disable=arguments.quiet) as bar:
-        for name, pair, computed in comparison.run():
-            changed |= computed
-            bar.set_postfix_str(f"{pair}, {name}")
-            bar.update()
+        say(f"warning: {problem}")
+    changed = _compute(comparison, arguments.quiet)
     scores = comparison.scores()
     record = _record(arguments, comparison, shown)
+    whole = True
     if changed or record != _read_record(arguments.output):
-        _write_tables(arguments.output / "tables", comparison, scores, shown)
-        _draw(arguments.output / "figures", comparison, scores, shown, scenes)
-        write_report(arguments.output / "report.html", comparison, scores, record)
-        write_json(arguments.output / "record.json", record)  # last: it says that all of the above is there
+        whole = _write(arguments.output, comparison, scores, shown, scenes, record)
     if not arguments.quiet:
-        print((arguments.output / "tables" / "summary.md").read_text(encoding="utf-8"))
+        print(summary_table(scores).markdown())
         print(f"Written to {arguments.output}: tables, figures, report.html.")
-    failures = scores.failures(scores.pairs)
-    for method, pair, reason in failures:
-        print(f"failed: {method}, {pair}: {reason}", file=sys.stderr)
-    return EXIT_FAILED if failures or listing.problems else EXIT_DONE
+    for method, pair, reason in scores.undefined():  # what was raised has been said
+        say(f"error: {method}, {pair}: {reason}")
+    failed = scores.failures(scores.pairs) or listing.problems or not whole
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+def _once(option: str, values: list[tuple[str, Path]]) -> dict[str, Path]:
+    chosen: dict[str, Path] = {}
+    for name, path in values:
+        if name in chosen:
+            raise InputError(f"{option} names {name!r} twice, {chosen[name]} and {path}; give every name once.")
+        chosen[name] = path
+    return chosen
+
+
+def _compute(comparison: Comparison, quiet: bool) -> bool:
+    """Computes what is missing; returns whether there was something."""
+    changed = False
+    total = len(comparison.competitors) * len(comparison.stacks)
+    with tqdm(total=total, unit="image", disable=quiet) as bar:
+        for name, pair, computed in comparison.run():
+            changed |= computed
+            bar.set_postfix_str(printable(f"{pair}, {name}"))
+            bar.update()
+    return changed
 
 
 def _shown(asked, known):
@@ -108,52 +134,92 @@ def _shown(asked, known):
     return sorted(known, key=lambda name: name != FIRST_PAIR)[:SHOWN]
 
 
+def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes, record) -> bool:
+    """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
+    (folder / RECORD).unlink(missing_ok=True)  # it says that all the rest is there, and now that is about to change
+    whole = True
+    for name, make in _products(folder, comparison, scores, shown, scenes, record):
+        with alone(name) as part:
+            make()
+        whole &= part.failure is None
+    if whole:
+        write_json(folder / RECORD, record)
+    return whole
+
+
+def _products(
+    folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene], record
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What is written, by a name for messages, and how."""
+    drawings = folder / "figures"
+    yield "tables", partial(_write_tables, folder / "tables", comparison, scores, shown)
+    for pair in shown:
+        yield f"table of {pair}", partial(_write_pair_table, folder / "tables", scores, pair)
+    stacks = {stack.name: stack for stack in comparison.stacks}
+    drawn = [pair for pair in shown if any(comparison.has(name, pair) for name in comparison.competitors)]
+    for pair in drawn:
+        yield f"figure of {pair}", partial(_draw_methods, drawings, comparison, scores, stacks[pair])
+    own = [name for name in OWN if name in comparison.competitors]
+    if own:
+        yield "figure of all results", partial(_draw_results, drawings, comparison, own[0])
+    if own and drawn:
+        yield f"figure of the decision on {drawn[0]}", partial(_draw_decision, drawings, stacks[drawn[0]])
+    if scenes:
+        yield "figures of training pairs", partial(_draw_training, drawings, scenes[0])
+    yield "report.html", partial(write_report, folder / "report.html", comparison, scores, record)
+
+
 def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: list[str]) -> None:
     texts = tables_as_text(scores, shown)
     for name, table in {"ranks": rank_table(scores), "times": comparison.time_table()}.items():
         texts |= {f"{name}.md": table.markdown(), f"{name}.tex": table.latex()}
-    for pair in shown:
-        texts[f"pair-{pair}.tex"] = pair_table(scores, pair).latex()
     for name, text in texts.items():
-        with atomic_path(folder / name) as path:
-            path.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
 
 
-def _draw(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene]) -> None:
-    """Draws every figure as PNG and PDF."""
-    stacks = {stack.name: stack for stack in comparison.stacks}
-    for pair in shown:
-        near, far = (read_image(path) for path in stacks[pair].images)
-        fused = {
-            scores.label(name): read_image(comparison.fused_path(name, pair))
-            for name in comparison.competitors
-            if comparison.has(name, pair)
-        }
-        figures.draw_methods(folder / f"methods-{pair}", pair, near, far, fused)
-    own = [name for name in OWN if name in comparison.competitors]
-    if own:
-        triples = []
-        for stack in comparison.stacks:
-            if comparison.has(own[0], stack.name):
-                paths = (*stack.images, comparison.fused_path(own[0], stack.name))
-                triples.append((stack.name, *map(read_image, paths)))
-        figures.draw_results(folder / "results", comparison.competitors[own[0]].title, triples)
-        from model import load_fuser
+def _write_pair_table(folder: Path, scores: Scores, pair: str) -> None:
+    write_text(folder / f"pair-{pair}.tex", pair_table(scores, pair).latex())
 
-        near, far = (read_image(path) for path in stacks[shown[0]].images)
-        figures.draw_decision(folder / f"decision-{shown[0]}", shown[0], near, far, load_fuser(strategy="paper"))
-    if scenes:
-        for recipe in RECIPES:
-            settings = SynthesisSettings(recipe, 224)
-            pairs = [synthesize(*scenes[0].read(), level, settings, figures.generator()) for level in LEVELS]
-            figures.draw_training(folder / f"training-{recipe}", recipe, pairs)
+
+def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: Stack) -> None:
+    near, far = map(read_image, stack.images)
+    fused = {
+        scores.label(name): read_image(comparison.fused_path(name, stack.name))
+        for name in comparison.competitors
+        if comparison.has(name, stack.name)
+    }
+    figures.draw_methods(folder / f"methods-{stack.name}", stack.name, near, far, fused)
+
+
+def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
+    triples = []
+    for stack in comparison.stacks:
+        if comparison.has(name, stack.name):
+            paths = (*stack.images, comparison.fused_path(name, stack.name))
+            triples.append((stack.name, *map(read_image, paths)))
+    if triples:
+        figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
+
+
+def _draw_decision(folder: Path, stack: Stack) -> None:
+    from model import load_fuser
+
+    near, far = map(read_image, stack.images)
+    figures.draw_decision(folder / f"decision-{stack.name}", stack.name, near, far, load_fuser(strategy="paper"))
+
+
+def _draw_training(folder: Path, scene: Scene) -> None:
+    for recipe in RECIPES:
+        settings = SynthesisSettings(recipe, 224)
+        pairs = [synthesize(*scene.read(), level, settings, figures.generator()) for level in LEVELS]
+        figures.draw_training(folder / f"training-{recipe}", recipe, pairs)
 
 
 def _read_record(folder):
     try:
-        return json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return read_json(folder / RECORD)
+    except InputError:
+        return None  # none yet, or not readable: everything is made anew
 
 
 def _record(arguments, comparison, shown):

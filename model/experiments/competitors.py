@@ -11,6 +11,7 @@ from data.errors import InputError
 from data.files import file_digest
 from data.image_folder import ImageFolder
 from data.image_io import read_image
+from data.names import checked_name
 from data.stacks import Stack
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.baselines.channels import Method
@@ -108,7 +109,8 @@ def choose(
         Name to competitor, ours first, folders last.
 
     Raises:
-        InputError: if a name is unknown, a file is missing, or a folder cannot be listed.
+        InputError: if a name is unknown, a title cannot name a folder or stands for something else already, a file is
+            missing, or a folder cannot be listed.
     """
     if names is None:
         names = [*OWN, *SELF_CONTAINED, *published]
@@ -119,9 +121,14 @@ def choose(
     if idle:
         raise InputError(f"{idle[0]} has a file of weights and is not among the methods; add it to --methods.")
     chosen: dict[str, Competitor] = {name: to_run(name, published, weights) for name in names}
+    taken = {"a": "source A", "b": "source B", **{name.casefold(): f"the method {name}" for name in chosen}}
     for title, folder in folders.items():
+        checked_name(title, "a method")
         if title in chosen:
             raise InputError(f"{title} is both run and taken from {folder}; name the folder otherwise.")
+        if title.casefold() in taken:  # some file systems do not tell them apart
+            raise InputError(f"{title}={folder} has the name of {taken[title.casefold()]}; name the folder otherwise.")
+        taken[title.casefold()] = f"the method {title}"
         chosen[title] = Folder(title, ImageFolder(Path(folder)))
     return chosen
 

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from data.errors import printable
 from data.files import atomic_path
 from data.synthesis import SyntheticPair
 from metrics.color import to_gray
@@ -52,11 +53,12 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
     for index, (name, image) in enumerate(pictures.items()):
         upper, lower = (grid[2 * (index // COLUMNS) + part, index % COLUMNS] for part in (0, 1))
         upper.imshow(displayed(image), cmap="gray", vmin=0, vmax=255)
-        upper.set_title(name, fontsize=10)
+        upper.set_title(printable(name), fontsize=10, parse_math=False)
         for color, (top, left, side) in zip(COLORS, boxes, strict=False):
             upper.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=color, linewidth=1.2))
         lower.imshow(_details(image, near, boxes), cmap="gray", vmin=0, vmax=255)
-    figure.suptitle(f"{title}: below each, the squares enlarged and {DIFFERENCE_GAIN} x (image - A) around gray")
+    below = f"below each, the squares enlarged and {DIFFERENCE_GAIN} x (image - A) around gray"
+    figure.suptitle(f"{printable(title)}: {below}", parse_math=False)
     _save(figure, path)
 
 
@@ -114,10 +116,10 @@ def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray
         axes.set_axis_off()
     for index, (name, *images) in enumerate(triples):
         row, first = index // together, 3 * (index % together)
-        for place, (image, text) in enumerate(zip(images, (f"{name}: A", "B", "fused"), strict=True)):
+        for place, (image, text) in enumerate(zip(images, (f"{printable(name)}: A", "B", "fused"), strict=True)):
             grid[row, first + place].imshow(displayed(image), cmap="gray", vmin=0, vmax=255)
-            grid[row, first + place].set_title(text, fontsize=9)
-    figure.suptitle(f"More results: {title}")
+            grid[row, first + place].set_title(text, fontsize=9, parse_math=False)
+    figure.suptitle(f"More results: {printable(title)}", parse_math=False)
     _save(figure, path)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data.files import atomic_path
+from data.errors import printable
+from data.files import write_text
 from data.image_io import read_image
 from metrics.registry import get_metric
 from metrics.tables import Scores, summarise
@@ -36,22 +37,22 @@ def write_report(path: Path, comparison: Comparison, scores: Scores, record: dic
     template = files("model.experiments").joinpath("report.html").read_text(encoding="utf-8")
     content = json.dumps(_content(comparison, scores, record), separators=(",", ":"), allow_nan=False)
     # "</script>" inside a name would end the data.
-    page = template.replace(_PLACE, content.replace("<", "\\u003c"))
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, template.replace(_PLACE, content.replace("<", "\\u003c")))
 
 
 def _content(comparison, scores, record):
     metrics = [get_metric(name) for name in scores.variants]
     summaries, seconds = summarise(scores), comparison.seconds()
+    shown = _shown_names(scores.pairs)
     methods = [
         {
             "name": name,
-            "label": scores.label(name),
+            "label": printable(scores.label(name)),
             "seconds": seconds.get(name),
             "means": [_number(summaries[name][metric.name].mean) for metric in metrics],
             "values": {
-                pair: [_number(scores.value(name, pair, metric.name)) for metric in metrics] for pair in scores.pairs
+                shown[pair]: [_number(scores.value(name, pair, metric.name)) for metric in metrics]
+                for pair in scores.pairs
             },
         }
         for name in comparison.competitors
@@ -63,19 +64,40 @@ def _content(comparison, scores, record):
             for metric in metrics
         ],
         "methods": methods,
-        "pairs": scores.pairs,
-        "images": {stack.name: _images(comparison, stack) for stack in comparison.stacks},
-        "notes": list(scores.notes),
-        "record": record,
+        "pairs": list(shown.values()),
+        "images": {shown[stack.name]: _images(comparison, stack) for stack in comparison.stacks},
+        "notes": list(map(printable, scores.notes)),
+        "record": _harmless(record),
     }
 
 
+def _shown_names(pairs):
+    """Pair to its name in the page: as it can be shown, and still no other's."""
+    shown = {}
+    for pair in pairs:
+        name = printable(pair)
+        while name in shown.values():
+            name += "'"
+        shown[pair] = name
+    return shown
+
+
+def _harmless(value):
+    """A JSON value whose texts can be shown."""
+    if isinstance(value, dict):
+        return {printable(key): _harmless(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_harmless(part) for part in value]
+    return printable(value) if isinstance(value, str) else value
+
+
 def _images(comparison, stack):
-    """Name to data URI: both sources and every result there is."""
+    """Name to data URI: both sources and every result there is; nothing where no result is, sources may be damaged."""
+    results = [name for name in comparison.competitors if comparison.has(name, stack.name)]
+    if not results:
+        return {}
     paths = {"A": stack.near, "B": stack.far}
-    for name in comparison.competitors:
-        if comparison.has(name, stack.name):
-            paths[name] = comparison.fused_path(name, stack.name)
+    paths |= {name: comparison.fused_path(name, stack.name) for name in results}
     return {name: _encode(read_image(path)) for name, path in paths.items()}
 
 

@@ -1,0 +1,51 @@
+"""Work that consists of many parts, such as pairs or runs: one that fails is said, and the others go on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from data.errors import InputError, StoppedError, report
+
+
+@dataclass
+class Part:
+    """One part of the work.
+
+    Attributes:
+        failure: The sentence on what was raised in it; None where nothing was.
+    """
+
+    failure: str | None = None
+
+
+@contextmanager
+def alone(name: str) -> Iterator[Part]:
+    """Lets a part of the work fail alone: whatever is raised in the block is reported, except what ends everything.
+
+    Args:
+        name: What the part concerns, for the report.
+
+    Yields:
+        The part; look at its `failure` behind the block.
+
+    Raises:
+        StoppedError: A signal asked for the end; so do KeyboardInterrupt and SystemExit.
+    """
+    part = Part()
+    try:
+        yield part
+    except StoppedError:
+        raise
+    except Exception as error:
+        part.failure = report(error, name)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Makes InputErrors of ValueErrors: `metrics/` refuses images in whole sentences and knows nothing of ours."""
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error

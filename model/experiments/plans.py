@@ -1,0 +1,82 @@
+"""Which runs an ablation consists of: its configuration, read and checked."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from data.errors import InputError
+from data.files import read_bytes
+from model.config import ABLATIONS, TrainingConfig
+from model.stages import get_variant
+
+DEFAULT = Path(__file__).parent / "ablation.toml"
+PROPOSED = "proposed"
+
+LARGEST_PLAN = 2**20
+"""Bytes of a configuration."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training run.
+
+    Attributes:
+        name: Of its folder.
+        config: Its settings; None where it cannot be run.
+        reason: Why it cannot.
+    """
+
+    name: str
+    config: TrainingConfig | None
+    reason: str = ""
+
+
+def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experiment]:
+    """Reads the configuration.
+
+    Args:
+        path: A TOML file as `ablation.toml`.
+        budget: A name in it.
+        transfer: VGG-19's file; None leaves what the budget says.
+
+    Returns:
+        The runs, `proposed` with each seed first.
+
+    Raises:
+        InputError: if the file cannot be read, or names something unknown.
+    """
+    try:
+        content = tomllib.loads(read_bytes(path, LARGEST_PLAN).decode("utf-8"))
+        shared, seeds, runs = content["budgets"][budget], content["seeds"], content["runs"]
+    except InputError:
+        raise
+    except KeyError as error:
+        raise InputError(f"{path} has no {error}.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: {error}.") from error
+    _check_plan(path, shared, seeds, runs)
+    try:
+        transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
+        base = TrainingConfig(**{**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"budget {budget} in {path}: {error}.") from error
+    planned = [Experiment(f"{PROPOSED}-seed{seed}", replace(base, seed=seed)) for seed in seeds if PROPOSED in runs]
+    for name in runs:
+        if name == PROPOSED:
+            continue
+        if name == "non-tl" and not transferable:
+            reason = f"the variant {base.variant} has no transfer to leave out; it takes the variant paper"
+            planned.append(Experiment(name, None, reason))
+            continue
+        planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
+    return planned
+
+
+def _check_plan(path, shared, seeds, runs):
+    numbers = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
+    names = isinstance(runs, list) and all(isinstance(name, str) for name in runs)
+    if not (numbers and names and isinstance(shared, dict)):
+        raise InputError(f"{path}: seeds must be a list of whole numbers, runs one of names, and a budget a table.")
+    unknown = [name for name in runs if name != PROPOSED and name not in ABLATIONS]
+    if unknown:
+        raise InputError(f"{path} names the run {unknown[0]!r}; there are {', '.join([PROPOSED, *ABLATIONS])}.")
