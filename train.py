@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, InputError, run_command
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.checkpoint import KEPT, MOST
-from model.config import ABLATIONS, CHECKPOINT, CONFIG, SCENES, TrainingConfig
-from model.stages import VARIANTS
+from model.config import ABLATIONS, CHECKPOINT, CHOICES, TrainingConfig
+from model.run_folder import read_settings
 
 EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
@@ -51,16 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
+    add_debug(parser)
 
     network = parser.add_argument_group("network")
-    network.add_argument("--variant", default=default.variant, choices=VARIANTS)
+    network.add_argument("--variant", default=default.variant, choices=CHOICES["variant"])
     network.add_argument(
         "--ablation", choices=ABLATIONS, help="one of the paper's ablations, on top of the other options"
     )
     network.add_argument(
         "--no-batch-norm", dest="batch_norm", action="store_false", help="leave batch normalisation out"
     )
-    network.add_argument("--initializer", default=default.initializer, choices=("glorot", "normal"))
+    network.add_argument("--initializer", default=default.initializer, choices=CHOICES["initializer"])
     network.add_argument(
         "--transfer", default=default.transfer, metavar="WHAT", help="imagenet, a VGG-19 file, or none"
     )
@@ -74,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--size", type=_positive, default=default.size, help="side of the training images (224)")
     data.add_argument("--crop", action="store_true", help="random crops at native resolution instead of resizing")
     data.add_argument("--blur-window", type=_positive, default=default.blur_window, help="3 (paper); 7 is Liu 2017's")
-    data.add_argument("--split", default=default.split, choices=("seeded", "voc"), help="a seeded draw, or VOC's lists")
+    data.add_argument("--split", default=default.split, choices=CHOICES["split"], help="a seeded draw, or VOC's lists")
     data.add_argument("--scenes", type=_positive, default=default.scenes, help="scenes to draw (2000)")
     data.add_argument("--validation-recipe", choices=("paper", "photographic"), help="recipe to validate on (--recipe)")
     data.add_argument("--validation-pairs", type=_positive, metavar="N", help="pairs to validate on (all)")
@@ -86,11 +87,11 @@ def build_parser() -> argparse.ArgumentParser:
     loss.add_argument("--pair-weight", type=float, default=default.pair_weight, help="factor of the pair term (0)")
     loss.add_argument("--detail-weighting", action="store_true", help="count pixels by how much the sources differ")
     loss.add_argument("--epochs", type=_positive, default=default.epochs, help="(50)")
-    loss.add_argument("--optimizer", default=default.optimizer, choices=("rmsprop", "adamw"))
+    loss.add_argument("--optimizer", default=default.optimizer, choices=CHOICES["optimizer"])
     loss.add_argument("--learning-rate", type=float, default=default.learning_rate, help="(1e-6)")
     loss.add_argument("--momentum", type=float, default=default.momentum, help="(0.9)")
     loss.add_argument("--weight-decay", type=float, default=default.weight_decay, help="(0.001)")
-    loss.add_argument("--schedule", default=default.schedule, choices=("constant", "cosine"))
+    loss.add_argument("--schedule", default=default.schedule, choices=CHOICES["schedule"])
     loss.add_argument("--warmup-steps", type=_natural, default=default.warmup_steps, metavar="N")
     loss.add_argument("--clip-norm", type=float, metavar="NORM", help="longest gradient")
     loss.add_argument("--average", type=float, metavar="DECAY", help="moving average of the weights, such as 0.999")
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.resume:
         folder = arguments.resume
-        config, voc = read_saved_settings(folder)
+        config, voc = read_settings(folder)
     else:
         if arguments.voc is None:
             parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012.")
@@ -168,21 +169,6 @@ def read_config(parser: argparse.ArgumentParser, arguments: argparse.Namespace) 
         return TrainingConfig(**chosen)
     except ValueError as error:
         parser.error(str(error))
-
-
-def read_saved_settings(folder: Path) -> tuple[TrainingConfig, Path]:
-    """The settings and the VOC folder of the run in `folder`.
-
-    Raises:
-        InputError: if there is no run, or its files are damaged.
-    """
-    if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder / CONFIG} is missing: there is no run in {folder} to resume.")
-    try:
-        config = TrainingConfig.from_json(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-        return config, Path(json.loads((folder / SCENES).read_text(encoding="utf-8"))["voc"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"the settings in {folder} are damaged: {error}") from error
 
 
 def _natural(text: str) -> int:

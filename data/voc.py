@@ -3,17 +3,24 @@
 Source: Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010; the folder layout is VOCdevkit's.
 """
 
+import re
+import reprlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data.errors import InputError
+from data.files import LARGEST_TEXT, read_bytes
 from data.image_io import read_image, read_index_image
 
 PAPER_SCENES = 2000
 VALIDATION_SHARE = 0.1
 """Wang, Jin et al. 2022: 2000 photographs; 9,000 of 10,000 pairs for training, the rest for validation."""
+
+_FILE_NAME = re.compile(r"[\w.\-]{1,100}")
+"""A scene's name is a part of file names: VOC's are of digits and "_"."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +73,34 @@ def read_scenes(folder: Path | str, list_name: str) -> list[Scene]:
     """Reads one of VOC's lists, ImageSets/Segmentation/`list_name`.txt.
 
     Raises:
-        InputError: if the list is absent or empty, or names a scene whose photograph or mask is absent.
+        InputError: if the list is absent, empty or no text, or names a scene twice (it could be in both parts), or one
+            whose photograph or mask is absent.
     """
     root = voc_root(folder)
     list_path = root / "ImageSets" / "Segmentation" / f"{list_name}.txt"
-    if not list_path.is_file():
-        raise InputError(f"{list_path} is missing; VOC's lists train, val and trainval are needed.")
-    ids = list_path.read_text(encoding="utf-8").split()
-    if not ids:
-        raise InputError(f"{list_path} names no scene.")
+    ids = _read_list(list_path)
     scenes = [Scene(i, root / "JPEGImages" / f"{i}.jpg", root / "SegmentationClass" / f"{i}.png") for i in ids]
     missing = [path for scene in scenes for path in (scene.image_path, scene.mask_path) if not path.is_file()]
     if missing:
         raise InputError(f"{len(missing)} files that {list_path} names are missing, the first is {missing[0]}.")
     return scenes
+
+
+def _read_list(path: Path) -> list[str]:
+    if not path.exists():
+        raise InputError(f"{path} is missing; VOC's lists train, val and trainval are needed.")
+    try:
+        ids = read_bytes(path, LARGEST_TEXT).decode("utf-8").split()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is damaged: it is no text in UTF-8 ({error.reason}); fetch VOC again.") from error
+    if not ids:
+        raise InputError(f"{path} names no scene.")
+    for scene, count in Counter(ids).items():
+        if not _FILE_NAME.fullmatch(scene):
+            raise InputError(f"{path} names {reprlib.repr(scene)}, which is no scene; fetch VOC again.")
+        if count > 1:
+            raise InputError(f"{path} names the scene {scene} {count} times; leave it there once.")
+    return ids
 
 
 def split_scenes(

@@ -1,20 +1,31 @@
 """The state of a training run in one file, written whole or not at all."""
 
 import json
+import math
 import warnings
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from data.errors import InputError
 from data.files import atomic_path
+from model.arrays import check_finite, read_arrays
+from model.fields import check_values
 
 KEPT = 2
 MOST = 10
 """Checkpoints kept unless told otherwise, and most that can be."""
+
+
+REPORTS = 7
+"""Numbers of a step's report: the loss, five side losses, accuracy."""
+
+_PROGRESS, _STATE = "progress", "state/"
+_COUNTED = {"epoch": int, "step": int}
+_BEST = {"epoch": int, "val_iou": float}
+"""What a run goes on with of the rows of its log."""
 
 
 @dataclass
@@ -32,7 +43,7 @@ class Progress:
 
     epoch: int = 0
     batch: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0] * 7)
+    totals: list[float] = field(default_factory=lambda: [0.0] * REPORTS)
     seconds: float = 0.0
     rows: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Any] | None = None
@@ -46,10 +57,18 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
         state: Name to array.
         progress: Of the run.
         keep: How many files there are in all, at least 1.
+
+    Raises:
+        InputError: The state holds NaN or infinity: it would push one that is whole out of the row. Or the folder
+            cannot be written to.
     """
+    try:
+        check_finite("the state of the run", state)
+    except InputError as error:
+        raise InputError(f"{error} Lower the learning rate; {path} is left as it was.") from error
     text = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
     with atomic_path(path) as temporary:
-        np.savez(temporary, progress=text, **{f"state/{name}": value for name, value in state.items()})
+        np.savez(temporary, **{_PROGRESS: text}, **{_STATE + name: value for name, value in state.items()})
         # Only once the new one is complete. If the process ends between two of these steps, one place is empty.
         for age in range(keep - 1, 0, -1):
             newer = checkpoint_path(path, age - 1)
@@ -58,10 +77,10 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
-    """Reads the newest checkpoint that is whole; newer ones that are damaged are renamed, and it is said.
+    """Reads the newest checkpoint that is whole; newer ones that cannot be used are renamed, and it is said.
 
     Raises:
-        InputError: if there is none, or all are damaged.
+        InputError: if there is none, or none can be used.
     """
     paths = [checkpoint_path(path, age) for age in range(MOST)]
     found = [candidate for candidate in paths if candidate.is_file()]
@@ -71,8 +90,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
     for candidate in found:
         try:
             state, progress = _read(candidate)
-        except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-            problems.append(f"{candidate} is damaged ({error})")
+        except InputError as error:
+            problems.append(str(error).removesuffix("."))
             damaged.append(candidate)
             continue
         if problems:
@@ -89,6 +108,38 @@ def checkpoint_path(path: Path, age: int) -> Path:
 
 
 def _read(path):
-    with np.load(path) as file:
-        progress = Progress(**json.loads(file["progress"].tobytes()))
-        return {n.removeprefix("state/"): file[n] for n in file.files if n.startswith("state/")}, progress
+    arrays = read_arrays(path)
+    try:
+        progress = _progress(json.loads(arrays.pop(_PROGRESS).tobytes()))
+    except (ValueError, KeyError, RecursionError) as error:
+        raise InputError(f"{path} is damaged (its progress: {error}).") from error
+    return {name.removeprefix(_STATE): values for name, values in arrays.items()}, progress
+
+
+def _progress(content: Any) -> Progress:
+    """Checks what a file says of a run's progress, field by field.
+
+    Raises:
+        ValueError: A field is missing, unknown, or holds what no run can write.
+    """
+    kinds = get_type_hints(Progress)
+    if not isinstance(content, dict) or set(content) - set(kinds):
+        raise ValueError("it has unknown fields")
+    # Of what was measured, PSNR is not a number where each image is the reference itself.
+    check_values(kinds, content, finite=False)
+    progress = Progress(**content)
+    if len(progress.totals) != REPORTS or not all(map(math.isfinite, [*progress.totals, progress.seconds])):
+        raise ValueError(f"its sums are not {REPORTS} finite numbers")
+    if min(progress.epoch, progress.batch, progress.seconds) < 0 or len(progress.rows) != progress.epoch:
+        raise ValueError("its counts do not fit together")
+    for row in progress.rows:
+        check_values(_COUNTED, row)
+    names = {frozenset(row) for row in progress.rows}
+    if len(names) > 1 or [row["epoch"] for row in progress.rows] != list(range(1, progress.epoch + 1)):
+        raise ValueError("its rows do not fit together")
+    if progress.best is not None:
+        check_values(_BEST, progress.best)
+    best = 0 if progress.best is None else progress.best["epoch"]
+    if not min(1, progress.epoch) <= best <= progress.epoch:
+        raise ValueError("its best epoch is none of its rows")
+    return progress

@@ -5,7 +5,6 @@ one of them stops being sharp is easier to see in both together, to the pixel. T
 what is known of each, and corrects the formula; `python -m model.train_comparer` trains it.
 """
 
-import json
 from pathlib import Path
 
 import cv2
@@ -17,8 +16,9 @@ from keras import layers
 from data.errors import InputError
 from data.files import file_digest
 from model.bundled import BUNDLED_COMPARER
+from model.fields import read_object
 from model.refinement import Refinement
-from model.weights import sidecar_path
+from model.weights import REMEDY, load_checked, sidecar_path
 
 CHANNELS = 11
 """Of what the network sees of one photograph and the other; see `_features`."""
@@ -104,19 +104,15 @@ def load_comparer(weights: Path | str, path: Path = BUNDLED_COMPARER) -> keras.M
         InputError: if a file is missing or damaged, or was trained beside other weights.
     """
     for needed in (path, sidecar_path(path)):
-        if not needed.is_file():
+        if not needed.exists():
             raise InputError(f"{needed} is missing; the strategy `learned` needs it.")
-    try:
-        content = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-        own, beside = content["sha256"], content["beside"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{sidecar_path(path)} is damaged ({error!r}); fetch it again.") from error
-    if file_digest(path, "sha256") != own:
-        raise InputError(f"{path} does not match its sidecar; fetch both files again.")
-    if file_digest(Path(weights), "sha256") != beside:
+    content = read_object(sidecar_path(path), {"sha256": str, "beside": str}, REMEDY)
+    if file_digest(path, "sha256") != content["sha256"]:
+        raise InputError(f"{path} does not match its sidecar; {REMEDY}.")
+    if file_digest(Path(weights), "sha256") != content["beside"]:
         raise InputError(f"the strategy `learned` goes with the bundled weights alone, not with {weights}.")
     comparer = build_comparer()
-    comparer.load_weights(path)
+    load_checked(comparer, path, "is not the network of the strategy `learned`")
     return comparer
 
 

@@ -1,10 +1,12 @@
 """The settings of a training run. Every default is the paper's value or a decision named beside it."""
 
+import reprlib
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from data.synthesis import SynthesisSettings
-from model.stages import get_variant
+from model.fields import check_values
+from model.stages import VARIANTS, get_variant
 
 CONFIG = "config.json"
 SCENES = "scenes.json"
@@ -19,6 +21,23 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "non-tl": {"transfer": None},
 }
 """The paper's ablations: what each changes."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "variant": tuple(VARIANTS),
+    "initializer": ("glorot", "normal"),
+    "split": ("seeded", "voc"),
+    "optimizer": ("rmsprop", "adamw"),
+    "schedule": ("constant", "cosine"),
+}
+"""Settings that are one of a few words."""
+
+POSITIVE = ("learning_rate", "epochs", "pairs_per_batch", "scenes", "validation_pairs", "clip_norm")
+
+LARGEST_COUNT = 2**32 - 1
+"""What numpy takes as a seed; no other count comes near."""
+
+LATER = ("validation_recipe", "pair_weight", "detail_weighting", "start")
+"""Settings that runs saved before there were these lack; such runs did what the defaults say."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +87,36 @@ class TrainingConfig:
     deterministic: bool = False
 
     def __post_init__(self):
+        for name, value in vars(self).items():
+            if isinstance(value, list):  # as JSON and TOML have it
+                object.__setattr__(self, name, tuple(value))
+        try:
+            check_values(get_type_hints(TrainingConfig), vars(self))
+        except ValueError as error:
+            raise ValueError(f"{error}.") from error
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}; there are {', '.join(choices)}.")
         if self.transfer is not None and not get_variant(self.variant).transferable:
             raise ValueError(
                 f"VGG-19 has no weights as narrow as the variant {self.variant!r}; train with --transfer none."
             )
         if self.transfer is not None and self.start is not None:
             raise ValueError("a network starts from VGG-19's weights or from a weights file, not from both.")
-        for name in ("learning_rate", "epochs", "pairs_per_batch", "scenes"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, received {getattr(self, name)}.")
-        for name in ("momentum", "weight_decay", "l2_weight", "pair_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be below 0, received {getattr(self, name)}.")
+        for name, value in vars(self).items():
+            if name in POSITIVE and value is not None and value <= 0:
+                raise ValueError(f"{name} must be above 0, received {value}.")
+            if isinstance(value, int | float) and value < 0:
+                raise ValueError(f"{name} must not be below 0, received {value}.")
+            if isinstance(value, int) and value > LARGEST_COUNT:
+                raise ValueError(f"{name} must be at most {LARGEST_COUNT}, received {value}.")
         if self.average is not None and not 0 < self.average < 1:
             raise ValueError(f"average must be between 0 and 1, received {self.average}.")
-        if self.clip_norm is not None and self.clip_norm <= 0:
-            raise ValueError(f"clip_norm must be above 0, received {self.clip_norm}.")
-        if min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
-            raise ValueError(f"side_weights must not be below 0, and not all 0, received {self.side_weights}.")
+        count = len(TrainingConfig.side_weights)
+        if len(self.side_weights) != count or min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
+            raise ValueError(
+                f"side_weights must be {count} numbers, not below 0, and not all 0, received {self.side_weights}."
+            )
         _ = self.synthesis, self.validation_synthesis
 
     @property
@@ -111,9 +142,13 @@ class TrainingConfig:
         """Reads what `to_json` gave, after a trip through a file.
 
         Raises:
-            ValueError: if a key is unknown; the message names it.
+            ValueError: if it is no object, a key is unknown or missing, or a value cannot be; the message names it.
         """
-        unknown = sorted(set(content) - {field.name for field in fields(cls)})
-        if unknown:
-            raise ValueError(f"unknown setting {unknown[0]!r} in a saved configuration.")
-        return cls(**{**content, "side_weights": tuple(content["side_weights"])})
+        if not isinstance(content, dict):
+            raise ValueError(f"a saved configuration is an object, received {reprlib.repr(content)}.")
+        known = {field.name for field in fields(cls)}
+        for name in sorted(set(content) - known):
+            raise ValueError(f"unknown setting {reprlib.repr(name)} in a saved configuration.")
+        for name in sorted(known - set(content) - set(LATER)):
+            raise ValueError(f"the setting {name!r} is missing in a saved configuration.")
+        return cls(**content)

@@ -1,18 +1,31 @@
 """Training on several devices and hosts: which strategy, which share of a batch, and who writes files."""
 
+import json
+import os
+import re
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from data.errors import InputError
+from model.fields import check_values
 
 STRATEGIES = ("one", "mirrored", "multiworker")
 """One device (the default); all devices of this host; all devices of the hosts that TF_CONFIG names."""
 
 TIMEOUT = 120
 """Seconds that a host waits for the others before it takes one of them for lost."""
+
+TF_CONFIG = "TF_CONFIG"
+_WORKER = "worker"
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
+"""A name or number of a host, or an IPv6 number in brackets, and a port."""
+
+_LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -102,10 +115,8 @@ def make_distribution(name: str) -> Distribution:
         return Distribution(tf.distribute.MirroredStrategy(devices), 0, len(devices))
     if name != "multiworker":
         raise ValueError(f"unknown strategy {name!r}; there are {', '.join(STRATEGIES)}.")
+    workers = _read_cluster(os.environ.get(TF_CONFIG, ""))
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    workers = resolver.cluster_spec().as_dict().get("worker", [])
-    if len(workers) < 2 or resolver.task_type != "worker":
-        raise InputError('several hosts need TF_CONFIG with at least two "worker" addresses and a task of that type.')
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=TIMEOUT)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
@@ -113,3 +124,40 @@ def make_distribution(name: str) -> Distribution:
         raise InputError(f"the hosts {', '.join(workers)} cannot work together: {error.message}") from error
     local = strategy.num_replicas_in_sync // len(workers)
     return Distribution(strategy, resolver.task_id * local, local)
+
+
+def _read_cluster(text: str) -> list[str]:
+    """Checks what TF_CONFIG says before TensorFlow acts on it, as far as it can be told without connecting.
+
+    Args:
+        text: `{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`.
+
+    Returns:
+        The workers' addresses.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    try:
+        content = json.loads(text or "{}")
+        if not isinstance(content, dict):
+            raise ValueError(f"it is no object, but {reprlib.repr(content)}")
+        check_values({"cluster": dict[str, list[str]], "task": dict[str, Any]}, content)
+        check_values({"type": str, "index": int}, content["task"])
+        cluster, task = content["cluster"], content["task"]
+        workers = cluster.get(_WORKER, [])
+        if set(cluster) != {_WORKER} or task["type"] != _WORKER or len(workers) < 2:
+            raise ValueError('it needs at least two "worker" addresses, no other hosts, and a task of that type')
+        if not 0 <= task["index"] < len(workers):
+            raise ValueError(f"the task's index must be in [0, {len(workers)}), received {task['index']}")
+        for address in workers:
+            match = _ADDRESS.fullmatch(address)
+            if match is None or not 0 < int(match[1]) <= _LARGEST_PORT:
+                raise ValueError(f"{reprlib.repr(address)} is no address, such as host:29500")
+        if len(set(workers)) < len(workers):
+            raise ValueError("two workers have one address")
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"several hosts need {TF_CONFIG} as docs/distributed.md shows it, which cannot be used: {error}."
+        ) from error
+    return workers

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.errors import EXIT_DONE, InputError, run_command
+from data.batch import refuse_existing
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.files import atomic_path, file_digest, write_json
 from data.synthesis import SynthesisSettings
 from data.voc import split_scenes
+from model.arrays import check_finite
 from model.bundled import BUNDLED_WEIGHTS
+from model.weights import sidecar_path
 
 SIZE = 160
 LEARNING_RATE = 2e-3
@@ -52,7 +55,7 @@ def train(
         pixels, by weight, with the network (`wrong`) and by `refined`'s scores alone (`wrong_before`).
 
     Raises:
-        InputError: if the data cannot be used.
+        InputError: if the data cannot be used, or the loss or a weight is no number.
     """
     from model import load_fuser  # loads TensorFlow, quietly; what follows needs it
 
@@ -121,6 +124,7 @@ def train(
             log.append({"step": step, **dict(zip(("loss", "wrong", "wrong_before"), means, strict=True))})
             reports = []
     comparer.set_weights(averages)
+    check_finite("the trained network", {weight.path: weight.numpy() for weight in comparer.weights})
     return comparer, log
 
 
@@ -133,13 +137,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs-per-batch", type=int, default=4, metavar="N", help="(4)")
     parser.add_argument("--scenes", type=int, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
     arguments = parser.parse_args(argv)
     scenes = 1 if arguments.scenes is None else arguments.scenes
     if min(arguments.steps, arguments.pairs_per_batch, scenes) < 1 or arguments.seed < 0:
         parser.error("--steps, --pairs-per-batch and --scenes must be at least 1 and --seed at least 0.")
     if not arguments.output.name.endswith(".weights.h5"):
         parser.error(f"the output must end in .weights.h5, received {arguments.output}.")
+    if not arguments.overwrite:
+        refuse_existing([arguments.output, sidecar_path(arguments.output)])
     settings = {name: getattr(arguments, name) for name in ("steps", "pairs_per_batch", "scenes", "seed")}
     with atomic_path(arguments.output) as temporary:  # says now, and not after the training, what cannot be written
         started = time.monotonic()
@@ -154,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "seconds": seconds,
             "log": log,
         }
-    write_json(arguments.output.with_suffix(".json"), content)
+    write_json(sidecar_path(arguments.output), content)
     return EXIT_DONE
 
 

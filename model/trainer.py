@@ -94,11 +94,13 @@ class Trainer:
         """Puts back what `state` returned.
 
         Raises:
-            ValueError: if names or shapes differ; the message names the first that does.
+            ValueError: if names, shapes or types differ; the message names the first that does.
         """
         variables = dict(self._state_variables())
         differing = sorted(set(variables) ^ set(state)) or [
-            n for n, v in variables.items() if v.shape != state[n].shape
+            name
+            for name, variable in variables.items()
+            if (variable.shape, tf.as_dtype(variable.dtype)) != (state[name].shape, tf.as_dtype(state[name].dtype))
         ]
         if differing:
             raise ValueError(f"the saved state is of another network or optimizer: {differing[0]} differs.")

@@ -1,11 +1,10 @@
 """A training run from its settings to its weights: epochs, validation, checkpoints, record.
 
-Everything lies in one folder: `config.json`, `scenes.json` (which scenes were trained on and validated on),
-`transfer.json`, `log.csv`, `checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars,
-`record.json` and `curves.png`.
+Everything lies in one folder: `config.json`, `scenes.json` and `transfer.json` (see `model/run_folder.py`), `log.csv`,
+`checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars, `record.json`,
+`curves.png`.
 """
 
-import json
 import os
 import platform
 import signal
@@ -24,12 +23,13 @@ from data.files import write_json
 from data.pipeline import PairSource
 from data.voc import split_scenes
 from model.checkpoint import KEPT, Progress, load_checkpoint, save_checkpoint
-from model.config import CHECKPOINT, CONFIG, SCENES, TRANSFER, TrainingConfig
+from model.config import CHECKPOINT, CONFIG, TRANSFER, TrainingConfig
 from model.distribution import Distribution, make_distribution
 from model.losses import HybridLoss
 from model.network import build_network
 from model.optimizers import make_optimizer, make_schedule
 from model.record import draw_curves, write_log
+from model.run_folder import RunScenes, read_transferred
 from model.signals import noted_signals
 from model.trainer import Trainer
 from model.transfer import VGG19_MD5, layer_names, transfer_vgg19
@@ -84,18 +84,16 @@ class TrainingRun:
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
         self.train_source = PairSource(train, config.synthesis, config.seed, cache)
         self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
-        self.scenes = {
-            "voc": str(voc),
-            "train": [scene.id for scene in train],
-            "validation": [scene.id for scene in held_out],
-        }
+        self.scenes = RunScenes(voc, train, held_out)
+        if resume:  # what takes no network to see
+            self.scenes.check(folder)
+        self.transferred = read_transferred(folder) if resume else []
         self.steps_per_epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
         if self.steps_per_epoch == 0:
             raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
         self.trainer = self._make_trainer()
         self.progress = Progress()
         self._keep = KEPT
-        self.transferred: list[str] = []
         if resume:
             self._restore()
         elif config.transfer is not None:
@@ -178,7 +176,10 @@ class TrainingRun:
     def _make_trainer_in_scope(self) -> Trainer:
         config = self.config
         network = build_network(**config.builder, synchronized=self.distribution.replicas > 1)
-        schedule = make_schedule(config.schedule, config.learning_rate, self.total_steps, config.warmup_steps)
+        try:
+            schedule = make_schedule(config.schedule, config.learning_rate, self.total_steps, config.warmup_steps)
+        except ValueError as error:  # only here it is known how many steps there are
+            raise InputError(str(error)) from error
         optimizer = make_optimizer(
             config.optimizer,
             schedule,
@@ -212,19 +213,17 @@ class TrainingRun:
             self.trainer.restore(state)
         except ValueError as error:
             raise InputError(f"{self.folder / CHECKPOINT} does not fit: {error}") from error
-        self.transferred = json.loads((self.folder / TRANSFER).read_text(encoding="utf-8"))
-        saved = json.loads((self.folder / SCENES).read_text(encoding="utf-8"))
-        for part in ("train", "validation"):
-            if saved[part] != self.scenes[part]:
-                raise InputError(
-                    f"the {part} scenes of {self.scenes['voc']} are not those that {self.folder} was trained on."
-                )
+        if self.progress.batch > self.steps_per_epoch:
+            raise InputError(
+                f"{self.folder / CHECKPOINT} does not fit: it stands at batch {self.progress.batch} of an epoch of "
+                f"{self.steps_per_epoch}."
+            )
 
     def _write_settings(self) -> None:
         if not self.distribution.chief:
             return
         write_json(self.folder / CONFIG, self.config.to_json())
-        write_json(self.folder / SCENES, self.scenes)
+        self.scenes.write(self.folder)
         if self.steps_done == 0:
             write_json(self.folder / TRANSFER, self.transferred)
             self._checkpoint()

@@ -13,6 +13,7 @@ import numpy as np
 
 from data.errors import InputError
 from data.files import file_digest
+from model.h5_file import check_h5, h5_errors
 from model.stages import ENCODERS
 
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
@@ -79,23 +80,26 @@ def read_vgg19(path: str | Path, md5: str = VGG19_MD5) -> dict[str, list[np.ndar
         [kernel (3, 3, in, out), bias (out,)] by layer name; layers without weights are left out.
 
     Raises:
-        InputError: if the file is missing, its md5 differs, or it has another layout.
+        InputError: if the file is missing, its md5 differs, it has another layout, or holds NaN or infinity.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise InputError(f"{path} is missing; `python -m data.download vgg19 -o DIR` fetches VGG-19's weights.")
     actual = file_digest(path, "md5")
     if actual != md5:
         raise InputError(f"{path} is not the expected VGG-19 file: its md5 is {actual}, not {md5}.")
-    try:
-        with h5py.File(path) as file:
-            layers = {_text(name): file[_text(name)] for name in file.attrs["layer_names"]}
-            weights = {
-                name: [group[_text(weight)][()] for weight in group.attrs["weight_names"]]
-                for name, group in layers.items()
-            }
-    except (OSError, KeyError) as error:
-        raise InputError(f"{path} is not in Keras' H5 layout of weights: {error}") from error
+    check_h5(path)
+    with h5_errors(path, "is not in Keras' H5 layout of weights"), h5py.File(path) as file:
+        read: set[h5py.Dataset] = set()
+        weights = {_text(name): _read_layer(file[_text(name)], read) for name in file.attrs["layer_names"]}
     return {name: arrays for name, arrays in weights.items() if arrays}
+
+
+def _read_layer(group: h5py.Group, read: set[h5py.Dataset]) -> list[np.ndarray]:
+    arrays = [group[_text(name)] for name in group.attrs["weight_names"]]
+    if len(set(arrays)) < len(arrays) or not read.isdisjoint(arrays):  # or a small file could fill the memory
+        raise ValueError(f"{group.name} names an array twice")
+    read.update(arrays)
+    return [array[()] for array in arrays]
 
 
 def _fetch_imagenet() -> dict[str, list[np.ndarray]]:

@@ -6,16 +6,22 @@ difference.
 """
 
 import json
+import reprlib
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import keras
 
 from data.errors import InputError
 from data.files import atomic_path, file_digest
+from model.fields import check_values, read_object
+from model.h5_file import check_h5, h5_errors
 from model.network import build_network
 
 SUFFIX = ".weights.h5"
+REMEDY = "fetch both files again"
+"""What helps where a weights file and its sidecar do not fit."""
 
 
 def sidecar_path(path: Path | str) -> Path:
@@ -66,18 +72,19 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
     """
     path, sidecar = Path(path), sidecar_path(path)
     for needed in (path, sidecar):
-        if not needed.is_file():
+        if not needed.exists():
             raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
+    content = read_object(sidecar, {"sha256": str, "builder": dict, "parameters": int}, REMEDY)
     try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-        expected, _, _ = str(content["sha256"]), content["builder"]["variant"], int(content["parameters"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{sidecar} is damaged ({error!r}); fetch it again.") from error
+        _check_builder(content["builder"])
+    except ValueError as error:
+        raise InputError(f"{sidecar} is damaged: the builder's {error}; {REMEDY}.") from error
+    expected = content["sha256"]
     actual = file_digest(path, "sha256")
     if actual != expected:
         raise InputError(
             f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says "
-            f"{expected[:16]}...; fetch both files again."
+            f"{expected[:16]}...; {REMEDY}."
         )
     return content
 
@@ -105,8 +112,33 @@ def load_network(path: Path | str, variant: str | None = None) -> keras.Model:
             f"{path} has {content['parameters']:,} parameters, the variant {builder['variant']!r} has "
             f"{network.count_params():,}."
         )
-    try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise InputError(f"{path} does not fit the variant {builder['variant']!r}: {error}") from error
+    load_checked(network, path, f"does not fit the variant {builder['variant']!r}")
     return network
+
+
+def load_checked(network: keras.Model, path: Path | str, what: str) -> None:
+    """Loads a weights file into a network, after a look at what the file holds.
+
+    Args:
+        network: Built.
+        path: In Keras' `.weights.h5`.
+        what: What is said of the file where it is of another network.
+
+    Raises:
+        InputError: It is no such file, does not fit, or holds NaN or infinity.
+    """
+    check_h5(path)
+    with h5_errors(path, what), warnings.catch_warnings():
+        warnings.filterwarnings("error", category=UserWarning)  # Keras only warns where layers stay as they began
+        network.load_weights(path)
+
+
+def _check_builder(builder: dict[str, Any]) -> None:
+    """Raises a ValueError where these are no arguments of `build_network`."""
+    known = get_type_hints(build_network)
+    if "variant" not in builder:
+        raise ValueError("variant is missing")
+    for name in builder:
+        if name not in known:
+            raise ValueError(f"argument {reprlib.repr(name)} is unknown")
+    check_values({name: known[name] for name in builder}, builder)

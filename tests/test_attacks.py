@@ -254,24 +254,27 @@ def test_kills_with_the_default_strategy(tmp_path):
         write_image(tmp_path / "in" / f"s{scene}-A.png", np.where(near, sharp, blurred))
         write_image(tmp_path / "in" / f"s{scene}-B.png", np.where(near, blurred, sharp))
     sources = contents(tmp_path / "in")
-    words = [sys.executable, "fuse.py", "-i", tmp_path / "in", "--save-maps", "--panel", "--quiet", "--resume", "-o"]
+    options = ["--save-maps", "--panel", "--quiet", "--resume"]
+    words = [sys.executable, REPOSITORY / "fuse.py", "-i", tmp_path / "in", "-o", "out", *options]
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    undisturbed.mkdir()
+    disturbed.mkdir()
     started = time.monotonic()
-    subprocess.run([*words, tmp_path / "whole"], cwd=REPOSITORY, check=True)
+    subprocess.run(words, cwd=undisturbed, check=True)
     whole = time.monotonic() - started
-    output = tmp_path / "out"
     for _ in range(30):
-        process = subprocess.Popen([*words, output], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(words, cwd=disturbed, stderr=subprocess.PIPE, text=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(rng.uniform(0.5, 1) * whole)
         process.kill()
         assert "Traceback" not in process.communicate()[1]
-        for path in output.glob("s*.png"):
+        for path in (disturbed / "out").glob("s*.png"):
             assert read_image(path).size
     assert contents(tmp_path / "in") == sources
-    subprocess.run([*words, output], cwd=REPOSITORY, check=True)
-    results = [
-        {path.relative_to(folder): digest for path, digest in contents(folder).items()}
-        for folder in (tmp_path / "whole", output)
-    ]
+    subprocess.run(words, cwd=disturbed, check=True)
     # The settings and sources are the same, so the manifests are too; nothing of the killed runs is left.
-    assert results[0] == results[1]
+    first, second = (
+        {path.relative_to(folder): digest for path, digest in contents(folder).items()}
+        for folder in (undisturbed, disturbed)
+    )
+    assert first == second

@@ -9,9 +9,10 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data.errors import InputError
-from model.distribution import Distribution
+from model.distribution import Distribution, make_distribution
 from tests.conftest import REPOSITORY
 
 # Sums are added up in another order; Adam divides by their size, so what is nearly zero may move by the whole rate.
@@ -105,6 +106,61 @@ def test_a_lost_host_leads_to_a_stop_that_can_be_resumed(small_voc, tmp_path):
     cluster = free_ports(2)
     finish(*(train(cluster, index, "--resume", folder, "--quiet") for index in range(2)))
     assert json.loads((folder / "record.json").read_text())["steps"] == 20
+
+
+WORKERS = ["a:29500", "b:29500"]
+TASK = {"type": "worker", "index": 0}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *((text, "cannot be used") for text in ("{", "\x00", "[" * 100_000, '"text"', "[]", "3", "null")),
+        (None, "cluster is missing"),
+        ({"task": TASK}, "cluster is missing"),
+        ({"cluster": {"worker": WORKERS}}, "task is missing"),
+        ({"cluster": WORKERS, "task": TASK}, "cluster must be an object"),
+        ({"cluster": {"worker": "a:1"}, "task": TASK}, "cluster must be an object"),
+        ({"cluster": {"worker": [1, 2]}, "task": TASK}, "cluster must be an object"),
+        ({"cluster": {"worker": WORKERS[:1]}, "task": TASK}, "at least two"),
+        ({"cluster": {"worker": WORKERS, "ps": ["c:1"]}, "task": TASK}, "no other hosts"),
+        ({"cluster": {"worker": WORKERS}, "task": []}, "task must be an object"),
+        ({"cluster": {"worker": WORKERS}, "task": {"type": "worker"}}, "index is missing"),
+        ({"cluster": {"worker": WORKERS}, "task": {"type": "chief", "index": 0}}, "a task of that type"),
+        *(
+            ({"cluster": {"worker": WORKERS}, "task": TASK | {"index": index}}, "index must be")
+            for index in ("0", None, 1.5, True, -1, 2, 10**30)
+        ),
+        *(
+            ({"cluster": {"worker": ["a:29500", address]}, "task": TASK}, "is no address")
+            for address in (
+                "",
+                "b",
+                "b:",
+                ":1",
+                "b:0",
+                "b:65536",
+                "b:x",
+                "b:1:2",
+                "b c:1",
+                "b\n:1",
+                "http://b:1",
+                "é:1",
+            )
+        ),
+        ({"cluster": {"worker": ["a:1", "a:1"]}, "task": TASK}, "two workers have one address"),
+    ],
+)
+def test_a_description_of_the_hosts_that_cannot_be_used(content, message, monkeypatch):
+    text = content if isinstance(content, str) else json.dumps(content)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # what TensorFlow sees may hold no null byte
+    os.environ.pop("TF_CONFIG", None)
+    if content is not None:
+        os.environ["TF_CONFIG"] = text
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda *_: pytest.fail("it would connect"))
+    with pytest.raises(InputError, match="several hosts need TF_CONFIG") as raised:
+        make_distribution("multiworker")
+    assert message in str(raised.value)
 
 
 def test_shares_of_a_batch():

@@ -143,6 +143,12 @@ def failure(capsys, *arguments):
     return code, said
 
 
+def test_debug_shows_where_an_error_arose(tmp_path, capsys):
+    assert run_command(main, ["--resume", str(tmp_path), "--debug"]) == 1
+    said = capsys.readouterr().err
+    assert "there is no run in" in said and "Traceback" in said and "read_settings" in said
+
+
 def test_a_run_is_not_overwritten(runs, small_voc, capsys):
     code, said = failure(capsys, "--voc", small_voc, "-o", runs[0] / "whole", *OPTIONS)
     assert code == 1
@@ -150,8 +156,6 @@ def test_a_run_is_not_overwritten(runs, small_voc, capsys):
 
 
 def test_other_scenes_are_refused(runs, small_voc, capsys, tmp_path):
-    import shutil
-
     other = tmp_path / "VOC2012"
     shutil.copytree(small_voc, other)
     lists = other / "ImageSets" / "Segmentation"
@@ -159,6 +163,32 @@ def test_other_scenes_are_refused(runs, small_voc, capsys, tmp_path):
     code, said = failure(capsys, "--resume", runs[0] / "whole", "--voc", other)
     assert code == 1
     assert "train scenes" in said
+
+
+@pytest.mark.parametrize(("part", "suffix"), [("JPEGImages", "jpg"), ("SegmentationClass", "png")])
+def test_an_exchanged_photograph_or_mask_is_refused(part, suffix, runs, small_voc, capsys, tmp_path):
+    other = tmp_path / "VOC2012"
+    shutil.copytree(small_voc, other)
+    name = json.loads((runs[0] / "whole" / "scenes.json").read_text())["validation"][1]
+    file = other / part / f"{name}.{suffix}"
+    file.write_bytes(file.read_bytes() + b"x")  # what a decoder does not see
+    code, said = failure(capsys, "--resume", runs[0] / "whole", "--voc", other, "--quiet")
+    assert code == 1
+    what = "photograph" if suffix == "jpg" else "mask"
+    assert f"the {what} of the scene {name} is not the one that" in said
+
+
+def test_a_run_saved_before_there_were_digests_goes_on_with_a_warning(runs, capsys, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(runs[0] / "whole", folder)
+    scenes = json.loads((folder / "scenes.json").read_text())
+    digests = scenes.pop("sha256")
+    (folder / "scenes.json").write_text(json.dumps(scenes))
+    code, said = failure(capsys, "--resume", folder, "--quiet")
+    assert code == 0
+    assert "has no digests" in said and "could not be checked" in said
+    assert json.loads((folder / "scenes.json").read_text())["sha256"] == digests
+    assert failure(capsys, "--resume", folder, "--quiet") == (0, "")
 
 
 @pytest.mark.long
@@ -252,8 +282,66 @@ def test_damaged_runs(runs, capsys, tmp_path):
     assert "there is nothing to resume" in failure(capsys, "--resume", folder)[1]
     (folder / "checkpoint.npz").write_bytes((runs[0] / "whole" / "checkpoint.npz").read_bytes()[:1000])
     assert "is damaged" in failure(capsys, "--resume", folder)[1]
+    state, _ = load_checkpoint(runs[0] / "whole" / "checkpoint.npz")
+    save_checkpoint(folder / "checkpoint.npz", state, Progress(batch=99))
+    assert "does not fit: it stands at batch 99 of an epoch of 5" in failure(capsys, "--resume", folder)[1]
     (folder / "config.json").write_text('{"optimiser": 1}')
     assert "unknown setting 'optimiser'" in failure(capsys, "--resume", folder)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", b"\xff\xfe", "is no JSON"),
+        ("config.json", b"[1]", "is an object, received [1]"),
+        ("config.json", b"[" * 100_000, "is no JSON"),
+        ("config.json", b"{}", "'average' is missing"),
+        ("scenes.json", b"{", "is no JSON"),
+        ("scenes.json", b"[]", "in place of an object"),
+        ("scenes.json", b'{"voc": ".", "train": []}', "validation is missing"),
+        ("scenes.json", b'{"voc": 1, "train": [], "validation": []}', "voc must be text, received 1"),
+        ("scenes.json", b'{"voc": ".", "train": ["x"], "validation": [], "sha256": {}}', "x is missing"),
+        ("scenes.json", None, "there is no such file"),
+        ("transfer.json", b"null", "must be a list"),
+        ("transfer.json", b"[1]", "must be a list"),
+        ("transfer.json", b"{", "is no JSON"),
+        ("transfer.json", None, "there is no such file"),
+    ],
+)
+def test_a_run_with_a_damaged_file_is_one_sentence(name, content, message, runs, capsys, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for needed in ("config.json", "scenes.json", "transfer.json", "checkpoint.npz"):
+        shutil.copy(runs[0] / "whole" / needed, folder)
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    code, said = failure(capsys, "--resume", folder, "--quiet")
+    assert code == 1
+    assert str(folder / name) in said and message in said and "unexpected" not in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("epochs", value) for value in (float("inf"), "2", [2], None, True, 2.5, 10**400, -1, 0)),
+        *(("learning_rate", value) for value in (float("nan"), "1e-3", {}, None, False, 10**400)),
+        *(("side_weights", value) for value in (1.0, [[1.0]] * 5, ["1"] * 5, [1.0] * 4, [float("inf")] * 5)),
+        *(("variant", value) for value in (1, ["compact"], None, "wide")),
+        *(("crop", 1), ("transfer", False), ("validation_pairs", 0), ("seed", -1), ("warmup_steps", 10**6)),
+        *(("optimizer", "sgd"), ("schedule", []), ("initializer", {}), ("split", 3), ("average", "0.9")),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_saved_setting_that_cannot_be_is_one_sentence(setting, value, runs, capsys, tmp_path):
+    for name in ("config.json", "scenes.json", "transfer.json"):
+        shutil.copy(runs[0] / "whole" / name, tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**saved, setting: value}))
+    code, said = failure(capsys, "--resume", tmp_path, "--quiet")
+    assert code == 1
+    assert setting in said and "unexpected" not in said
+    assert str(tmp_path / "config.json") in said or setting == "warmup_steps"  # depends on the data
 
 
 @pytest.mark.parametrize(
@@ -265,6 +353,8 @@ def test_damaged_runs(runs, capsys, tmp_path):
         ("--voc VOC --size 100", 2, "multiple of 32"),
         ("--voc VOC --learning-rate 0", 2, "learning_rate must be above 0"),
         ("--voc VOC --average 1.5", 2, "between 0 and 1"),
+        ("--voc VOC --learning-rate nan", 2, "learning_rate must be a finite number, received nan"),
+        ("--voc VOC --seed 5000000000", 2, "seed must be at most 4294967295"),
         ("--voc VOC --epochs 0", 2, "0 is below 1"),
         ("--voc VOC --side-weights 0 0 0 0 0", 2, "not all 0"),
         ("--voc VOC --variant compact --transfer none --pairs-per-batch 1000 --size 32", 1, "do not fill one batch"),

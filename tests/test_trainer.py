@@ -87,6 +87,8 @@ def test_another_networks_state_is_refused(stepped):
         trainer.restore({name: v for name, v in before.items() if name != "network/encoder1_conv1/kernel"})
     with pytest.raises(ValueError, match="differs"):
         trainer.restore({**before, "network/side5_logits/bias": np.zeros(3, np.float32)})
+    with pytest.raises(ValueError, match="side5_logits/bias differs"):
+        trainer.restore({**before, "network/side5_logits/bias": np.zeros(2, np.int32)})
 
 
 def test_frozen_layers_stay_and_the_others_move(stepped, batch):

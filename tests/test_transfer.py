@@ -1,5 +1,7 @@
 """Transfer of VGG-19, against a file that is written here in the layout of the published one, with random values."""
 
+import shutil
+
 import h5py
 import keras
 import numpy as np
@@ -95,10 +97,37 @@ def test_another_md5_is_refused(vgg19_file):
 def test_another_file_is_refused(tmp_path):
     path = tmp_path / "text.h5"
     path.write_text("no HDF5")
-    with pytest.raises(InputError, match="not in Keras' H5 layout"):
+    with pytest.raises(InputError, match="is no HDF5 file of weights"):
         read_vgg19(path, file_digest(path, "md5"))
     with pytest.raises(InputError, match="is missing"):
         read_vgg19(tmp_path / "absent.h5")
+
+
+def name_twice(file):
+    group = file["block1_conv1"]
+    group.attrs["weight_names"] = list(group.attrs["weight_names"]) * 50
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda file: file["block1_conv1/block1_conv1_b_1:0"].__setitem__(0, np.nan), "NaN or infinite"),
+        (lambda file: file.attrs.__delitem__("layer_names"), "not in Keras' H5 layout"),
+        (lambda file: file.attrs.__setitem__("layer_names", 3), "not in Keras' H5 layout"),
+        (lambda file: file.attrs.__setitem__("layer_names", [b"\xff"]), "not in Keras' H5 layout"),
+        (lambda file: file.attrs.__setitem__("layer_names", [b"absent"]), "not in Keras' H5 layout"),
+        (lambda file: file["block1_conv1"].attrs.__setitem__("weight_names", [1, 2]), "not in Keras' H5 layout"),
+        (lambda file: file["block1_conv1"].attrs.__setitem__("weight_names", [b"."]), "not in Keras' H5 layout"),
+        (name_twice, "names an array twice"),
+    ],
+)
+def test_files_of_another_layout_are_one_sentence(vgg19_file, tmp_path, write, message):
+    path = tmp_path / "other.h5"
+    shutil.copy(vgg19_file, path)
+    with h5py.File(path, "r+") as file:
+        write(file)
+    with pytest.raises(InputError, match=message):
+        read_vgg19(path, file_digest(path, "md5"))
 
 
 def test_narrow_widths_do_not_fit(vgg19_file):

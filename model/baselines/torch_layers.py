@@ -20,7 +20,7 @@ def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) ->
         source: The module's name in PyTorch.
 
     Raises:
-        InputError: if a tensor is missing, has another shape, or is not finite.
+        InputError: if a tensor is missing or has another shape.
     """
     names = BATCH_NORMALISATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
     values = []
@@ -32,9 +32,7 @@ def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) ->
             value = value.transpose(2, 3, 1, 0)  # (out, in, h, w) to (h, w, in, out)
         elif value.ndim == 2:
             value = value.T
-        if value.shape != tuple(variable.shape) or not np.isfinite(value).all():
-            raise InputError(
-                f"{source}.{name} in {path} cannot be used: it has the shape {value.shape} or is not finite."
-            )
+        if value.shape != tuple(variable.shape):
+            raise InputError(f"{source}.{name} in {path} cannot be used: it has the shape {value.shape}.")
         values.append(value)
     layer.set_weights(values)

@@ -58,9 +58,10 @@ def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experimen
     try:
         transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
         base = TrainingConfig(**{**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None})
+        seeded = [replace(base, seed=seed) for seed in seeds]
     except (TypeError, ValueError) as error:
         raise InputError(f"budget {budget} in {path}: {error}.") from error
-    planned = [Experiment(f"{PROPOSED}-seed{seed}", replace(base, seed=seed)) for seed in seeds if PROPOSED in runs]
+    planned = [Experiment(f"{PROPOSED}-seed{one.seed}", one) for one in seeded if PROPOSED in runs]
     for name in runs:
         if name == PROPOSED:
             continue
