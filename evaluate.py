@@ -10,11 +10,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, printable, run_command, say
-from data.files import make_folder, write_text
-from data.image_folder import JPEG_NOTE, ImageFolder, label_with_type
-from data.image_io import read_image
+from data.io.files import make_folder, write_text
+from data.io.image_folder import JPEG_NOTE, ImageFolder, label_with_type
+from data.io.image_io import read_image
+from data.io.stacks import Stack, find_pairs
 from data.parts import alone, refusals
-from data.stacks import Stack, find_pairs
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
 from metrics.color import COLOR_MODES, require_equal_shapes
 from metrics.tables import Scores, pair_table, summary_table, tables_as_text, to_json

@@ -9,15 +9,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.align import MODES
-from data.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
-from data.files import file_digest, write_json
-from data.image_io import checked_suffix, read_image
+from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
+from data.io.files import file_digest, write_json
+from data.io.image_io import checked_suffix, read_image
+from data.io.stacks import Stack, check_stack, find_pairs, find_stacks
 from data.parts import alone
-from data.stacks import Stack, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
-from model.scene import SceneOptions, fuse_scene
+from model.fusion.scene import SceneOptions, fuse_scene
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -132,7 +132,7 @@ def _find_jobs(arguments) -> tuple[list[Job], list[Path], list[str]]:
 def _job(stack: Stack, output: Path, arguments) -> Job:
     if not (arguments.save_maps or arguments.panel):
         return Job(stack, output)
-    from model.pictures import companions  # loads matplotlib, which nothing else here needs
+    from model.fusion.pictures import companions  # loads matplotlib, which nothing else here needs
 
     return Job(stack, output, tuple(companions(output, _strategy(arguments), arguments.save_maps, arguments.panel)))
 
@@ -291,7 +291,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _benchmark(arguments) -> int:
-    from model.benchmark import benchmark
+    from model.fusion.benchmark import benchmark
 
     protect_files(_writes([], arguments), [*arguments.images, *_weights_files(arguments)])
     _protect_report(arguments)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from data.arguments import natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
-from model.checkpoint import KEPT, MOST
-from model.config import ABLATIONS, CHECKPOINT, CHOICES, TrainingConfig
-from model.run_folder import read_settings
+from model.training.checkpoints import KEPT, MOST
+from model.training.run_folder import read_settings
+from model.training.settings import ABLATIONS, CHECKPOINT, CHOICES, TrainingConfig
 
 EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
@@ -42,12 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", action="store_true", help="keep photographs decoded: 0.75 MB a scene")
     parser.add_argument(
         "--keep-checkpoints",
-        type=_positive,
+        type=positive,
         default=KEPT,
         metavar="N",
         help=f"how many to keep, at most {MOST} ({KEPT})",
     )
-    parser.add_argument("--checkpoint-steps", type=_natural, default=500, metavar="N", help="steps between checkpoints")
+    parser.add_argument("--checkpoint-steps", type=natural, default=500, metavar="N", help="steps between checkpoints")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
@@ -68,36 +69,36 @@ def build_parser() -> argparse.ArgumentParser:
     network.add_argument("--no-transfer", dest="transfer", action="store_const", const=None, help="--transfer none")
     network.add_argument("--start", metavar="FILE", help="a weights file to start from; needs --transfer none")
     network.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
-    network.add_argument("--freeze-transferred", type=_natural, default=default.freeze_transferred, metavar="EPOCHS")
+    network.add_argument("--freeze-transferred", type=natural, default=default.freeze_transferred, metavar="EPOCHS")
 
     data = parser.add_argument_group("data")
     data.add_argument("--recipe", default=default.recipe, choices=("paper", "photographic"))
-    data.add_argument("--size", type=_positive, default=default.size, help="side of the training images (224)")
+    data.add_argument("--size", type=positive, default=default.size, help="side of the training images (224)")
     data.add_argument("--crop", action="store_true", help="random crops at native resolution instead of resizing")
-    data.add_argument("--blur-window", type=_positive, default=default.blur_window, help="3 (paper); 7 is Liu 2017's")
+    data.add_argument("--blur-window", type=positive, default=default.blur_window, help="3 (paper); 7 is Liu 2017's")
     data.add_argument("--split", default=default.split, choices=CHOICES["split"], help="a seeded draw, or VOC's lists")
-    data.add_argument("--scenes", type=_positive, default=default.scenes, help="scenes to draw (2000)")
+    data.add_argument("--scenes", type=positive, default=default.scenes, help="scenes to draw (2000)")
     data.add_argument("--validation-recipe", choices=("paper", "photographic"), help="recipe to validate on (--recipe)")
-    data.add_argument("--validation-pairs", type=_positive, metavar="N", help="pairs to validate on (all)")
-    data.add_argument("--pairs-per-batch", type=_positive, default=default.pairs_per_batch, help="two images each (4)")
+    data.add_argument("--validation-pairs", type=positive, metavar="N", help="pairs to validate on (all)")
+    data.add_argument("--pairs-per-batch", type=positive, default=default.pairs_per_batch, help="two images each (4)")
 
     loss = parser.add_argument_group("loss and optimisation")
     loss.add_argument("--side-weights", type=float, nargs=5, default=default.side_weights, metavar="W")
     loss.add_argument("--l2-weight", type=float, default=default.l2_weight, help="factor of the L2 term (1)")
     loss.add_argument("--pair-weight", type=float, default=default.pair_weight, help="factor of the pair term (0)")
     loss.add_argument("--detail-weighting", action="store_true", help="count pixels by how much the sources differ")
-    loss.add_argument("--epochs", type=_positive, default=default.epochs, help="(50)")
+    loss.add_argument("--epochs", type=positive, default=default.epochs, help="(50)")
     loss.add_argument("--optimizer", default=default.optimizer, choices=CHOICES["optimizer"])
     loss.add_argument("--learning-rate", type=float, default=default.learning_rate, help="(1e-6)")
     loss.add_argument("--momentum", type=float, default=default.momentum, help="(0.9)")
     loss.add_argument("--weight-decay", type=float, default=default.weight_decay, help="(0.001)")
     loss.add_argument("--schedule", default=default.schedule, choices=CHOICES["schedule"])
-    loss.add_argument("--warmup-steps", type=_natural, default=default.warmup_steps, metavar="N")
+    loss.add_argument("--warmup-steps", type=natural, default=default.warmup_steps, metavar="N")
     loss.add_argument("--clip-norm", type=float, metavar="NORM", help="longest gradient")
     loss.add_argument("--average", type=float, metavar="DECAY", help="moving average of the weights, such as 0.999")
     loss.add_argument("--mixed-precision", action="store_true", help="float16 where it is safe, for GPUs")
     loss.add_argument("--jit", action="store_true", help="compile with XLA")
-    loss.add_argument("--seed", type=_natural, default=default.seed)
+    loss.add_argument("--seed", type=natural, default=default.seed)
     loss.add_argument("--deterministic", action="store_true", help="the same numbers each time, a little slower")
     return parser
 
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.tensorboard and find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --tensorboard out.")
     from model import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
-    from model.distribution import make_distribution
+    from model.training.distribution import make_distribution
 
     distribution = make_distribution(arguments.strategy)
     if distribution.chief and not arguments.resume and (folder / CHECKPOINT).exists():
@@ -169,20 +170,6 @@ def read_config(parser: argparse.ArgumentParser, arguments: argparse.Namespace) 
         return TrainingConfig(**chosen)
     except ValueError as error:
         parser.error(str(error))
-
-
-def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is below 0")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import cv2
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, add_debug, run_command
-from data.pipeline import PairSource
-from data.synthesis import RECIPES, SynthesisSettings
-from data.voc import split_scenes
+from data.synthesis.pipeline import PairSource
+from data.synthesis.recipes import RECIPES, SynthesisSettings
+from data.synthesis.voc import split_scenes
 
 ACCELERATOR = 200.0
 """Samples that an accelerator takes each second; a pair is two samples."""

@@ -14,9 +14,9 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from data.depth_of_field import photograph_by_depth, render_scene
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
-from data.image_io import write_image
+from data.io.image_io import write_image
+from data.synthesis.depth_of_field import photograph_by_depth, render_scene
 
 NOISE = 1.5
 """Standard deviation of the camera's noise, in grey levels; each photograph has its own."""

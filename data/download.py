@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from data.connection import check_address
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
-from data.files import make_folder
+from data.io.files import make_folder
 from data.remote import RemoteFile, fetch
 
 VOC_FOLDER = "VOCdevkit/VOC2012"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import EXIT_DONE, add_debug, run_command
-from data.image_io import write_image
-from data.synthesis import LEVELS, RECIPES, SynthesisSettings, SyntheticPair, synthesize
-from data.voc import Scene, read_scenes
+from data.io.image_io import write_image
+from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, SyntheticPair, synthesize
+from data.synthesis.voc import Scene, read_scenes
 
 GAP = 4
 

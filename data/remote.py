@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from data.connection import ask
 from data.errors import InputError
-from data.files import file_digest
+from data.io.files import file_digest
 
 _BLOCK = 1 << 20
 _NUMBER = re.compile(r"[0-9]{1,18}")

@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.blur import ring_kernel
-from data.camera import stitch, through_jpeg, to_uint8, visible_label
-from data.depth_of_field import GAMMA, defocus_by_depth
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
-from data.image_io import read_image, write_image
-from data.stacks import find_pairs
-from data.synthesis import SyntheticPair
-from data.voc import Scene, split_scenes
+from data.io.image_io import read_image, write_image
+from data.io.stacks import find_pairs
+from data.synthesis.blur import ring_kernel
+from data.synthesis.camera import stitch, through_jpeg, to_uint8, visible_label
+from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
+from data.synthesis.recipes import SyntheticPair
+from data.synthesis.voc import Scene, split_scenes
 
 REDUCTION = 0.64
 RADIUS_RANGE = (2.0, 6.0)
@@ -34,7 +34,7 @@ EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
   python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --geometry receding
   python -m data.unseen --voc VOCdevkit/VOC2012 -o clean --clean
-  python -m model.unseen unseen                              how the bundled weights do on it
+  python -m model.experiments unseen unseen                              how the bundled weights do on it
 written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 = take B)"""
 
 

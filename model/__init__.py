@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 _HOMES = {
-    "Fuser": "model.fusion",
-    "load_fuser": "model.fusion",
-    "build_network": "model.network",
-    "TrainingRun": "model.training",
+    "Fuser": "model.fusion.fuser",
+    "load_fuser": "model.fusion.fuser",
+    "build_network": "model.networks.network",
+    "TrainingRun": "model.training.run",
 }
 
 __all__ = ["Fuser", "TrainingRun", "build_network", "load_fuser"]

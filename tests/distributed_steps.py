@@ -11,14 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.pipeline import PairSource
-from data.synthesis import SynthesisSettings
-from data.voc import read_scenes
-from model.distribution import make_distribution
-from model.losses import HybridLoss
-from model.network import build_network
-from model.optimizers import make_optimizer
-from model.trainer import Trainer
+from data.synthesis.pipeline import PairSource
+from data.synthesis.recipes import SynthesisSettings
+from data.synthesis.voc import read_scenes
+from model.networks.network import build_network
+from model.training.distribution import make_distribution
+from model.training.losses import HybridLoss
+from model.training.optimizers import make_optimizer
+from model.training.trainer import Trainer
 
 PAIRS, STEPS = 4, 3
 

@@ -7,8 +7,8 @@ import pytest
 from data.align import MODES, estimate_shift, match_exposure, notice_shift, register
 from data.demo import rendered_scene
 from data.errors import InputError, run_command
-from data.image_io import read_image, write_image
-from data.stacks import find_pairs
+from data.io.image_io import read_image, write_image
+from data.io.stacks import find_pairs
 from fuse import main
 from metrics.reference import psnr
 

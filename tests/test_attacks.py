@@ -24,7 +24,7 @@ from PIL import Image
 import evaluate
 import fuse
 from data.errors import run_command
-from data.image_io import read_image, write_image
+from data.io.image_io import read_image, write_image
 from tests.conftest import REPOSITORY, drawn_photograph
 
 HANGS_AFTER = 120

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from data.image_folder import ImageFolder
-from data.image_io import read_image, write_image
-from data.stacks import find_pairs
+from data.io.image_folder import ImageFolder
+from data.io.image_io import read_image, write_image
+from data.io.stacks import find_pairs
 from fuse import main as fuse_main
 from metrics import compute_all
 from model.baselines import BASELINES, SELF_CONTAINED, gradient, msvd, pca

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from data.errors import run_command
-from data.image_io import read_image, read_photograph, write_image
+from data.io.image_io import read_image, read_photograph, write_image
 from evaluate import main as evaluate
 from fuse import main
 from tests.conftest import REPOSITORY, drawn_photograph
@@ -236,7 +236,7 @@ def test_a_full_disk_loses_nothing(folder, tmp_path, monkeypatch, capsys):
     output = tmp_path / "out"
     assert fuse(folder, output, "--quiet") == 0
     before = {path.name: path.read_bytes() for path in output.glob("*.png")}
-    monkeypatch.setattr("data.image_io.save_8_bit", full)
+    monkeypatch.setattr("data.io.image_io.save_8_bit", full)
     assert fuse(folder, output, "--quiet", "--overwrite", method="pca") == 1
     assert capsys.readouterr().err.count("No space left on device") == 5
     assert {path.name: path.read_bytes() for path in output.glob("*.png")} == before
@@ -249,7 +249,7 @@ def test_a_source_that_vanishes_half_way(folder, tmp_path, monkeypatch, capsys):
             (folder / "scene3-B.png").unlink(missing_ok=True)
         return read_photograph(path, **options)
 
-    monkeypatch.setattr("model.scene.read_photograph", read)
+    monkeypatch.setattr("model.fusion.scene.read_photograph", read)
     assert fuse(folder, tmp_path / "out", "--quiet") == 1
     assert "scene3" in capsys.readouterr().err
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
@@ -289,7 +289,7 @@ def test_metadata_are_those_of_the_first_image(suffix, tmp_path):
 
 
 def test_metadata_of_16_bits_go_into_png_alone(tmp_path):
-    from data.metadata import Metadata
+    from data.io.metadata import Metadata
 
     metadata = Metadata(profile("sRGB"), Image.Exif().tobytes())
     image = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), np.uint16)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from data.image_io import read_image
-from data.stacks import find_pairs
+from data.io.image_io import read_image
+from data.io.stacks import find_pairs
 from metrics import compute_all
 from model import load_fuser
 from model.bundled import BUNDLED_WEIGHTS
-from model.weights import load_network, read_sidecar
+from model.networks.weights import load_network, read_sidecar
 
 
 def test_they_are_small_and_match_their_sidecar():

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from data import camera
-from data.blur import disc_kernel
-from data.regions import SHAPES, draw_region, grow_region
+from data.synthesis import camera
+from data.synthesis.blur import disc_kernel
+from data.synthesis.regions import SHAPES, draw_region, grow_region
 from metrics.reference import psnr
-from model.decision import select
+from model.fusion.paper import select
 from tests.conftest import drawn_photograph
 
 

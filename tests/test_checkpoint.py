@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from model.baselines.dictionaries import BUNDLED, LARGEST, load_dictionaries
-from model.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
+from model.baselines.sparse_coding.dictionaries import BUNDLED, LARGEST, load_dictionaries
+from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 
 STATE = {"network/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "optimizer/iteration": np.array(7)}
 ROW = {"epoch": 1, "step": 10, "loss": 0.5, "val_iou": 0.7, "val_psnr": float("nan")}

@@ -11,7 +11,7 @@ import pytest
 
 from data.errors import InputError, add_debug, run_command
 from data.names import checked_name
-from model.summary import main as summarize
+from model.networks.summary import main as summarize
 from tests.conftest import REPOSITORY
 
 COMMANDS = (
@@ -21,7 +21,7 @@ COMMANDS = (
     ["-m", "data.preview"],
     ["-m", "data.download"],
     ["-m", "data.demo"],
-    ["-m", "model.summary"],
+    ["-m", "model.networks.summary"],
 )
 
 
@@ -136,7 +136,7 @@ def test_help_has_examples_and_needs_no_tensorflow(command):
         "assert 'tensorflow' not in sys.modules or {3!r}"
     )
     module = command[0] == "-m"
-    code = code.format(command, "module" if module else "path", command[-1], command[-1] == "model.summary")
+    code = code.format(command, "module" if module else "path", command[-1], command[-1] == "model.networks.summary")
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "examples:" in done.stdout

@@ -10,10 +10,10 @@ import tensorflow as tf
 from data.errors import InputError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
-from model.comparison import build_comparer, compare, load_comparer
-from model.fusion import Fuser
-from model.network import build_network
-from model.train_comparer import main
+from model.fusion.fuser import Fuser
+from model.networks.comparer import build_comparer, compare, load_comparer
+from model.networks.network import build_network
+from model.training.comparer import main
 from tests.conftest import drawn_photograph
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from metrics import EdgeTransfer
-from model.decision import decide, refine, select
+from model.fusion.paper import decide, refine, select
 
 SHAPE = (12, 9)
 maps = hnp.arrays(bool, SHAPE)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from data.demo import main, motorcycle_scene, rendered_scene
-from data.depth_of_field import photograph_by_depth, render_scene
-from data.image_io import read_image
+from data.io.image_io import read_image
+from data.synthesis.depth_of_field import photograph_by_depth, render_scene
 
 
 def detail(image):

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import InputError
-from model.distribution import Distribution, make_distribution
+from model.training.distribution import Distribution, make_distribution
 from tests.conftest import REPOSITORY
 
 # Sums are added up in another order; Adam divides by their size, so what is nearly zero may move by the whole rate.

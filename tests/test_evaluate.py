@@ -12,7 +12,7 @@ import pytest
 
 import evaluate
 from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, StoppedError, run_command
-from data.image_io import write_image
+from data.io.image_io import write_image
 from metrics import METRICS, compute_all
 from tests.conftest import REPOSITORY
 

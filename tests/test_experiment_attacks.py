@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from data.errors import InputError, StoppedError, run_command
-from data.image_io import read_image, write_image
-from data.stacks import Stack
+from data.io.image_io import read_image, write_image
+from data.io.stacks import Stack
 from model.baselines import BASELINES
 from model.experiments import ablation
 from model.experiments.__main__ import COMMANDS, main

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.errors import StoppedError
-from data.image_io import read_image, write_image
+from data.io.image_io import read_image, write_image
 from metrics import compute_all
 from model.baselines import BASELINES
 from model.experiments.__main__ import main
@@ -220,7 +220,7 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
         record.write_text(damage)
         assert main(command) == 0
         assert json.loads(record.read_text())["epochs"] == made["epochs"]
-    monkeypatch.setattr("model.training.TrainingRun.run", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("model.training.run.TrainingRun.run", lambda *_, **__: pytest.fail("trained again"))
     assert main(command) == 0
     (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
     assert main(command) == 1

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from data.image_io import read_image
+from data.io.image_io import read_image
 from metrics.reference import psnr
-from model.decision import select
-from model.failures import hard_cases, main
+from model.experiments.__main__ import main
+from model.experiments.failures import hard_cases
+from model.fusion.paper import select
 
 
 def test_each_case_is_as_hard_as_it_says():
@@ -23,7 +24,7 @@ def test_each_case_is_as_hard_as_it_says():
 
 
 def test_command(tmp_path, capsys):
-    assert main(["-o", str(tmp_path / "failures.png")]) == 0
+    assert main(["failures", "-o", str(tmp_path / "failures.png")]) == 0
     assert read_image(tmp_path / "failures.png").std() > 20
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(hard_cases())

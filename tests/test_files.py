@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from data.errors import InputError
-from data.files import atomic_files, atomic_path, file_digest, open_file, read_bytes, read_json, write_text
+from data.io.files import atomic_files, atomic_path, file_digest, open_file, read_bytes, read_json, write_text
 from tests.conftest import REPOSITORY
 
 
@@ -45,7 +45,7 @@ def test_reading_ends(special, name, message):
 
 def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
     (tmp_path / "x").write_bytes(b"12345")
-    monkeypatch.setattr("data.files._check_regular", lambda *_: None)
+    monkeypatch.setattr("data.io.files._check_regular", lambda *_: None)
     with pytest.raises(InputError, match="more than 4 bytes"):
         read_bytes(tmp_path / "x", 4)
     assert read_bytes(tmp_path / "x", 5) == b"12345"
@@ -65,7 +65,7 @@ def test_bytes_that_are_no_utf_8_are_escaped(tmp_path):
 
 KILLED = """
 import os, sys
-from data.files import atomic_files, atomic_path
+from data.io.files import atomic_files, atomic_path
 with atomic_path(sys.argv[1] + "/x.png") as one, atomic_files(sys.argv[1], "y.png") as folder:
     one.write_text("half")
     (folder / "y.png").write_text("half")

@@ -10,7 +10,7 @@ import pytest
 
 from data.demo import main as make_demo
 from data.errors import run_command
-from data.image_io import read_image, read_index_image, write_image
+from data.io.image_io import read_image, read_index_image, write_image
 from fuse import main
 from metrics import compute
 from tests.conftest import REPOSITORY

@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from data.errors import InputError
-from data.files import atomic_path, file_digest
-from data.image_io import checked_suffix, read_image, read_index_image, read_size, write_image
+from data.io.files import atomic_path, file_digest
+from data.io.image_io import checked_suffix, read_image, read_index_image, read_size, write_image
 
 ORIENTED = {
     1: lambda a: a,

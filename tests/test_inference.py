@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.inference import fold_batch_norm, make_predictor
-from model.network import build_network
+from model.networks.inference import fold_batch_norm, make_predictor
+from model.networks.network import build_network
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.losses import HybridLoss, cross_entropy, detail_weights, pair_cross_entropy, squared_error
+from model.training.losses import HybridLoss, cross_entropy, detail_weights, pair_cross_entropy, squared_error
 
 # The probability of "out of focus" of four pixels, and their labels.
 UNFOCUSED = [[0.5, 0.9], [0.2, 0.4]]

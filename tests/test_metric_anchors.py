@@ -7,7 +7,7 @@ equal, move the fourth digit), and AG "half" of the first one, which replicates 
 
 import pytest
 
-from data.image_io import read_image
+from data.io.image_io import read_image
 from metrics.color import to_gray
 from metrics.edge_models import EDGE_MODELS
 from metrics.edges import EdgeTransfer

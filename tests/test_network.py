@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from model.network import VGGPreprocessing, build_network
-from model.stages import ENCODERS, VARIANTS, receptive_field
-from model.summary import summarize
+from model.networks.network import VGGPreprocessing, build_network
+from model.networks.stages import ENCODERS, VARIANTS, receptive_field
+from model.networks.summary import summarize
 
 PARAMETERS = {"paper": 107_824_586, "compact": 1_699_714, "light": 1_096_770}
 

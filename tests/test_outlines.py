@@ -6,8 +6,8 @@ import pytest
 
 from metrics import compute
 from metrics.edges import EdgeTransfer
-from model import outlines
-from model.outlines import align_outlines
+from model.fusion import boundaries as outlines
+from model.fusion.boundaries import align_outlines
 from tests.conftest import drawn_photograph
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from data.benchmark import main as benchmark
 from data.errors import InputError
-from data.pipeline import PairSource
 from data.preview import main as preview
-from data.synthesis import SynthesisSettings
-from data.voc import read_scenes, split_scenes, voc_root
+from data.synthesis.pipeline import PairSource
+from data.synthesis.recipes import SynthesisSettings
+from data.synthesis.voc import read_scenes, split_scenes, voc_root
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_missing_and_unequal_files_are_named(small_voc, tmp_path):
 
 
 def test_preview_writes_contact_sheets(small_voc, tmp_path, capsys):
-    from data.image_io import read_image
+    from data.io.image_io import read_image
 
     assert preview(["--voc", str(small_voc), "--out", str(tmp_path / "sheets"), "--scenes", "2", "--size", "64"]) == 0
     written = sorted((tmp_path / "sheets").iterdir())
@@ -142,7 +142,7 @@ def test_kept_photographs_give_the_same_pairs(small_voc, monkeypatch):
     for index in (0, 7, 7):
         for name in ("near", "far", "label"):
             np.testing.assert_array_equal(getattr(plain.pair(1, index), name), getattr(kept.pair(1, index), name))
-    monkeypatch.setattr("data.voc.Scene.read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("data.synthesis.voc.Scene.read", lambda *_: pytest.fail("read again"))
     kept.pair(2, 7)
 
 

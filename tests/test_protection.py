@@ -12,7 +12,7 @@ from PIL import Image
 
 import evaluate
 from data.errors import run_command
-from data.image_io import read_image, read_size, write_image
+from data.io.image_io import read_image, read_size, write_image
 from fuse import main
 from tests.conftest import drawn_photograph
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.refinement import RefinedDecision, Refinement, compose, contrast, lowest, remove_islands
+from model.fusion.refined import RefinedDecision, Refinement, compose, contrast, lowest, remove_islands
 
 FLAT = np.full((40, 40, 3), 90, np.uint8)
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
-from data.voc import read_scenes, split_scenes
-from model.config import LATER, TrainingConfig
-from model.fields import check_values
-from model.run_folder import RunScenes
+from data.io.fields import check_values
+from data.synthesis.voc import read_scenes, split_scenes
+from model.training.run_folder import RunScenes
+from model.training.settings import LATER, TrainingConfig
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(10**400)),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.seams import Ranking, Seam
+from model.fusion.blending import Ranking, Seam
 
 ODDS = np.float32(np.log(3))  # the logit of 3/4
 SHAPE = (12, 40)

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
-from data.image_io import write_image
+from data.io.image_io import write_image
 from model.baselines import csr
-from model.baselines.dictionaries import BUNDLED, load_dictionaries
-from model.baselines.learn import _learn_filters
-from model.baselines.learn import main as learn_main
-from model.baselines.orientation import GENERIC, orientation
-from model.baselines.sparse import TOLERANCE, encode, from_patches, to_patches
+from model.baselines.sparse_coding.codes import TOLERANCE, encode, from_patches, to_patches
+from model.baselines.sparse_coding.dictionaries import BUNDLED, load_dictionaries
+from model.baselines.sparse_coding.learn import _learn_filters
+from model.baselines.sparse_coding.learn import main as learn_main
+from model.baselines.sparse_coding.orientation import GENERIC, orientation
 from tests.conftest import drawn_photograph
 
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from data.errors import InputError
-from data.stacks import Stack, check_stack, find_pairs, find_stacks, natural_key
+from data.io.stacks import Stack, check_stack, find_pairs, find_stacks, natural_key
 
 
 def images(folder: Path, *names: str, size: tuple[int, int] = (6, 4)) -> None:

@@ -2,14 +2,15 @@ from dataclasses import fields
 
 import pytest
 
-from model.refinement import Refinement
-from model.seams import Seam
-from model.sweep import ALTERNATIVES, main
+from model.experiments.__main__ import main
+from model.experiments.sweep import ALTERNATIVES
+from model.fusion.blending import Seam
+from model.fusion.refined import Refinement
 
 
 @pytest.mark.parametrize(("strategy", "settings", "further"), [("refined", Refinement, 1), ("learned", Seam, 0)])
 def test_every_constant_is_swept(strategy, settings, further, small_voc, capsys):
-    assert main(["--voc", str(small_voc), "--strategy", strategy, "--pairs", "1", "--quiet"]) == 0
+    assert main(["sweep", "--voc", str(small_voc), "--strategy", strategy, "--pairs", "1", "--quiet"]) == 0
     lines = capsys.readouterr().out.splitlines()
     alternatives = ALTERNATIVES[strategy]
     assert set(alternatives) == {field.name for field in fields(settings)}

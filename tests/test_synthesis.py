@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.blur import disc_kernel, gaussian_kernel, polygon_kernel, repeated_gaussian
-from data.synthesis import LEVELS, SynthesisSettings, synthesize
+from data.synthesis.blur import disc_kernel, gaussian_kernel, polygon_kernel, repeated_gaussian
+from data.synthesis.recipes import LEVELS, SynthesisSettings, synthesize
 from tests.conftest import drawn_photograph
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.demo import rendered_scene
 from model import load_fuser
-from model.tiling import blend, spans
+from model.fusion.tiling import blend, spans
 
 
 @given(st.integers(1, 20_000), st.sampled_from([(1536, 256), (128, 32), (64, 16)]))

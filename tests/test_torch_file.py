@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from data.image_io import write_image
+from data.io.image_io import write_image
 from fuse import main as fuse_main
 from model.baselines import BASELINES, ifcnn, sesf
-from model.baselines.torch_file import MAGIC, VERSION, read_tensors
+from model.baselines.torch_import.torch_file import MAGIC, VERSION, read_tensors
 from tests.conftest import drawn_photograph
 
 WRITTEN_BY_TORCH = Path(__file__).parent / "files" / "torch-old-format.pth"

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from data.errors import run_command
-from data.image_io import read_image
-from model.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
-from model.config import ABLATIONS, TrainingConfig
-from model.trainer import Trainer
+from data.io.image_io import read_image
+from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
+from model.training.settings import ABLATIONS, TrainingConfig
+from model.training.trainer import Trainer
 from tests.conftest import REPOSITORY
 from train import build_parser, main, read_config
 
@@ -112,7 +112,7 @@ def test_the_weights_fuse(runs, tmp_path):
 
 def test_it_starts_from_weights(runs, small_voc, tmp_path):
     from model import TrainingRun
-    from model.weights import load_network
+    from model.networks.weights import load_network
 
     folder, record = runs
     file = folder / "whole" / "best.weights.h5"

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.losses import HybridLoss
-from model.network import build_network
-from model.optimizers import make_optimizer, make_schedule
-from model.trainer import Trainer
-from model.transfer import layer_names
+from model.networks.network import build_network
+from model.networks.transfer import layer_names
+from model.training.losses import HybridLoss
+from model.training.optimizers import make_optimizer, make_schedule
+from model.training.trainer import Trainer
 
 RATE, DECAY = 1e-3, 0.001
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from data.files import file_digest
-from model.network import build_network
-from model.transfer import layer_names, read_vgg19, transfer_vgg19
+from data.io.files import file_digest
+from model.networks.network import build_network
+from model.networks.transfer import layer_names, read_vgg19, transfer_vgg19
 
 WIDTHS = {1: (2, 64), 2: (2, 128), 3: (4, 256), 4: (4, 512), 5: (4, 512)}
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from data.blur import ring_kernel
-from data.image_io import read_image
+from data.io.image_io import read_image
+from data.synthesis.blur import ring_kernel
 from data.unseen import GEOMETRIES, read_unseen
 from data.unseen import main as make_unseen
-from model.unseen import main as measure_unseen
+from model.experiments.__main__ import main as measure_unseen
 
 
 def test_a_ring_by_hand():
@@ -38,12 +38,12 @@ def test_the_set_is_made_read_and_measured(geometry, small_voc, tmp_path, capsys
         near, far = (np.abs(view.astype(int) - pair.reference).mean(-1) for view in (pair.near, pair.far))
         assert near[pair.label == 1].mean() > far[pair.label == 1].mean()
         assert far[pair.label == 0].mean() > near[pair.label == 0].mean()
-    assert measure_unseen([str(tmp_path / "one"), "--json", "--methods", "dwt", "mst-sr"]) == 0
+    assert measure_unseen(["unseen", str(tmp_path / "one"), "--json", "--methods", "dwt", "mst-sr"]) == 0
     table = json.loads(capsys.readouterr().out)
     assert {"paper", "refined", "learned", "better source", "true labels", "DWT"} < set(table)
     for strategy in ("refined", "learned"):
         assert 0 <= table[strategy]["iou"] <= table[strategy]["accuracy"] <= 1
-    assert measure_unseen([str(tmp_path / "one"), "--quiet", "--methods", "pca"]) == 0
+    assert measure_unseen(["unseen", str(tmp_path / "one"), "--quiet", "--methods", "pca"]) == 0
     assert "| refined |" in capsys.readouterr().out
 
 

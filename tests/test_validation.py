@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.synthesis import SynthesisSettings, SyntheticPair, synthesize
+from data.synthesis.recipes import SynthesisSettings, SyntheticPair, synthesize
 from metrics import compute
 from metrics.reference import psnr
-from model.losses import HybridLoss
-from model.validation import validate
+from model.training.losses import HybridLoss
+from model.training.validation import validate
 from tests.conftest import drawn_photograph
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from data.files import file_digest
+from data.io.files import file_digest
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
-from model.comparison import load_comparer
-from model.network import build_network
-from model.weights import load_checked, load_network, read_sidecar, save_weights, sidecar_path
+from model.networks.comparer import load_comparer
+from model.networks.network import build_network
+from model.networks.weights import load_checked, load_network, read_sidecar, save_weights, sidecar_path
 
 BUILDER = {"variant": "compact", "batch_norm": False}
 

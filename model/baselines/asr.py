@@ -8,9 +8,9 @@ Source: Liu & Wang, "Simultaneous image fusion and denoising with adaptive spars
 import numpy as np
 
 from model.baselines.channels import per_channel
-from model.baselines.dictionaries import load_dictionaries
-from model.baselines.orientation import GENERIC, ORIENTATIONS, orientation
-from model.baselines.sparse import SIDE, encode, from_patches, to_patches
+from model.baselines.sparse_coding.codes import SIDE, encode, from_patches, to_patches
+from model.baselines.sparse_coding.dictionaries import load_dictionaries
+from model.baselines.sparse_coding.orientation import GENERIC, ORIENTATIONS, orientation
 
 
 def _fuse_channel(near, far):

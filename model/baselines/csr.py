@@ -10,7 +10,7 @@ import numpy as np
 from scipy import fft
 
 from model.baselines.channels import per_channel
-from model.baselines.dictionaries import load_dictionaries
+from model.baselines.sparse_coding.dictionaries import load_dictionaries
 
 SMOOTHNESS = 5.0
 WEIGHT = 0.01

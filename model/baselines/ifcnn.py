@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from model.baselines.channels import Method, check, from_levels, to_levels
-from model.baselines.torch_file import read_tensors
-from model.baselines.torch_layers import assign
+from model.baselines.torch_import.torch_file import read_tensors
+from model.baselines.torch_import.torch_layers import assign
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)

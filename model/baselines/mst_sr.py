@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from model.baselines.channels import per_channel
-from model.baselines.dictionaries import load_dictionaries
 from model.baselines.selection import select_by_li
-from model.baselines.sparse import SIDE, encode, from_patches, to_patches
+from model.baselines.sparse_coding.codes import SIDE, encode, from_patches, to_patches
+from model.baselines.sparse_coding.dictionaries import load_dictionaries
 
 LEVELS = 4
 STEP = 2

@@ -13,8 +13,8 @@ import numpy as np
 from metrics.color import to_gray
 from model.baselines.channels import Method, check, from_levels, to_levels
 from model.baselines.guided import box_mean, guided_filter
-from model.baselines.torch_file import read_tensors
-from model.baselines.torch_layers import assign
+from model.baselines.torch_import.torch_file import read_tensors
+from model.baselines.torch_import.torch_layers import assign
 
 MEAN, DEVIATION = 0.4500517361627943, 0.26465333914691797
 """Of the gray values in [0, 1] that the authors trained on."""

@@ -10,15 +10,15 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.files import atomic_path, read_json, write_text
+from data.io.files import atomic_path, read_json, write_text
+from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
-from data.stacks import Listing, Stack, find_pairs
 from metrics.markup import Cell, Column, Table
 from metrics.tables import Scores, summary_table
-from model.config import CHECKPOINT, CONFIG, TrainingConfig
 from model.experiments.comparison import VARIANTS, Comparison
 from model.experiments.competitors import to_run
 from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
+from model.training.settings import CHECKPOINT, CONFIG, TrainingConfig
 
 RECORD = "record.json"
 

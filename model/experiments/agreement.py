@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.files import write_text
-from data.image_folder import ImageFolder
-from data.image_io import read_image
+from data.io.files import write_text
+from data.io.image_folder import ImageFolder
+from data.io.image_io import read_image
+from data.io.stacks import find_pairs
 from data.parts import alone
-from data.stacks import find_pairs
 from metrics.markup import Cell, Column, Table
 from metrics.tables import Scores
 from model.baselines import BASELINES, SELF_CONTAINED

@@ -10,12 +10,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, printable, say
-from data.files import make_folder, read_json, write_json, write_text
-from data.image_io import read_image
+from data.io.files import make_folder, read_json, write_json, write_text
+from data.io.image_io import read_image
+from data.io.stacks import Stack, find_pairs
 from data.parts import alone
-from data.stacks import Stack, find_pairs
-from data.synthesis import LEVELS, RECIPES, SynthesisSettings, synthesize
-from data.voc import Scene, split_scenes
+from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesize
+from data.synthesis.voc import Scene, split_scenes
 from metrics.ranks import rank_table
 from metrics.tables import Scores, pair_table, summary_table, tables_as_text
 from model.experiments import figures

@@ -14,11 +14,11 @@ from statistics import median
 from typing import Any
 
 from data.errors import InputError
-from data.files import file_digest, read_json, write_json
-from data.image_folder import JPEG_NOTE, label_with_type
-from data.image_io import read_image, write_image
+from data.io.files import file_digest, read_json, write_json
+from data.io.image_folder import JPEG_NOTE, label_with_type
+from data.io.image_io import read_image, write_image
+from data.io.stacks import Stack
 from data.parts import alone, refusals
-from data.stacks import Stack
 from metrics import PAPER_METRICS, PairScorer, resolve_variants
 from metrics.markup import Cell, Column, Table
 from metrics.tables import Scores

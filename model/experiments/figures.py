@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from data.errors import printable
-from data.files import atomic_path
-from data.synthesis import SyntheticPair
+from data.io.files import atomic_path
+from data.synthesis.recipes import SyntheticPair
 from metrics.color import to_gray
-from model.pictures import draw_panel
+from model.fusion.pictures import draw_panel
 
 COLUMNS = 5
 WIDTH = 15

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.errors import InputError
-from data.files import read_bytes
-from model.config import ABLATIONS, TrainingConfig
-from model.stages import get_variant
+from data.io.files import read_bytes
+from model.networks.stages import get_variant
+from model.training.settings import ABLATIONS, TrainingConfig
 
 DEFAULT = Path(__file__).parent / "ablation.toml"
 PROPOSED = "proposed"

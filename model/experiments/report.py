@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from data.errors import printable
-from data.files import write_text
-from data.image_io import read_image
+from data.io.files import write_text
+from data.io.image_io import read_image
 from metrics.registry import get_metric
 from metrics.tables import Scores, summarise
 from model.experiments.comparison import Comparison

@@ -1,0 +1,1 @@
+"""Files: images, stacks of them, batches of stacks, JSON and arrays."""

@@ -1,0 +1,105 @@
+"""Arrays from files: bounded before they are read, and refused where they hold what is no number."""
+
+import io
+import math
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import InputError
+from data.io.files import open_file
+
+_SUFFIX = ".npy"
+NUMBERS = "biuf"
+"""numpy's kinds of numbers that can be compared; no objects, so nothing is unpickled."""
+
+_END = struct.Struct("<4s6sH10s")
+_END_SIGNATURE = b"PK\x05\x06"
+"""The end of a zip archive without a comment: signature, numbers of disks, count of entries, the directory's place."""
+
+_MOST_DIMENSIONS = 8
+_LONGEST_REASON = 200
+
+
+def check_finite(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuses weights that hold NaN or infinity.
+
+    Args:
+        path: Where they are from, for the message.
+        arrays: Name to array, of any shape and type of numbers.
+
+    Raises:
+        InputError: One holds such a value; the message names it.
+    """
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise InputError(f"{path} cannot be used: {name} holds values that are NaN or infinite.")
+
+
+def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]:
+    """Reads all arrays of an `.npz` file; no byte of it can lead to more memory than is declared here.
+
+    Args:
+        path: The file, as `np.savez` or `np.savez_compressed` writes it.
+        largest: Bytes that compressed arrays may have in all; None takes only what is stored as it is, so that the
+            arrays are no larger than the file.
+
+    Returns:
+        Name to array, of integers, floats or booleans.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, larger than declared, or an array holds NaN or infinity.
+    """
+    with open_file(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                arrays = _members(archive, largest)
+        except MemoryError:
+            raise
+        except Exception as error:  # zipfile ends in a dozen types of errors, by where a byte is changed
+            raise InputError(f"{path} is damaged ({reason(error)}).") from error
+    check_finite(path, arrays)
+    return arrays
+
+
+def reason(error: BaseException) -> str:
+    """What another library says of a file, in one short line."""
+    text = " ".join(str(error).split())
+    return (text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}...") or type(error).__name__
+
+
+def _members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np.ndarray]:
+    members = archive.infolist()
+    archive.fp.seek(-_END.size, io.SEEK_END)
+    signature, _, count, _ = _END.unpack(archive.fp.read())
+    # A changed length in the directory can make one entry swallow the next, which zipfile does not notice.
+    if signature != _END_SIGNATURE or count != len(members):
+        raise ValueError("its directory has not as many arrays as it says")
+    names = [member.filename.removesuffix(_SUFFIX) for member in members]
+    if len(set(names)) < len(names):
+        raise ValueError("two arrays have one name")
+    if largest is None:
+        if any((m.compress_type, m.compress_size) != (zipfile.ZIP_STORED, m.file_size) for m in members):
+            raise ValueError("an array is compressed")
+        largest = archive.fp.seek(0, io.SEEK_END)
+    if sum(member.file_size for member in members) > largest:
+        raise ValueError("the arrays are declared larger than they can be")
+    return {name: _array(archive, member) for name, member in zip(names, members, strict=True)}
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as file:
+        content = file.read(member.file_size)  # no more than that; its checksum is compared at the end
+    header = io.BytesIO(content)
+    if np.lib.format.read_magic(header) != (1, 0):
+        raise ValueError(f"{member.filename} has another version")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(header)
+    if dtype.kind not in NUMBERS or len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
+        raise ValueError(f"{member.filename} is no array of numbers")
+    if header.tell() + math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"{member.filename} declares another size than it has")
+    values = np.frombuffer(content, dtype, offset=header.tell())
+    return values.reshape(shape, order="F" if by_columns else "C").copy()

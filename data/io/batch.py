@@ -1,0 +1,161 @@
+"""A batch: what a run will write, what it must not replace, what it keeps, and what each result was made from.
+
+The manifest of DIR/NAME.png is DIR/.fused/NAME.png.json: digests of the sources, the settings, and digests of the files
+that were written from them. One for each scene, because several processes may work on one folder at once. It is written
+before the files take their places and says what this run wrote, not what lies there, so that a run that is stopped in
+between, or two runs at once, cannot make it vouch for another file.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+from data.io.files import file_digest, read_json, write_json
+from data.io.stacks import Stack
+
+FOLDER = ".fused"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scene and everything that is written for it.
+
+    Attributes:
+        stack: The sources.
+        output: The fused image.
+        companions: Files beside it: maps, a panel, a report.
+    """
+
+    stack: Stack
+    output: Path
+    companions: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The fused image and its companions."""
+        return (self.output, *self.companions)
+
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest lies."""
+        return self.output.parent / FOLDER / f"{self.output.name}.json"
+
+
+def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuses files that must not be written, before any work: the one place that decides it.
+
+    Args:
+        outputs: Everything that a run will write.
+        inputs: Everything that it reads.
+
+    Raises:
+        InputError: An output is an input, under whatever name; or a folder, pipe or device stands in its place; or two
+            outputs are one file, on a file system that does not tell case apart.
+    """
+    inputs = list(inputs)
+    resolved = {os.path.realpath(path) for path in inputs}
+    files = {_identity(path) for path in inputs} - {None}
+    names: dict[str, Path] = {}
+    for output in outputs:
+        if os.path.realpath(output) in resolved or _identity(output) in files:
+            raise InputError(f"{output} is one of the files that are read; choose another output.")
+        if os.path.lexists(output) and not output.is_symlink() and not output.is_file():
+            kind = "a folder" if output.is_dir() else "a pipe, socket or device"
+            raise InputError(f"cannot write {output}: it is {kind}; choose another name.")
+        other = names.setdefault(unicodedata.normalize("NFC", str(output)).casefold(), output)
+        if other is not output:
+            equal = "are one file" if str(other) == str(output) else "differ by case alone"
+            raise InputError(f"{other} and {output} {equal}; rename one scene, or choose another output.")
+
+
+def refuse_existing(files: Sequence[Path], reason: str = "") -> None:
+    """Refuses to replace files that exist.
+
+    Raises:
+        InputError: One does; `reason` is added to the sentence.
+    """
+    existing = [path for path in files if os.path.lexists(path)]
+    if existing:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise InputError(f"{existing[0]}{more} exists already{reason}; --overwrite replaces it.")
+
+
+class Manifest:
+    """What was made with the same settings.
+
+    Args:
+        settings: Everything besides the sources that decides a result; JSON values.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]):
+        self._settings = dict(settings)
+
+    def written(self, job: Job) -> set[Path]:
+        """The files of a job that are there, and are what these sources and settings gave."""
+        digests = self._recorded(job)
+        return {path for path in job.files if path.is_file() and digests.get(path.name) == file_digest(path, "sha256")}
+
+    def write(self, job: Job, folder: Path) -> None:
+        """Records what is about to take its place.
+
+        Args:
+            job: What it belongs to.
+            folder: Holds the complete files, under their final names.
+
+        Raises:
+            InputError: if the manifest cannot be written.
+        """
+        results = {path.name: file_digest(path, "sha256") for path in sorted(folder.iterdir())}
+        write_json(job.manifest, self._describe(job.stack) | {"results": results})
+
+    def _recorded(self, job):
+        """Name to digest of the files that were written; none where the manifest is absent, damaged or of another."""
+        try:
+            content = read_json(job.manifest)
+        except InputError:
+            return {}
+        if not isinstance(content, dict) or not isinstance(results := content.pop("results", None), dict):
+            return {}
+        return results if content == self._describe(job.stack) else {}
+
+    def _describe(self, stack):
+        sources = [[path.name, file_digest(path, "sha256")] for path in stack.images]
+        return {"sources": sources, "settings": self._settings}
+
+
+def plan(jobs: Sequence[Job], manifest: Manifest, *, resume: bool, overwrite: bool) -> tuple[list[Job], list[Job]]:
+    """Sorts out which results are to be made and which are kept.
+
+    Args:
+        jobs: All of the batch.
+        manifest: Knows which results are up to date.
+        resume: Whether those are kept.
+        overwrite: Whether others that exist are replaced.
+
+    Returns:
+        The jobs to do, and those to keep.
+
+    Raises:
+        InputError: if a file would be replaced without being asked for.
+    """
+    rest, kept, others = [], [], []
+    for job in jobs:
+        written = manifest.written(job) if resume else set()
+        (kept if written == set(job.files) else rest).append(job)
+        others += [path for path in job.files if path not in written]
+    if not overwrite:
+        refuse_existing(others, ", made from other images or settings" if resume else "")
+    return rest, kept
+
+
+def _identity(path):
+    """What file a name leads to, None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,255 @@
+"""The project's one reader and one writer of image files."""
+
+import io
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from data.errors import InputError
+from data.io.files import atomic_path, open_file
+from data.io.image_checks import check_kind, load, without_metadata
+from data.io.image_codec import encode_16_bit, save_8_bit, to_pixels, turn_upright
+from data.io.metadata import Metadata, read_metadata
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+_ORIENTATION_TAG = 0x0112
+_HEADERS = 64 * 2**20
+"""Bytes that a file may have besides its pixels."""
+_LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
+"""Pixels that a type can hold side by side; the others hold more than a reader takes."""
+# Pillow's decoders report damage by all of these.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+
+
+def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse") -> np.ndarray:
+    """Reads a JPEG, PNG, TIFF, BMP or WebP image, upright and complete, or not at all.
+
+    The content decides the type, not the suffix. The EXIF orientation is applied, a palette becomes RGB, 1 bit becomes
+    0 and 255, and 16 bits a channel are kept. Of the several images of a phone's JPEG (MPO) the first is read. An alpha
+    channel that is opaque everywhere carries nothing and is left out.
+
+    Args:
+        path: The image file.
+        alpha: What to do with transparency: "refuse" it, or "drop" it with a warning.
+
+    Returns:
+        (H, W, 3) RGB or (H, W) gray, uint8 in [0, 255] or uint16 in [0, 65535], C-contiguous.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, damaged, truncated, of another type or too large, has several
+            pages, transparency, or samples other than 8- and 16-bit gray or RGB.
+    """
+    return read_photograph(path, alpha)[0]
+
+
+def read_photograph(
+    path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse"
+) -> tuple[np.ndarray, Metadata]:
+    """As `read_image`, with the colour profile and those EXIF data that are true of the upright image as well."""
+    data = _read(path)
+    try:
+        pixels, transparency, orientation, metadata = _decode(path, data)
+    except InputError as problem:
+        plain = without_metadata(data)
+        if plain is None or plain == data:
+            raise
+        try:
+            pixels, transparency, orientation, metadata = _decode(path, plain)
+        except InputError:
+            raise problem from None
+        warnings.warn(f"the metadata of {path} are damaged and left out of the result", stacklevel=2)
+    if transparency:
+        if alpha == "refuse":
+            raise InputError(f"cannot use {path}: it has transparent pixels; save it without an alpha channel.")
+        warnings.warn(f"the alpha channel of {path} is dropped", stacklevel=2)
+    return np.ascontiguousarray(turn_upright(pixels, orientation)), metadata
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Reads the size of an image from its header, without decoding it.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        (height, width) in pixels, as `read_image` would return it. The one exception is a PNG that holds its EXIF
+        block behind the pixels: there the size is that before the rotation.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, too large or not an image of a supported type.
+    """
+    with _open(path) as file, _pillow_errors(path), Image.open(file, formats=_FORMATS) as image:
+        width, height = image.size
+        # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
+        if image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):
+            width, height = height, width
+    return height, width
+
+
+def read_index_image(path: str | os.PathLike) -> np.ndarray:
+    """Reads the palette indices of an indexed PNG, such as VOC's masks, or the values of an 8-bit gray one.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        (H, W) uint8, C-contiguous.
+
+    Raises:
+        InputError: As `read_image`; also where the image is neither indexed nor 8-bit gray.
+    """
+    data = _read(path)
+    with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        if image.mode not in ("P", "L"):
+            raise InputError(f"cannot use {path} as a mask: it is {image.mode}, not indexed or 8-bit gray.")
+        load(path, image, data)
+        return np.array(image)
+
+
+def write_image(
+    path: str | os.PathLike, image: np.ndarray, quality: int = 95, metadata: Metadata | None = None
+) -> None:
+    """Writes an image in the type that the suffix names; a failure leaves an existing file as it was.
+
+    PNG, TIFF, BMP and WebP are lossless (WebP makes RGB of gray). JPEG is written with full colour resolution (4:4:4).
+
+    Args:
+        path: The file to write; missing folders are made.
+        image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. Rounding to integers is the caller's part.
+        quality: JPEG quality, 1 to 100; of no effect for other types.
+        metadata: Colour profile and EXIF data to write as well; BMP holds none, a TIFF of 16 bits neither, with a
+            warning.
+
+    Raises:
+        InputError: The suffix is unknown, the type cannot hold 16 bits, or the file cannot be written there.
+        ValueError: `image` has another shape or another data type, or `quality` is out of range.
+    """
+    path = Path(path)
+    suffix = checked_suffix(path, image.dtype, image.shape)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"image must be uint8 or uint16, not {image.dtype}: round and convert it first")
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
+        raise ValueError(f"image must be (H, W, 3) or (H, W) and not empty, not {image.shape}")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must be in 1..100, not {quality}")
+    with atomic_path(path) as temporary:
+        if image.dtype == np.uint16:
+            temporary.write_bytes(encode_16_bit(image, suffix, metadata or Metadata()))
+        else:
+            save_8_bit(temporary, image, suffix, quality, metadata or Metadata())
+
+
+def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.ndarray) -> None:
+    """Writes an indexed PNG, as VOC's masks are: its values are numbers, shown in colours.
+
+    Args:
+        path: The file to write, ending in .png.
+        indices: (H, W) uint8.
+        colors: (256, 3) uint8 RGB.
+    """
+    picture = Image.fromarray(indices)
+    picture.putpalette(colors.tobytes())
+    with atomic_path(path) as temporary:
+        picture.save(temporary, "PNG")
+
+
+def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, shape: tuple[int, ...] = ()) -> str:
+    """Checks that an image of this data type can be written under this name, so that a command can say so at its start.
+
+    Args:
+        path: The file to be written.
+        dtype: Data type of the image.
+        shape: Its shape, where that is known.
+
+    Returns:
+        The suffix in lower case, with its dot.
+
+    Raises:
+        InputError: The suffix is none of `IMAGE_SUFFIXES`, or the type cannot hold 16 bits a channel or such a size.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise InputError(f"cannot write {path}: the name must end in one of {', '.join(IMAGE_SUFFIXES)}.")
+    if np.dtype(dtype) == np.uint16 and suffix not in SIXTEEN_BIT_SUFFIXES:
+        raise InputError(f"cannot write {path}: {suffix} cannot hold 16 bits a channel; use .png or .tif.")
+    longest = _LONGEST_SIDE.get(suffix)
+    if longest and max(shape[:2], default=0) > longest:
+        raise InputError(f"cannot write {path}: {suffix} holds at most {longest} pixels a side; use .png or .tif.")
+    return suffix
+
+
+def _largest_file() -> int:
+    """Bytes of the largest image that is read: four channels of 16 bits for every pixel that Pillow trusts."""
+    return 2 * Image.MAX_IMAGE_PIXELS * 8 + _HEADERS
+
+
+def _open(path: str | os.PathLike) -> BinaryIO:
+    file = open_file(path, _largest_file())
+    if not file.peek(1):
+        file.close()
+        raise InputError(f"cannot read {path}: the file is empty; copy it again.")
+    return file
+
+
+def _read(path: str | os.PathLike) -> bytes:
+    with _open(path) as file:
+        return file.read()
+
+
+def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, bool, int, Metadata]:
+    """Pixels as stored, whether any is transparent, the orientation that turns them upright, and metadata."""
+    with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        check_kind(path, image, data)
+        load(path, image, data)
+        orientation, metadata = read_metadata(path, image)
+        return *to_pixels(path, image, data), orientation, metadata
+
+
+def _orientation(image: Image.Image) -> int:
+    # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
+    try:
+        return Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)
+    except Exception:  # as `read_metadata`, which says so when the image is read
+        return 1
+
+
+@contextmanager
+def _pillow_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Turns what Pillow raises on a file that it cannot read into one sentence."""
+    with warnings.catch_warnings():
+        # A damaged header warns several times before it fails, and photographs from 89 Mpx on warn of an attack.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            yield
+        except (InputError, PermissionError):
+            raise
+        except Image.DecompressionBombError as error:
+            limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+            raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.") from error
+        except UnidentifiedImageError as error:
+            problem = "it is no JPEG, PNG, TIFF, BMP or WebP image, or its header is damaged; save it again."
+            raise InputError(f"cannot read {path}: {problem}") from error
+        except _DAMAGE as error:
+            raise InputError(f"cannot read {path}: it is damaged or cut short ({error}); copy it again.") from error

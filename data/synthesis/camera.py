@@ -1,0 +1,237 @@
+"""A camera for the recipe `photographic`: two photographs of a sharp scene, each focused elsewhere.
+
+What a lens does happens in linear light and before what the sensor and the file do (noise, sharpening, JPEG), since a
+network trained on blurred and stitched JPEGs learns that "no compression noise" means "blurred".
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from data.synthesis.blur import convolve, disc_kernel, gaussian_kernel, polygon_kernel
+from data.synthesis.depth_of_field import defocus_by_depth
+from data.synthesis.regions import draw_region, grow_region
+
+RADIUS_RANGE = (1.0, 7.0)
+SOFTNESS_RANGE = (0.0, 1.0)
+GAMMA_RANGE = (1.0, 2.2)
+NOISE_RANGE = (0.0, 5.0)
+SHARPENING_RANGE = (0.0, 0.8)
+EXPOSURE_RANGE = (0.96, 1.04)
+JPEG_QUALITY_RANGE = (55, 99)
+"""Radius of defocus in pixels, softness of lens and sensor (standard deviation in pixels), exponent of linear light,
+standard deviation of noise in grey levels, strength of unsharp masking, brightness of the second photograph in
+proportion to the first, JPEG quality."""
+
+EDGE_SIGMA = 0.7
+"""Softness of a region's edge in pixels."""
+
+VISIBLE_SIGMA = 1.5
+VISIBLE_ERROR = 1.5 / 255
+"""Standard deviation in pixels of the window in which photographs are compared with the sharp scene, and the difference
+of their errors (root mean square of values in [0, 1]) from which it decides the label."""
+
+RAMP_SHARE = 0.25
+DRAWN_SHARE = 0.3
+GROWN_SHARE = 0.3
+"""Shares of the scenes whose depth changes across the picture, of those whose foreground is a drawn shape, and of those
+whose foreground is a part of the photograph that ends at its edges; the rest have the mask's."""
+
+Kernel = Callable[[float], np.ndarray]
+
+Settle = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
+"""Near and far, (N, N, 3) uint8 RGB without noise, and a label, (N, N) uint8 -> the label with other outlines."""
+
+
+def take_pair(
+    image: np.ndarray,
+    mask: np.ndarray,
+    level: int,
+    levels: int,
+    rng: np.random.Generator,
+    *,
+    stitched_share: float = 0.0,
+    visible: tuple[float, float] = (VISIBLE_SIGMA, VISIBLE_ERROR),
+    settle: Settle | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Photographs a scene twice.
+
+    Args:
+        image: (N, N, 3) uint8 RGB, sharp.
+        mask: (N, N) uint8, 1 = foreground.
+        level: Degree of defocus, 1 to `levels`; the levels cut the range of radii evenly on a log scale.
+        levels: How many there are.
+        rng: Source of all that is random.
+        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the outline and the
+            mask is the label.
+        visible: Window and difference of errors that decide the label of the others, as `VISIBLE_SIGMA` and
+            `VISIBLE_ERROR`.
+        settle: What has the last word on their label.
+
+    Returns:
+        The near and the far photograph, the label (1 where the near one is out of focus) and the scene as it is
+        without defocus and noise: (N, N, 3) uint8 RGB, (N, N) uint8.
+    """
+    softness = rng.uniform(*SOFTNESS_RANGE)
+    low, high = np.log(RADIUS_RANGE)
+    # In a soft photograph a small defocus cannot be seen: the range moves up with the softness.
+    radius = float(np.exp(low + (high - low) * (level - 1 + rng.random()) / levels)) + softness
+    kernel = _draw_aperture(rng)
+    gamma = np.float32(rng.uniform(*GAMMA_RANGE))
+    foreground = rng.random()
+    if foreground < DRAWN_SHARE:
+        image, mask = draw_region(image, rng)
+    elif foreground < DRAWN_SHARE + GROWN_SHARE:
+        mask = grow_region(image, rng)
+    light = (image.astype(np.float32) / 255) ** gamma
+    geometry = rng.random()
+    planes = stitch if geometry < RAMP_SHARE + stitched_share else _two_planes
+    take = _two_ramps if geometry < RAMP_SHARE else planes
+    near, far, label = take(light, mask, radius, kernel, rng)
+    near, far, light = (_soften(view, softness) for view in (near, far, light))
+    if take is not stitch:
+        views = [view ** (1 / gamma) for view in (near, far, light)]
+        label = visible_label(label, *views, *visible)
+        if settle is not None:
+            label = settle([to_uint8(255 * view) for view in views[:2]], label)
+    develop = _Development(gamma, rng)
+    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
+
+
+def stitch(light: np.ndarray, mask: np.ndarray, radius: float, kernel: Kernel, rng=None):
+    """Blurs the whole scene and stitches it by the mask, as the paper does.
+
+    Args:
+        light: (H, W, 3) float32, linear light in [0, 1].
+        mask: (H, W) uint8, 1 = foreground.
+        radius: Of the defocus, in pixels.
+        kernel: The point spread of a radius.
+        rng: Not used; geometries are called alike.
+
+    Returns:
+        Near, far and label, as `take_pair` but in linear light.
+    """
+    blurred = np.clip(convolve(light, kernel(radius)), 0, 1)
+    foreground = mask[..., None] > 0
+    return np.where(foreground, light, blurred), np.where(foreground, blurred, light), 1 - mask
+
+
+def _two_planes(light, mask, radius, kernel, rng):
+    """Blurs the background behind a sharp foreground, and the foreground before a sharp background; linear light in
+    and out.
+
+    A background out of focus is hidden by the sharp edge before it: only background light is averaged. A foreground
+    out of focus spreads over its edge, and what shines through there is the background, continued under the edge from
+    its surroundings.
+    """
+    spread_function = kernel(radius)
+    matte = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), EDGE_SIGMA)[..., None]
+    hole = np.float32(1) - matte
+    spread = convolve(hole, spread_function)[..., None]
+    background = convolve(light * hole, spread_function) / np.maximum(spread, 1e-3)
+    near = matte * light + hole * background
+    behind = np.where(matte > 0.5, background, light)
+    far = convolve(light * matte, spread_function) + spread * behind
+    return np.clip(near, 0, 1), np.clip(far, 0, 1), 1 - mask
+
+
+def _two_ramps(light, mask, radius, kernel, rng):
+    """Photographs a ground that recedes, with the foreground standing on it at one depth: blur grows gradually, and
+    between the two planes of focus both photographs are a little blurred."""
+    size = mask.shape[0]
+    angle = rng.normal(0, 0.5) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
+    y, x = np.mgrid[-0.5 : 0.5 : size * 1j, -0.5 : 0.5 : size * 1j]
+    ground = 0.5 + np.cos(angle) * y + np.sin(angle) * x
+    nearness = np.where(mask > 0, rng.uniform(0.5, 1), ground).astype(np.float32)
+    focuses = rng.uniform(0.6, 1.0), rng.uniform(0.0, 0.4)
+    aperture = radius / (focuses[0] - focuses[1])
+    near, far = (defocus_by_depth(light, nearness, focus, aperture, kernel=kernel, layers=12) for focus in focuses)
+    return near, far, (np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])).astype(np.uint8)
+
+
+def _draw_aperture(rng) -> Kernel:
+    """A round aperture (half of all), a polygon of five to eight blades, or the Gaussian of a poor lens, all of equal
+    spread at one radius."""
+    kind = rng.random()
+    if kind < 0.5:
+        return disc_kernel
+    if kind < 0.75:
+        blades, turn = int(rng.integers(5, 9)), rng.uniform(0, 2 * np.pi)
+        return lambda radius: polygon_kernel(radius, blades, turn)
+    # A disc of radius r has a standard deviation of r / 2 along each axis.
+    return lambda radius: gaussian_kernel(radius / 2)
+
+
+def _soften(light, softness):
+    """Softens what is in focus and what is not, as the lens, the colour filter and the enlargement of a camera do."""
+    return light if softness < 0.2 else cv2.GaussianBlur(light, (0, 0), softness)
+
+
+class _Development:
+    """What one camera does from light to file; the same for both photographs, noise apart."""
+
+    def __init__(self, gamma, rng):
+        self.rng = rng
+        self.exponent = np.float32(1 / gamma)
+        self.gain, self.offset = np.float32(rng.uniform(0.8, 1.2)), np.float32(rng.uniform(-15, 15))
+        self.noise = rng.uniform(*NOISE_RANGE) if rng.random() < 0.7 else 0.0
+        self.grain = rng.uniform(0.3, 0.7) if rng.random() < 0.5 else 0.0
+        self.sharpening = np.float32(rng.uniform(*SHARPENING_RANGE)) if rng.random() < 0.5 else np.float32(0)
+        self.quality = int(rng.integers(JPEG_QUALITY_RANGE[0], JPEG_QUALITY_RANGE[1] + 1))
+
+    def expose(self, light, exposure=1.0):
+        """Linear light in [0, 1] to grey levels, (H, W, 3) float32."""
+        values = (light**self.exponent * 255 * np.float32(exposure) - 127.5) * self.gain + (127.5 + self.offset)
+        if self.sharpening:
+            values += self.sharpening * (values - cv2.GaussianBlur(values, (0, 0), 1.0))
+        return values
+
+    def __call__(self, light, exposure=1.0):
+        """Linear light in [0, 1] to an image file and back, (H, W, 3) uint8."""
+        noise = self.rng.normal(0, self.noise, light.shape).astype(np.float32)
+        if self.grain and self.noise:  # demosaicing makes noise coarser; its strength is kept
+            noise = cv2.GaussianBlur(noise, (0, 0), self.grain)
+            noise *= np.float32(self.noise / max(float(noise.std()), 1e-3))
+        return through_jpeg(to_uint8(self.expose(light, exposure) + noise), self.quality)
+
+
+def visible_label(
+    label: np.ndarray,
+    near: np.ndarray,
+    far: np.ndarray,
+    sharp: np.ndarray,
+    sigma: float = VISIBLE_SIGMA,
+    least: float = VISIBLE_ERROR,
+) -> np.ndarray:
+    """Corrects the label where it shows: the photograph that is farther from the sharp scene is the one out of focus.
+
+    Around a foreground out of focus its blur covers a background that is in focus; what depth says there is not what
+    one sees. Where both are as close, depth decides.
+
+    Args:
+        label: (H, W), by depth, 1 where `near` is out of focus.
+        near: (H, W, 3) float32 in [0, 1], as seen (not linear light), without noise.
+        far: The same.
+        sharp: The same, sharp everywhere.
+        sigma: Standard deviation in pixels of the window of comparison.
+        least: Difference of root mean square errors from which it shows.
+
+    Returns:
+        (H, W) uint8.
+    """
+    errors = [cv2.GaussianBlur(np.square(view - sharp).mean(-1), (0, 0), sigma) for view in (near, far)]
+    difference = errors[0] - errors[1]
+    shows = np.abs(difference) > least**2
+    return np.where(shows, difference > 0, label > 0).astype(np.uint8)
+
+
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Compresses and decompresses (H, W, 3) uint8 RGB, chroma at half resolution as is the encoder's default."""
+    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Rounds and clips grey levels."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

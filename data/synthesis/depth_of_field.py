@@ -1,0 +1,149 @@
+"""Photographs with a chosen depth of field, from one sharp image and its depth: pairs with a known truth."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from data.synthesis.blur import convolve, disc_kernel
+
+GAMMA = 2.2
+LAYERS = 24
+SMALLEST_RADIUS = 0.3
+"""Blur below this radius, in pixels, cannot be seen and is left out."""
+
+
+def photograph_by_depth(image: np.ndarray, nearness: np.ndarray, focus: float, aperture: float) -> np.ndarray:
+    """`defocus_by_depth` of an image as it is in a file, with gamma 2.2; (H, W, 3) uint8 RGB in and out."""
+    light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
+    blurred = defocus_by_depth(light, nearness, focus, aperture)
+    return np.rint(255 * blurred ** np.float32(1 / GAMMA)).astype(np.uint8)
+
+
+def defocus_by_depth(
+    light: np.ndarray,
+    nearness: np.ndarray,
+    focus: float,
+    aperture: float,
+    *,
+    kernel: Callable[[float], np.ndarray] = disc_kernel,
+    layers: int = LAYERS,
+) -> np.ndarray:
+    """Looks at a scene through a lens of wide aperture, focused at one depth.
+
+    The scene is cut into layers of nearly equal nearness, and the layers are laid over each other from far to near,
+    each blurred by its circle of confusion, colours and outlines alike, so that what is near and out of focus spreads
+    over what is behind it.
+
+    Args:
+        light: (H, W, 3) float32, linear light in [0, 1], sharp everywhere.
+        nearness: (H, W) float, proportional to 1 / depth (such as a disparity).
+        focus: The nearness that is sharp.
+        aperture: Radius of the circle of confusion in pixels for a nearness that differs by 1 from `focus`: it grows
+            in proportion.
+        kernel: The point spread of a radius in pixels.
+        layers: Into how many layers the scene is cut.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1].
+    """
+    low, high = float(nearness.min()), float(nearness.max())
+    bounds = np.linspace(low, high, layers + 1)
+    layer_of = np.clip(np.digitize(nearness, bounds) - 1, 0, layers - 1)
+    colour = np.zeros_like(light)
+    coverage = np.zeros((*nearness.shape, 1), np.float32)
+    for number in range(layers):
+        layer = (layer_of == number).astype(np.float32)
+        if not layer.any():
+            continue
+        radius = aperture * abs((bounds[number] + bounds[number + 1]) / 2 - focus)
+        matte, shade = layer[..., None], light * layer[..., None]
+        if radius >= SMALLEST_RADIUS:
+            spread = kernel(radius)
+            matte, shade = convolve(layer, spread)[..., None], convolve(shade, spread)
+        colour = colour * (1 - matte) + shade
+        coverage = coverage * (1 - matte) + matte
+    # Where a blurred outline uncovers what the sharp image does not show, the layers leave a gap: what is there is
+    # scaled up.
+    colour /= np.maximum(coverage, np.float32(1e-3))
+    return np.clip(colour, 0, 1)
+
+
+def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a scene of our own: patterned balls on a tiled floor before a wall, with its true depth.
+
+    Args:
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+        seed: Of the texture.
+
+    Returns:
+        (height, width, 3) uint8 RGB, sharp everywhere, and the nearness (height, width) float32, 1 / distance in scene
+        units.
+    """
+    scale = 2  # drawn twice as large and reduced, against jagged edges
+    rows, columns = np.mgrid[0 : height * scale, 0 : width * scale].astype(np.float32)
+    x = (columns - width * scale / 2) / (height * scale)
+    y = (height * scale * 0.38 - rows) / (height * scale)
+    texture = _texture(np.random.default_rng(seed))
+    distance = np.full(x.shape, 9.0, np.float32)
+    albedo = _wall(x * distance, y * distance, texture)
+    floor = np.where(y < -1e-3, -1 / np.minimum(y, -1e-3), np.inf).astype(np.float32)
+    on_floor = floor < distance
+    albedo[on_floor] = _floor(x * np.minimum(floor, 9), np.minimum(floor, 9), texture)[on_floor]
+    distance = np.minimum(distance, floor)
+    for centre_x, centre_z, radius, hue in ((-0.6, 2.3, 0.5, 5), (0.7, 2.5, 0.4, 100), (0.9, 6.6, 1.3, 55)):
+        hit, depth, normal = _ball(x, y, centre_x, radius - 1, centre_z, radius)
+        nearer = hit & (depth < distance)
+        albedo[nearer] = _ball_colours(normal, hue, texture)[nearer]
+        distance = np.where(nearer, depth, distance)
+    image = cv2.resize(albedo, (width, height), interpolation=cv2.INTER_AREA)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8), (1 / distance[::scale, ::scale]).astype(np.float32)
+
+
+def _texture(rng):
+    """Noise on all scales that repeats, (512, 512) float32 around 1."""
+    total = np.zeros((512, 512), np.float32)
+    for octave in range(2, 9):
+        grain = rng.standard_normal((2**octave, 2**octave)).astype(np.float32)
+        total += cv2.resize(grain, (512, 512), interpolation=cv2.INTER_CUBIC) * 0.055
+    return 1 + total
+
+
+def _sample(texture, u, v):
+    side = texture.shape[0]
+    coordinates = [np.mod(values * side, side).astype(np.float32) for values in (u, v)]
+    return cv2.remap(texture, *coordinates, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+def _wall(x, y, texture):
+    mortar = (np.mod(y * 2, 1) < 0.08) | (np.mod(x + np.floor(y * 2) * 0.5, 1) < 0.04)
+    brick = np.where(mortar[..., None], (196, 190, 180), (158, 86, 66)).astype(np.float32)
+    return brick * _sample(texture, x / 6, y / 6)[..., None]
+
+
+def _floor(x, z, texture):
+    odd = (np.floor(x * 2) + np.floor(z * 2)) % 2 == 1
+    tile = np.where(odd[..., None], (72, 84, 96), (214, 208, 192)).astype(np.float32)
+    return tile * _sample(texture, x / 3, z / 3)[..., None]
+
+
+def _ball(x, y, centre_x, centre_y, centre_z, radius):
+    """Where the rays (x, y, 1) meet a ball: hit, distance along z, and the surface's normal."""
+    square = x * x + y * y + 1
+    half = x * centre_x + y * centre_y + centre_z
+    inside = half * half - square * (centre_x**2 + centre_y**2 + centre_z**2 - radius**2)
+    depth = (half - np.sqrt(np.maximum(inside, 0))) / square
+    normal = np.stack([x * depth - centre_x, y * depth - centre_y, depth - centre_z], -1) / radius
+    return inside > 0, depth, normal
+
+
+def _ball_colours(normal, hue, texture):
+    longitude, latitude = np.arctan2(normal[..., 0], -normal[..., 2]), np.arcsin(np.clip(normal[..., 1], -1, 1))
+    stripes = np.mod(longitude * 4 + latitude * 2, 1) < 0.5
+    colours = [
+        cv2.cvtColor(np.uint8([[[h, 170, v]]]), cv2.COLOR_HSV2RGB)[0, 0] for h, v in ((hue, 215), (hue + 15, 120))
+    ]
+    light = 0.55 + 0.45 * np.clip(normal @ np.array([-0.5, 0.75, -0.45]), 0, 1)
+    surface = np.where(stripes[..., None], colours[0], colours[1]).astype(np.float32)
+    return surface * (light * _sample(texture, longitude / 5, latitude / 5))[..., None]

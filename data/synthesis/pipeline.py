@@ -1,0 +1,142 @@
+"""The `tf.data` pipeline: the same batches for the same (seed, epoch, index), in any process.
+
+Every sample is keyed on (seed, epoch, index) instead of a shuffle's state, so a run that was cut off goes on with
+exactly the batches that it would have seen.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from data.synthesis.recipes import LEVELS, SynthesisSettings, SyntheticPair, synthesize
+from data.synthesis.voc import Scene
+
+VALIDATION_EPOCH = 2**31
+"""The epoch that validation pairs are keyed on: none that training reaches."""
+
+Share = Callable[[np.ndarray], tuple[np.ndarray, int]]
+"""The pairs of all hosts -> this host's, and how many make one of its batches."""
+
+
+@dataclass
+class PairSource:
+    """Makes the pairs of a set of scenes: every scene at every level of blur.
+
+    Attributes:
+        scenes: The scenes.
+        settings: How pairs are made.
+        seed: Seed of everything random.
+        cache: Whether photographs and masks stay decoded in memory, about 0.75 MB a scene of VOC.
+    """
+
+    scenes: Sequence[Scene]
+    settings: SynthesisSettings
+    seed: int = 0
+    cache: bool = False
+    _decoded: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    _failure: list[Exception] = field(default_factory=list, repr=False)
+
+    def __len__(self) -> int:
+        """Pairs in an epoch."""
+        return len(self.scenes) * len(LEVELS)
+
+    def pair(self, epoch: int, index: int) -> SyntheticPair:
+        """Makes pair `index` of an epoch: scene index // 5, level index % 5 + 1.
+
+        Raises:
+            InputError: if a file of the scene cannot be read.
+        """
+        image, mask = self._read(index // len(LEVELS))
+        rng = np.random.default_rng((self.seed, epoch, index))
+        return synthesize(image, mask, LEVELS[index % len(LEVELS)], self.settings, rng)
+
+    def name(self, index: int) -> str:
+        """What pair `index` is made of: its scene and level."""
+        return f"{self.scenes[index // len(LEVELS)].id} level {LEVELS[index % len(LEVELS)]}"
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of an epoch's pairs, (n,) int64: a permutation drawn from (seed, epoch)."""
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self)).astype(np.int64)
+
+    def batches_per_epoch(self, pairs_per_batch: int) -> int:
+        """Batches in an epoch; the last one is as large as the others, so up to one batch less one pair is left out."""
+        return len(self) // pairs_per_batch
+
+    def dataset(
+        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, share: Share | None = None
+    ) -> tf.data.Dataset:
+        """The batches of one epoch from `first_batch` on.
+
+        Each pair gives two samples, so a batch holds 2 * `pairs_per_batch`: all near, then all far.
+
+        Args:
+            epoch: From 0.
+            pairs_per_batch: Pairs in a batch.
+            first_batch: Batches left out.
+            share: The pairs in order -> those that are made here, and how many make a batch here; None makes all.
+
+        Returns:
+            A data set of (images, labels): (2n, size, size, 3) uint8 RGB and (2n, size, size, 1) uint8, 1 where out of
+            focus.
+        """
+        size = self.settings.size
+        used = self.batches_per_epoch(pairs_per_batch) * pairs_per_batch
+        indices = self.order(epoch)[first_batch * pairs_per_batch : used]
+        if share is not None:
+            indices, pairs_per_batch = share(indices)
+
+        def load(index):
+            near, far, label = tf.numpy_function(
+                lambda i: self._arrays(epoch, int(i)), [index], (tf.uint8, tf.uint8, tf.uint8)
+            )
+            near.set_shape((size, size, 3))
+            far.set_shape((size, size, 3))
+            label.set_shape((size, size, 1))
+            return near, far, label
+
+        def join(near, far, label):
+            return tf.concat([near, far], 0), tf.concat([label, 1 - label], 0)
+
+        pairs = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        return pairs.batch(pairs_per_batch, drop_remainder=True).map(join).prefetch(tf.data.AUTOTUNE)
+
+    def batches(
+        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, share: Share | None = None
+    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Iterates over `dataset`; what is wrong with a file is raised as it was, not wrapped in an error of the graph.
+
+        Raises:
+            InputError: if a file of a scene cannot be read.
+        """
+        self._failure.clear()
+        try:
+            yield from self.dataset(epoch, pairs_per_batch, first_batch, share)
+        except tf.errors.OpError:
+            if self._failure:
+                raise self._failure[0] from None
+            raise
+
+    def validation_pairs(self, count: int | None = None) -> Iterator[SyntheticPair]:
+        """A fixed set of pairs, the same every time: all pairs, or `count` with scenes and levels spread evenly."""
+        count = len(self) if count is None else min(count, len(self))
+        for number in range(count):
+            # Scene by scene, then a second time with the next level, and so on.
+            round_number, scene = divmod(number, len(self.scenes))
+            yield self.pair(VALIDATION_EPOCH, scene * len(LEVELS) + (scene + round_number) % len(LEVELS))
+
+    def _read(self, scene):
+        if not self.cache:
+            return self.scenes[scene].read()
+        if scene not in self._decoded:  # two threads may both read it; both read the same
+            self._decoded[scene] = self.scenes[scene].read()
+        return self._decoded[scene]
+
+    def _arrays(self, epoch, index):
+        try:
+            pair = self.pair(epoch, index)
+        except Exception as error:
+            self._failure.append(error)
+            raise
+        return pair.near, pair.far, pair.label[..., None]

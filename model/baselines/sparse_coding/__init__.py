@@ -1,0 +1,1 @@
+"""Sparse codes and the dictionaries that are learnt for them."""

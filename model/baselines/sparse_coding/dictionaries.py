@@ -1,0 +1,32 @@
+"""The dictionaries of MST-SR, ASR and CSR; `python -m model.baselines.sparse_coding.learn` learns them."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import InputError
+from data.io.arrays import read_arrays
+
+BUNDLED = Path(__file__).parent.parent / "bundled" / "dictionaries.npz"
+NAMES = ("generic", "orientations", "filters")
+LARGEST = 16 * 2**20
+"""Bytes of all dictionaries together beyond which they are none of ours, which have half a million."""
+
+
+@cache
+def load_dictionaries(path: Path = BUNDLED) -> dict[str, np.ndarray]:
+    """Reads the dictionaries.
+
+    Returns:
+        "generic": (64, 256), "orientations": (6, 64, 256), columns of norm 1; "filters": (32, 8, 8), each of norm 1;
+        all float32.
+
+    Raises:
+        InputError: if the file is missing or damaged, or holds NaN or infinity.
+    """
+    arrays = read_arrays(path, LARGEST)
+    missing = [name for name in NAMES if name not in arrays]
+    if missing:
+        raise InputError(f"{path} is damaged: it has no dictionary {missing[0]!r}.")
+    return {name: arrays[name].astype(np.float32) for name in NAMES}

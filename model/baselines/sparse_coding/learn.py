@@ -1,0 +1,181 @@
+"""Learns the dictionaries of MST-SR, ASR and CSR: `python -m model.baselines.sparse_coding.learn --help`.
+
+The authors' own are not free to ship; these are learnt from photographs that scikit-image ships, by scikit-learn and,
+for the convolutional one, by gradient steps between sparse codings.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.io.batch import refuse_existing
+from data.io.files import atomic_path, write_json
+from data.io.image_io import IMAGE_SUFFIXES, read_image
+from metrics.color import to_gray
+from model.baselines.sparse_coding.codes import SIDE, to_patches
+from model.baselines.sparse_coding.orientation import GENERIC, ORIENTATIONS, orientation
+
+PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "brick", "grass", "gravel", "rocket", "stereo_motorcycle")
+ATOMS = 256
+FILTERS = 32
+PATCHES = 20_000
+"""Of scikit-image's data, what is learnt from; columns of a dictionary of patches; filters of the convolutional one;
+patches that each dictionary is learnt from."""
+
+FILTER_STEPS = 300
+FILTER_CROP = 96
+"""Steps of learning the filters, and the side of the window that each one codes."""
+
+LEAST_DEVIATION = 4.0
+"""Patches whose standard deviation is below so many grey levels teach nothing."""
+
+EXAMPLES = """examples:
+  python -m model.baselines.sparse_coding.learn -o dictionaries.npz                    as those in the project were made
+  python -m model.baselines.sparse_coding.learn -o dictionaries.npz --images my/photos from your own sharp photographs
+written: FILE and FILE with the suffix .json, the record"""
+
+
+def learn(images: Sequence[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
+    """Learns all dictionaries.
+
+    Args:
+        images: Sharp photographs, (H, W) float in grey levels 0..255.
+        seed: Of the draw of patches and of the learning.
+
+    Returns:
+        As `dictionaries.load_dictionaries`.
+    """
+    rng = np.random.default_rng(seed)
+    patches = np.concatenate([to_patches(image, 2)[0] for image in images])
+    patches = patches[patches.std(1) >= LEAST_DEVIATION]
+    sorts = orientation(patches)
+    dictionaries = [_learn_patches(patches, rng)]
+    dictionaries += [_learn_patches(patches[sorts == index], rng) for index in range(ORIENTATIONS)]
+    return {
+        "generic": dictionaries[GENERIC + 1],
+        "orientations": np.stack(dictionaries[1:]),
+        "filters": _learn_filters(images, rng),
+    }
+
+
+def _learn_patches(patches, rng):
+    """(n, 64) patches -> (64, 256), columns of norm 1."""
+    from sklearn.decomposition import MiniBatchDictionaryLearning
+
+    if len(patches) < ATOMS:
+        raise InputError(f"only {len(patches)} patches to learn {ATOMS} atoms from; give more or larger photographs.")
+    drawn = patches[rng.permutation(len(patches))[:PATCHES]]
+    learner = MiniBatchDictionaryLearning(
+        ATOMS, alpha=30.0, batch_size=256, max_iter=8, random_state=int(rng.integers(2**31))
+    )
+    atoms = learner.fit(drawn).components_
+    return (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).T.astype(np.float32)
+
+
+def _learn_filters(images, rng):
+    """Filters that code details of photographs sparsely by convolution, (32, 8, 8); they begin as cuts of details."""
+    from model.baselines.csr import code_details, split_base, to_spectrum
+
+    images = [image.astype(np.float32) / 255 for image in images if min(image.shape) >= FILTER_CROP]
+    if not images:
+        raise InputError(f"no photograph has {FILTER_CROP} rows and columns to learn filters from; give larger ones.")
+    details = [image - split_base(image) for image in images]
+    cuts = []
+    for _ in range(PATCHES):
+        cut = _draw_window(details, SIDE, rng)
+        if cut.std() >= LEAST_DEVIATION / 255:
+            cuts.append(cut)
+        if len(cuts) == FILTERS:
+            break
+    else:
+        raise InputError(f"only {len(cuts)} of {PATCHES} windows have detail to learn filters from; give sharp ones.")
+    filters = _normalised(np.stack(cuts))
+    for step in range(FILTER_STEPS):
+        detail = _draw_window(details, FILTER_CROP, rng)
+        codes = np.fft.rfft2(code_details(detail, filters, weight=0.05, iterations=40))
+        error = (codes * to_spectrum(filters, detail.shape)).sum(0) - np.fft.rfft2(detail)
+        slope = np.fft.irfft2(np.conj(codes) * error, s=detail.shape)[:, :SIDE, :SIDE]
+        # The largest share that one code has at any frequency bounds the curvature.
+        curvature = max(float((np.abs(codes) ** 2).sum(0).max()), 1e-6)
+        filters = _normalised(filters - slope * (20 / curvature / (1 + step / 100)))
+    return filters
+
+
+def _draw_window(images, side, rng):
+    """A square of one image, both drawn."""
+    image = images[int(rng.integers(len(images)))]
+    top, left = (int(rng.integers(length - side + 1)) for length in image.shape)
+    return image[top : top + side, left : left + side]
+
+
+def _normalised(filters):
+    return (filters / np.maximum(np.linalg.norm(filters, axis=(1, 2), keepdims=True), 1e-6)).astype(np.float32)
+
+
+def shipped_photographs() -> list[np.ndarray]:
+    """scikit-image's photographs, gray in 0..255.
+
+    Raises:
+        InputError: if scikit-image is not installed.
+    """
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise InputError("scikit-image is not installed: `pip install scikit-image`, or give --images.") from error
+    images = [getattr(data, name)() for name in PHOTOGRAPHS]
+    return [to_gray(np.asarray(image[0] if isinstance(image, tuple) else image)) for image in images]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.baselines.sparse_coding.learn",
+        description="Learns the dictionaries of MST-SR, ASR and CSR; needs scikit-learn.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the .npz to write")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="sharp photographs (default: scikit-image's)")
+    parser.add_argument("--seed", type=int, default=0, help="(0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
+    add_debug(parser)
+    arguments = parser.parse_args(argv)
+    if arguments.output.suffix != ".npz":
+        parser.error("the output must end in .npz.")
+    if not arguments.overwrite:
+        refuse_existing([arguments.output, arguments.output.with_suffix(".json")])
+    if arguments.images:
+        if not arguments.images.is_dir():
+            raise InputError(f"{arguments.images} is not a folder.")
+        paths = sorted(path for path in arguments.images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        images, names = [to_gray(read_image(path)) for path in paths], [path.name for path in paths]
+    else:
+        images, names = shipped_photographs(), list(PHOTOGRAPHS)
+    if not images:
+        raise InputError(f"there is no image in {arguments.images}.")
+    try:
+        import sklearn
+    except ImportError as error:
+        raise InputError("scikit-learn is not installed: `pip install scikit-learn`.") from error
+    dictionaries = learn(images, arguments.seed)
+    with atomic_path(arguments.output) as temporary:
+        np.savez_compressed(temporary, **dictionaries)
+    record = {
+        "images": names,
+        "source": "the user's" if arguments.images else "scikit-image",
+        "seed": arguments.seed,
+        "shapes": {name: list(values.shape) for name, values in dictionaries.items()},
+        "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
+    }
+    write_json(arguments.output.with_suffix(".json"), record)
+    print(json.dumps(record["shapes"]))
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

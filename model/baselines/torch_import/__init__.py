@@ -1,0 +1,1 @@
+"""Files and layers of PyTorch, without PyTorch."""

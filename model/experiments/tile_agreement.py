@@ -1,0 +1,45 @@
+"""Measures how far fusion in tiles agrees with fusion in one piece, by the tiles' overlap."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data.errors import EXIT_DONE
+from data.io.image_io import read_image
+
+TILE = 512
+OVERLAPS = (0, 64, 128, 192, 256)
+"""Smaller tiles than fusion takes: more seams in one picture."""
+
+
+EXAMPLES = """example:
+  python -m data.demo -o big --scene rendered --repeat 3
+  python -m model.experiments tile-agreement big/pairs/rendered-A.png big/pairs/rendered-B.png"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("images", nargs=2, type=Path, metavar="IMAGE", help="a pair that fits into memory in one piece")
+    parser.add_argument("--tile", type=int, default=TILE, help=f"side of a tile ({TILE})")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code."""
+    from model import load_fuser  # loads TensorFlow, quietly
+
+    images = [read_image(path) for path in arguments.images]
+    whole, tiled = load_fuser(tiled=False), load_fuser(tiled=True)
+    expected = whole.decide(*images)
+    print("| overlap | labels that differ | pixels that differ | by more than 8 levels | tiles |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for overlap in tqdm(OVERLAPS, unit="overlap", disable=arguments.quiet):
+        tiled.set_tile(arguments.tile, overlap)
+        result = tiled.decide(*images)
+        apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.labels.shape, -1).max(-1)
+        shares = [np.mean(result.labels != expected.labels), np.mean(apart > 0), np.mean(apart > 8)]
+        cells = " | ".join(f"{100 * share:.3f} %" for share in shares)
+        print(f"| {overlap} | {cells} | {tiled.tiles(images[0])} |")
+    return EXIT_DONE

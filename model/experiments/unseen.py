@@ -1,0 +1,109 @@
+"""Measures how fusion does on defocus that training never showed.
+
+DIR is made by `python -m data.unseen`. All strategies are measured against the truth, beside the better of the two
+sources, the methods of others, and what the true labels would give.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data.errors import EXIT_DONE
+from data.synthesis.recipes import SyntheticPair
+from data.unseen import read_unseen
+from metrics.reference import psnr, ssim
+from model.baselines import BASELINES, SELF_CONTAINED
+
+TEXTURED = 0.5
+"""Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 grey levels."""
+
+
+def measure(
+    pairs: Iterable[SyntheticPair], weights: Path | None = None, methods: Sequence[str] = SELF_CONTAINED
+) -> dict[str, dict[str, float]]:
+    """Measures all strategies.
+
+    Args:
+        pairs: With their truth.
+        weights: A weights file; None takes the bundled one, and `learned` goes with that alone.
+        methods: Names of the methods of others to measure as well.
+
+    Returns:
+        For the better source, each baseline, "paper", "refined", "learned" and the true labels: the mean "psnr" (dB)
+        and "ssim" against the sharp image; for "refined" and "learned" also "iou" and "accuracy" of the pixels taken
+        from the second source, in textured regions of all pairs together.
+    """
+    from model import load_fuser
+    from model.fusion.paper import select
+    from model.training.losses import detail_weights
+
+    given = {"weights": weights} if weights else {}
+    mapped = ("refined",) if weights else ("refined", "learned")
+    fusers = {name: load_fuser(strategy=name, **given) for name in ("paper", *mapped)}
+    quality: dict[str, list[tuple[float, float]]] = {}
+    counts = {name: np.zeros(4, int) for name in mapped}
+    for pair in pairs:
+        near, far, truth = pair.near, pair.far, pair.label > 0
+        decisions = {name: fusers[name].decide(near, far) for name in mapped}
+        textured = detail_weights(np.stack([near, far]).astype(np.float32))[0, ..., 0].numpy() >= TEXTURED
+        for name, decision in decisions.items():
+            take_far = decision.labels > 0
+            parts = take_far & truth, take_far | truth, take_far == truth, np.ones_like(truth)
+            counts[name] += [np.count_nonzero(part & textured) for part in parts]
+        results = {
+            "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
+            **{BASELINES[name].title: BASELINES[name].fuse(near, far) for name in methods},
+            "paper": fusers["paper"](near, far),
+            **{name: decision.fused for name, decision in decisions.items()},
+            "true labels": select(near, far, truth),
+        }
+        for name, image in results.items():
+            quality.setdefault(name, []).append((psnr(pair.reference, image), ssim(pair.reference, image)))
+    means = {name: np.mean(values, axis=0) for name, values in quality.items()}
+    table = {name: {"psnr": float(mean[0]), "ssim": float(mean[1])} for name, mean in means.items()}
+    for name, (both, either, right, total) in counts.items():
+        table[name] |= {"iou": both / either, "accuracy": right / total}
+    return table
+
+
+EXAMPLES = """examples:
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
+  python -m model.experiments unseen unseen"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="made by python -m data.unseen")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
+    parser.add_argument(
+        "--methods",
+        nargs="*",
+        default=SELF_CONTAINED,
+        choices=SELF_CONTAINED,
+        metavar="NAME",
+        help="of others (all; asr and csr take most of the time)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code.
+
+    Raises:
+        InputError: if the set or the weights cannot be used.
+    """
+    pairs = tqdm(read_unseen(arguments.folder), unit="pair", disable=arguments.quiet or arguments.json)
+    table = measure(pairs, arguments.weights, arguments.methods)
+    if arguments.json:
+        print(json.dumps(table, indent=2))
+        return EXIT_DONE
+    print("| result | PSNR (dB) | SSIM | IoU, textured | accuracy, textured |\n| --- | ---: | ---: | ---: | ---: |")
+    for name, row in table.items():
+        map_quality = [f"{row[key]:.4f}" if key in row else "" for key in ("iou", "accuracy")]
+        print(f"| {name} | {row['psnr']:.2f} | {row['ssim']:.4f} | {' | '.join(map_quality)} |")
+    return EXIT_DONE

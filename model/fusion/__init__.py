@@ -1,0 +1,1 @@
+"""Fusing: the paper's strategy, two of ours, and what they share."""

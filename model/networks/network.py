@@ -1,0 +1,143 @@
+"""The network: five stride-2 encoders, five deconvolution decoders, skips, and a two-class map at every decoder.
+
+Source: Wang, Jin et al., "Color multi-focus image fusion based on transfer learning", JIFS 2022; the table is in
+`model/networks/stages.py`.
+"""
+
+import keras
+from keras import layers
+
+from model.networks.stages import DECONV_KERNEL_SIZE, KERNEL_SIZE, get_variant
+
+VGG_MEAN_BGR = (103.939, 116.779, 123.68)
+"""ImageNet's mean colour, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
+
+INITIALIZERS = {"glorot": "glorot_uniform", "normal": keras.initializers.RandomNormal(stddev=0.05)}
+"""Initialisers of the layers that are not transferred: `glorot` is the paper's, `normal` its compare-initial
+ablation."""
+
+
+@keras.saving.register_keras_serializable(package="multifocus")
+class VGGPreprocessing(layers.Layer):
+    """Turns RGB in [0, 255] into VGG-19's input: blue first, ImageNet's mean colour subtracted.
+
+    Equal to `keras.applications.vgg19.preprocess_input`, as a layer, so that the network's public input is a plain RGB
+    image.
+    """
+
+    def call(self, images):
+        """(N, H, W, 3) RGB in [0, 255] -> (N, H, W, 3) BGR, mean subtracted."""
+        bgr = keras.ops.flip(images, axis=-1)
+        return bgr - keras.ops.cast(keras.ops.array(VGG_MEAN_BGR), bgr.dtype)
+
+
+def build_network(
+    variant: str = "paper",
+    *,
+    batch_norm: bool = True,
+    initializer: str = "glorot",
+    activation: str = "mish",
+    input_size: tuple[int | None, int | None] = (None, None),
+    synchronized: bool = False,
+) -> keras.Model:
+    """Builds the network that tells which pixels of one photograph are out of focus.
+
+    Reference: Wang, Jin et al., JIFS 2022. Preprocessing is inside: the input is RGB as read from a file.
+
+    Args:
+        variant: A name in `model.networks.stages.VARIANTS`: `"paper"`, or the narrower `"compact"` and `"light"`.
+        batch_norm: Whether batch normalisation follows every convolution; False is the paper's compare-bn ablation,
+            and the folded graph of inference.
+        initializer: `"glorot"` (the paper) or `"normal"` (its compare-initial ablation).
+        activation: Name of a Keras activation; the paper's is Mish.
+        input_size: Height and width, each a multiple of 32, or None for any.
+        synchronized: Whether batch normalisation takes its statistics from all replicas of a distributed step together,
+            as one device would.
+
+    Returns:
+        A functional model. Input: (N, H, W, 3) RGB in [0, 255], H and W multiples of 32. Outputs: a list of five maps,
+        coarsest first, (N, H/16, W/16, 2) to (N, H, W, 2), float32 softmax; channel 1 is the probability of "out of
+        focus".
+
+    Raises:
+        ValueError: if `variant` or `initializer` is unknown, or a size is not a multiple of 32.
+    """
+    if initializer not in INITIALIZERS:
+        raise ValueError(f"unknown initializer {initializer!r}; there are {', '.join(INITIALIZERS)}.")
+    if any(side is not None and side % 32 for side in input_size):
+        raise ValueError(f"input_size must be multiples of 32, received {input_size}.")
+    stages = get_variant(variant)
+    block = _ConvBlock(batch_norm, initializer, activation, synchronized)
+    inputs = keras.Input((*input_size, 3), name="image")
+    features = VGGPreprocessing(name="preprocessing")(inputs)
+    skips = []
+    for number, stage in enumerate(stages.encoders, start=1):
+        features, skip = block.encoder(features, stage, f"encoder{number}")
+        skips.append(skip)
+    maps = []
+    for number, (stage, skip) in enumerate(zip(stages.decoders, reversed(skips), strict=True), start=1):
+        features = block.decoder(features, skip, stage, f"decoder{number}")
+        maps.append(block.side_map(features, f"side{number}"))
+    return keras.Model(inputs, maps, name=variant)
+
+
+class _ConvBlock:
+    """Makes the stages of one network: convolution, batch normalisation, activation."""
+
+    def __init__(self, batch_norm: bool, initializer: str, activation: str, synchronized: bool):
+        self.batch_norm = batch_norm
+        self.initializer = INITIALIZERS[initializer]
+        self.activation = activation
+        self.synchronized = synchronized
+
+    def encoder(self, features, stage, name):
+        stride_one = stage.transferred + stage.own
+        for number in range(1, stride_one + 1):
+            features = self.conv(features, stage.width, f"{name}_conv{number}", bias=number <= stage.transferred)
+        return self.conv(features, stage.width, f"{name}_conv{stride_one + 1}", strides=2), features
+
+    def decoder(self, features, skip, stage, name):
+        deconv = layers.Conv2DTranspose(
+            stage.width,
+            DECONV_KERNEL_SIZE,
+            strides=2,
+            padding="same",
+            use_bias=not self.batch_norm,
+            kernel_initializer=self._fresh_initializer(),
+            name=f"{name}_deconv",
+        )
+        features = self._normalize_and_activate(deconv(features), f"{name}_deconv")
+        features = layers.Concatenate(name=f"{name}_skip")([features, skip])
+        for number in range(1, stage.convs + 1):
+            features = self.conv(features, stage.width, f"{name}_conv{number}")
+        return features
+
+    def conv(self, features, width, name, *, strides=1, bias=False):
+        # A bias before batch normalisation does nothing; only the transferred convolutions keep theirs.
+        layer = layers.Conv2D(
+            width,
+            KERNEL_SIZE,
+            strides=strides,
+            padding="same",
+            use_bias=bias or not self.batch_norm,
+            kernel_initializer=self._fresh_initializer(),
+            name=name,
+        )
+        return self._normalize_and_activate(layer(features), name)
+
+    def side_map(self, features, name):
+        logits = layers.Conv2D(
+            2, KERNEL_SIZE, padding="same", kernel_initializer=self._fresh_initializer(), name=f"{name}_logits"
+        )(features)
+        return layers.Softmax(dtype="float32", name=name)(logits)
+
+    def _normalize_and_activate(self, features, name):
+        if self.batch_norm:
+            features = layers.BatchNormalization(synchronized=self.synchronized, name=f"{name}_bn")(features)
+        return layers.Activation(self.activation, name=f"{name}_{self.activation}")(features)
+
+    def _fresh_initializer(self):
+        # One initialiser object draws the same numbers each time it is used; every layer needs its own.
+        return keras.initializers.get(
+            self.initializer if isinstance(self.initializer, str) else self.initializer.clone()
+        )

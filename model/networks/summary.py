@@ -1,0 +1,124 @@
+"""What a variant is made of: `python -m model.networks.summary`."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import keras
+
+from data.errors import EXIT_DONE, add_debug, run_command
+from model.networks.stages import ALIGNMENT, VARIANTS, receptive_field
+
+SIZES = (224, 520)
+"""Sides of the square images that multiply-adds are given for: the paper's training size, and Lytro's (padded to
+544)."""
+
+EXAMPLES = """examples:
+  python -m model.networks.summary                            all variants
+  python -m model.networks.summary --variant compact --json   one, for a machine to read"""
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """One encoder, or one decoder with its side output.
+
+    Attributes:
+        name: "encoder1" .. "decoder5".
+        convolutions: Convolutions and deconvolutions, the side output's not counted.
+        width: Their channels.
+        parameters: All weights, those of normalisation included.
+        multiply_adds: Of all convolutions, for one image of each size in `SIZES`.
+    """
+
+    name: str
+    convolutions: int
+    width: int
+    parameters: int
+    multiply_adds: dict[int, int]
+
+
+def summarize(variant: str, *, batch_norm: bool = True) -> list[StageSummary]:
+    """Counts every stage of a variant.
+
+    Args:
+        variant: A name in `VARIANTS`.
+        batch_norm: As for `build_network`.
+    """
+    from model.networks.network import build_network
+
+    network = build_network(variant, batch_norm=batch_norm, input_size=(SIZES[0], SIZES[0]))
+    stages: dict[str, list[keras.Layer]] = {}
+    for layer in network.layers:
+        if layer.weights:
+            stages.setdefault(layer.name.split("_")[0].replace("side", "decoder"), []).append(layer)
+    return [_summarize_stage(name, layers) for name, layers in sorted(stages.items(), key=_position)]
+
+
+def _position(item: tuple[str, list]) -> tuple[bool, str]:
+    return item[0].startswith("decoder"), item[0]
+
+
+def _summarize_stage(name: str, layers: list[keras.Layer]) -> StageSummary:
+    convolutions = [layer for layer in layers if hasattr(layer, "kernel")]
+    own = [layer for layer in convolutions if not layer.name.startswith("side")]
+    counted = sum(_multiply_adds(layer) for layer in convolutions)
+    # Everything is convolution, so the cost grows with the padded area.
+    adds = {size: counted * _padded(size) ** 2 // _padded(SIZES[0]) ** 2 for size in SIZES}
+    return StageSummary(name, len(own), own[0].filters, sum(layer.count_params() for layer in layers), adds)
+
+
+def _multiply_adds(layer: keras.Layer) -> int:
+    # A convolution applies its kernel at each output pixel, a deconvolution at each input pixel.
+    at = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
+    return math.prod(layer.kernel.shape) * at.shape[1] * at.shape[2]
+
+
+def _padded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def format_table(variant: str, stages: Sequence[StageSummary]) -> str:
+    """The stages as a Markdown table with a last line of sums."""
+    heads = ["stage", "convolutions", "width", "parameters", *(f"multiply-adds at {size}" for size in SIZES)]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for stage in stages:
+        adds = [f"{stage.multiply_adds[size] / 1e9:.3f} G" for size in SIZES]
+        cells = [stage.name, str(stage.convolutions), str(stage.width), f"{stage.parameters:,}", *adds]
+        lines.append(f"| {' | '.join(cells)} |")
+    sums = [f"{sum(stage.multiply_adds[size] for stage in stages) / 1e9:.3f} G" for size in SIZES]
+    convolutions = sum(stage.convolutions for stage in stages)
+    cells = [variant, str(convolutions), "", f"{sum(stage.parameters for stage in stages):,}", *sums]
+    return "\n".join([*lines, f"| {' | '.join(cells)} |"])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.networks.summary",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--variant", choices=VARIANTS, help="one variant (default: all)")
+    parser.add_argument("--no-batch-norm", dest="batch_norm", action="store_false", help="as in compare-bn")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_debug(parser)
+    arguments = parser.parse_args(argv)
+    names = [arguments.variant] if arguments.variant else list(VARIANTS)
+    summaries = {name: summarize(name, batch_norm=arguments.batch_norm) for name in names}
+    fields = {name: receptive_field(VARIANTS[name]) for name in names}
+    if arguments.json:
+        stages = {name: [asdict(stage) for stage in summary] for name, summary in summaries.items()}
+        print(json.dumps({"receptive_field": fields, "variants": stages}, indent=2))
+        return EXIT_DONE
+    for name, summary in summaries.items():
+        print(f"{name}: {VARIANTS[name].description}\n\n{format_table(name, summary)}\n")
+        print(f"receptive field of the last map: {fields[name]} x {fields[name]} pixels\n")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,117 @@
+"""Transfer of VGG-19's ImageNet convolutions into the encoders, by layer name.
+
+Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015, as
+published in `keras.applications`; Wang, Jin et al., JIFS 2022 move all 16 convolutions.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from data.errors import InputError
+from data.io.files import file_digest
+from model.networks.h5_file import check_h5, h5_errors
+from model.networks.stages import ENCODERS
+
+VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
+"""md5 of vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, as keras.applications publishes it."""
+
+IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True)
+class TransferredLayer:
+    """One copied convolution: VGG-19's name, ours, and the kernel's shape (height, width, in, out)."""
+
+    source: str
+    target: str
+    kernel_shape: tuple[int, int, int, int]
+
+    def __str__(self) -> str:
+        kernel = "x".join(map(str, self.kernel_shape))
+        return f"{self.source} -> {self.target}: kernel {kernel}, bias {self.kernel_shape[-1]}"
+
+
+def layer_names() -> dict[str, str]:
+    """VGG-19's 16 convolutions and their places here: {"block1_conv1": "encoder1_conv1", ...}."""
+    return {
+        f"block{number}_conv{conv}": f"encoder{number}_conv{conv}"
+        for number, stage in enumerate(ENCODERS, start=1)
+        for conv in range(1, stage.transferred + 1)
+    }
+
+
+def transfer_vgg19(network: keras.Model, source: str = IMAGENET, md5: str = VGG19_MD5) -> list[TransferredLayer]:
+    """Copies VGG-19's kernels and biases into a network of the paper's widths; all 16 layers or none.
+
+    Args:
+        network: Made by `build_network("paper")`.
+        source: `"imagenet"` (fetched and cached by Keras) or the path of a no-top file in Keras' H5 layout.
+        md5: What the file's md5 must be; the default is that of the published weights.
+
+    Returns:
+        What was copied, layer by layer.
+
+    Raises:
+        InputError: if the weights cannot be had, the md5 differs, or a layer is missing or of another shape.
+    """
+    weights = _fetch_imagenet() if source == IMAGENET else read_vgg19(source, md5)
+    for name, target in layer_names().items():
+        if name not in weights:
+            raise InputError(f"VGG-19 weights {source}: the layer {name} is missing.")
+        shapes = [array.shape for array in weights[name]]
+        wanted = [variable.shape for variable in network.get_layer(target).weights]
+        if shapes != wanted:
+            raise InputError(f"VGG-19 weights {source}: {name} has the shapes {shapes}, {target} needs {wanted}.")
+    report = []
+    for name, target in layer_names().items():
+        network.get_layer(target).set_weights(weights[name])
+        report.append(TransferredLayer(name, target, weights[name][0].shape))
+    return report
+
+
+def read_vgg19(path: str | Path, md5: str = VGG19_MD5) -> dict[str, list[np.ndarray]]:
+    """Reads kernels and biases from a VGG-19 file in Keras' legacy H5 layout.
+
+    Returns:
+        [kernel (3, 3, in, out), bias (out,)] by layer name; layers without weights are left out.
+
+    Raises:
+        InputError: if the file is missing, its md5 differs, it has another layout, or holds NaN or infinity.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path} is missing; `python -m data.download vgg19 -o DIR` fetches VGG-19's weights.")
+    actual = file_digest(path, "md5")
+    if actual != md5:
+        raise InputError(f"{path} is not the expected VGG-19 file: its md5 is {actual}, not {md5}.")
+    check_h5(path)
+    with h5_errors(path, "is not in Keras' H5 layout of weights"), h5py.File(path) as file:
+        read: set[h5py.Dataset] = set()
+        weights = {_text(name): _read_layer(file[_text(name)], read) for name in file.attrs["layer_names"]}
+    return {name: arrays for name, arrays in weights.items() if arrays}
+
+
+def _read_layer(group: h5py.Group, read: set[h5py.Dataset]) -> list[np.ndarray]:
+    arrays = [group[_text(name)] for name in group.attrs["weight_names"]]
+    if len(set(arrays)) < len(arrays) or not read.isdisjoint(arrays):  # or a small file could fill the memory
+        raise ValueError(f"{group.name} names an array twice")
+    read.update(arrays)
+    return [array[()] for array in arrays]
+
+
+def _fetch_imagenet() -> dict[str, list[np.ndarray]]:
+    try:
+        vgg19 = keras.applications.VGG19(include_top=False, weights=IMAGENET)
+    except Exception as error:  # Keras raises a bare Exception where the download fails.
+        raise InputError(
+            f"VGG-19's ImageNet weights could not be fetched ({error}); give a file with --transfer PATH, or train "
+            "without them with --ablation non-tl."
+        ) from error
+    return {layer.name: layer.get_weights() for layer in vgg19.layers if layer.get_weights()}
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name

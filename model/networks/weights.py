@@ -1,0 +1,144 @@
+"""Weights files: weights alone, in Keras' `.weights.h5`, beside a JSON sidecar that says what they are.
+
+The sidecar `NAME.weights.json` holds the builder's arguments, the number of parameters, the file's sha256 and the
+training record. A file that does not match its sidecar, or is not of the wanted variant, is refused with the
+difference.
+"""
+
+import json
+import reprlib
+import warnings
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import keras
+
+from data.errors import InputError
+from data.io.fields import check_values, read_object
+from data.io.files import atomic_path, file_digest
+from model.networks.h5_file import check_h5, h5_errors
+from model.networks.network import build_network
+
+SUFFIX = ".weights.h5"
+REMEDY = "fetch both files again"
+"""What helps where a weights file and its sidecar do not fit."""
+
+
+def sidecar_path(path: Path | str) -> Path:
+    """The sidecar of a weights file: `NAME.weights.json` beside `NAME.weights.h5`."""
+    return Path(path).with_suffix(".json")
+
+
+def save_weights(
+    network: keras.Model, path: Path | str, builder: dict[str, Any], record: dict[str, Any] | None = None
+) -> None:
+    """Writes a network's weights and their sidecar; a failure leaves older files as they were.
+
+    Args:
+        network: A network made by `build_network`.
+        path: Where to; ends in `.weights.h5`.
+        builder: The arguments of `build_network` that make this network again; `variant` is required.
+        record: How the weights came to be; any JSON value.
+
+    Raises:
+        InputError: if the name does not end in `.weights.h5`, or the folder cannot be written to.
+    """
+    path = Path(path)
+    if not path.name.endswith(SUFFIX):
+        raise InputError(f"a weights file must end in {SUFFIX}, received {path}.")
+    with atomic_path(path) as temporary:
+        network.save_weights(temporary)
+        digest = file_digest(temporary, "sha256")
+        # Serialised before the weights take their place, so that a record that is no JSON leaves the old file whole.
+        sidecar = json.dumps(
+            {
+                "variant": builder["variant"],
+                "builder": builder,
+                "parameters": network.count_params(),
+                "sha256": digest,
+                "record": record or {},
+            },
+            indent=2,
+        )
+    with atomic_path(sidecar_path(path)) as temporary:
+        temporary.write_text(sidecar + "\n", encoding="utf-8")
+
+
+def read_sidecar(path: Path | str) -> dict[str, Any]:
+    """Reads and checks a weights file's sidecar, and the file's sha256 against it.
+
+    Raises:
+        InputError: if either file is missing, the sidecar is damaged, or the weights are not those it describes.
+    """
+    path, sidecar = Path(path), sidecar_path(path)
+    for needed in (path, sidecar):
+        if not needed.exists():
+            raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
+    content = read_object(sidecar, {"sha256": str, "builder": dict, "parameters": int}, REMEDY)
+    try:
+        _check_builder(content["builder"])
+    except ValueError as error:
+        raise InputError(f"{sidecar} is damaged: the builder's {error}; {REMEDY}.") from error
+    expected = content["sha256"]
+    actual = file_digest(path, "sha256")
+    if actual != expected:
+        raise InputError(
+            f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says "
+            f"{expected[:16]}...; {REMEDY}."
+        )
+    return content
+
+
+def load_network(path: Path | str, variant: str | None = None) -> keras.Model:
+    """Builds the network that a weights file belongs to and loads the weights.
+
+    Args:
+        path: The weights file; its sidecar lies beside it.
+        variant: The variant that is wanted; None takes what the file holds.
+
+    Raises:
+        InputError: if a file is missing or damaged, does not match its sidecar, or holds another variant.
+    """
+    content = read_sidecar(path)
+    builder = content["builder"]
+    if variant is not None and builder["variant"] != variant:
+        raise InputError(f"{path} holds the variant {builder['variant']!r}, but {variant!r} is wanted.")
+    try:
+        network = build_network(**builder)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{sidecar_path(path)} describes no network of this version: {error}") from error
+    if network.count_params() != content["parameters"]:
+        raise InputError(
+            f"{path} has {content['parameters']:,} parameters, the variant {builder['variant']!r} has "
+            f"{network.count_params():,}."
+        )
+    load_checked(network, path, f"does not fit the variant {builder['variant']!r}")
+    return network
+
+
+def load_checked(network: keras.Model, path: Path | str, what: str) -> None:
+    """Loads a weights file into a network, after a look at what the file holds.
+
+    Args:
+        network: Built.
+        path: In Keras' `.weights.h5`.
+        what: What is said of the file where it is of another network.
+
+    Raises:
+        InputError: It is no such file, does not fit, or holds NaN or infinity.
+    """
+    check_h5(path)
+    with h5_errors(path, what), warnings.catch_warnings():
+        warnings.filterwarnings("error", category=UserWarning)  # Keras only warns where layers stay as they began
+        network.load_weights(path)
+
+
+def _check_builder(builder: dict[str, Any]) -> None:
+    """Raises a ValueError where these are no arguments of `build_network`."""
+    known = get_type_hints(build_network)
+    if "variant" not in builder:
+        raise ValueError("variant is missing")
+    for name in builder:
+        if name not in known:
+            raise ValueError(f"argument {reprlib.repr(name)} is unknown")
+    check_values({name: known[name] for name in builder}, builder)

@@ -1,0 +1,1 @@
+"""Training: settings, one step, losses, checkpoints, hosts, and the folder that a run leaves."""

@@ -1,0 +1,145 @@
+"""The state of a training run in one file, written whole or not at all."""
+
+import json
+import math
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from data.errors import InputError
+from data.io.arrays import check_finite, read_arrays
+from data.io.fields import check_values
+from data.io.files import atomic_path
+
+KEPT = 2
+MOST = 10
+"""Checkpoints kept unless told otherwise, and most that can be."""
+
+
+REPORTS = 7
+"""Numbers of a step's report: the loss, five side losses, accuracy."""
+
+_PROGRESS, _STATE = "progress", "state/"
+_COUNTED = {"epoch": int, "step": int}
+_BEST = {"epoch": int, "val_iou": float}
+"""What a run goes on with of the rows of its log."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        epoch: Epoch in progress, from 0.
+        batch: Batches of it that are done.
+        totals: Sum of the step reports of those batches (loss, five side losses, accuracy).
+        seconds: Time spent in training, over all parts of the run.
+        rows: The log, a row for each finished epoch.
+        best: The row with the highest validation IoU so far.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    totals: list[float] = field(default_factory=lambda: [0.0] * REPORTS)
+    seconds: float = 0.0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+
+
+def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress, keep: int = KEPT) -> None:
+    """Writes the trainer's state and the run's progress to one `.npz` file; the files before it move one place on.
+
+    Args:
+        path: The newest; the one before it is `path` with `.1` before its suffix, and so on.
+        state: Name to array.
+        progress: Of the run.
+        keep: How many files there are in all, at least 1.
+
+    Raises:
+        InputError: The state holds NaN or infinity: it would push one that is whole out of the row. Or the folder
+            cannot be written to.
+    """
+    try:
+        check_finite("the state of the run", state)
+    except InputError as error:
+        raise InputError(f"{error} Lower the learning rate; {path} is left as it was.") from error
+    text = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **{_PROGRESS: text}, **{_STATE + name: value for name, value in state.items()})
+        # Only once the new one is complete. If the process ends between two of these steps, one place is empty.
+        for age in range(keep - 1, 0, -1):
+            newer = checkpoint_path(path, age - 1)
+            if newer.exists():
+                newer.replace(checkpoint_path(path, age))
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
+    """Reads the newest checkpoint that is whole; newer ones that cannot be used are renamed, and it is said.
+
+    Raises:
+        InputError: if there is none, or none can be used.
+    """
+    paths = [checkpoint_path(path, age) for age in range(MOST)]
+    found = [candidate for candidate in paths if candidate.is_file()]
+    if not found:
+        raise InputError(f"{path} is missing: there is nothing to resume in {path.parent}.")
+    problems, damaged = [], []
+    for candidate in found:
+        try:
+            state, progress = _read(candidate)
+        except InputError as error:
+            problems.append(str(error).removesuffix("."))
+            damaged.append(candidate)
+            continue
+        if problems:
+            warnings.warn(f"{problems[0]}; the run goes on from {candidate.name}, which is older", stacklevel=2)
+        for file in damaged:  # out of the row, or the next checkpoint would push it over the one that is whole
+            file.replace(file.with_name(f"{file.name}.damaged"))
+        return state, progress
+    raise InputError(f"{problems[0]}; the run cannot be resumed from it.")
+
+
+def checkpoint_path(path: Path, age: int) -> Path:
+    """The file of a checkpoint, 0 = the newest."""
+    return path if age == 0 else path.with_suffix(f".{age}{path.suffix}")
+
+
+def _read(path):
+    arrays = read_arrays(path)
+    try:
+        progress = _progress(json.loads(arrays.pop(_PROGRESS).tobytes()))
+    except (ValueError, KeyError, RecursionError) as error:
+        raise InputError(f"{path} is damaged (its progress: {error}).") from error
+    return {name.removeprefix(_STATE): values for name, values in arrays.items()}, progress
+
+
+def _progress(content: Any) -> Progress:
+    """Checks what a file says of a run's progress, field by field.
+
+    Raises:
+        ValueError: A field is missing, unknown, or holds what no run can write.
+    """
+    kinds = get_type_hints(Progress)
+    if not isinstance(content, dict) or set(content) - set(kinds):
+        raise ValueError("it has unknown fields")
+    # Of what was measured, PSNR is not a number where each image is the reference itself.
+    check_values(kinds, content, finite=False)
+    progress = Progress(**content)
+    if len(progress.totals) != REPORTS or not all(map(math.isfinite, [*progress.totals, progress.seconds])):
+        raise ValueError(f"its sums are not {REPORTS} finite numbers")
+    if min(progress.epoch, progress.batch, progress.seconds) < 0 or len(progress.rows) != progress.epoch:
+        raise ValueError("its counts do not fit together")
+    for row in progress.rows:
+        check_values(_COUNTED, row)
+    names = {frozenset(row) for row in progress.rows}
+    if len(names) > 1 or [row["epoch"] for row in progress.rows] != list(range(1, progress.epoch + 1)):
+        raise ValueError("its rows do not fit together")
+    if progress.best is not None:
+        check_values(_BEST, progress.best)
+    best = 0 if progress.best is None else progress.best["epoch"]
+    if not min(1, progress.epoch) <= best <= progress.epoch:
+        raise ValueError("its best epoch is none of its rows")
+    return progress

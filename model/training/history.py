@@ -1,0 +1,51 @@
+"""What a training run leaves beside its weights: the log as CSV and the curves as a picture."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.io.files import atomic_path
+
+Row = dict[str, float]
+
+
+def write_log(path: Path, rows: Sequence[Row]) -> None:
+    """Writes one line an epoch to a CSV file, whole, so that a resumed run never leaves a line twice."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:
+    """Draws loss, map quality and fused quality over the epochs into a picture (PNG)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    panels = (
+        ("loss", {"training": "loss", "validation": "val_loss"}),
+        (
+            "map",
+            {
+                "training accuracy": "accuracy",
+                "accuracy": "val_accuracy",
+                "IoU": "val_iou",
+                "compared": "val_compared_accuracy",
+            },
+        ),
+        ("fused image", {"Q_ABF": "val_q_abf", "SSIM": "val_ssim"}),
+    )
+    epochs = [row["epoch"] for row in rows]
+    for axes, (label, curves) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for name, key in curves.items():
+            axes.plot(epochs, [row[key] for row in rows], marker="o", markersize=3, label=name)
+        axes.set_xlabel("epoch")
+        axes.set_title(label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -1,0 +1,336 @@
+"""A training run from its settings to its weights: epochs, validation, checkpoints, record.
+
+Everything lies in one folder: `config.json`, `scenes.json` and `transfer.json` (see `run_folder.py`), `log.csv`,
+`checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars, `record.json`, `curves.png`.
+"""
+
+import os
+import platform
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data.errors import InputError, StoppedError
+from data.io.files import write_json
+from data.synthesis.pipeline import PairSource
+from data.synthesis.voc import split_scenes
+from model.networks.network import build_network
+from model.networks.transfer import VGG19_MD5, layer_names, transfer_vgg19
+from model.networks.weights import load_network, read_sidecar, save_weights
+from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
+from model.training.distribution import Distribution, make_distribution
+from model.training.history import draw_curves, write_log
+from model.training.losses import HybridLoss
+from model.training.optimizers import make_optimizer, make_schedule
+from model.training.run_folder import RunScenes, read_transferred
+from model.training.settings import CHECKPOINT, CONFIG, TRANSFER, TrainingConfig
+from model.training.shutdown import noted_signals
+from model.training.trainer import Trainer
+from model.training.validation import validate
+
+REPORT = ("loss", *(f"loss_side{number}" for number in range(1, 6)), "accuracy")
+
+Observer = Callable[[int, dict[str, float], float], None]
+"""Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this
+process."""
+
+
+class TrainingRun:
+    """One run: made new, or as it was when it stopped.
+
+    Args:
+        config: The settings.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+        folder: Where everything is written.
+        vgg19_md5: What the md5 of a VGG-19 file must be.
+        resume: Whether to go on from `folder`'s checkpoint.
+        distribution: Devices and hosts that share each step; None is this one device. The numbers of a run are the same
+            with any, up to rounding; all hosts see one `folder`, and the chief alone writes to it.
+        cache: Whether photographs stay decoded in memory.
+
+    Raises:
+        InputError: if the data or the transferred weights cannot be used, or there is nothing to resume.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        voc: Path,
+        folder: Path,
+        *,
+        vgg19_md5: str = VGG19_MD5,
+        resume: bool = False,
+        distribution: Distribution | None = None,
+        cache: bool = False,
+    ):
+        self.config = config
+        self.folder = folder
+        self.distribution = distribution or make_distribution("one")
+        self.distribution.share(config.pairs_per_batch)
+        if config.jit and self.distribution.replicas > 1:
+            raise InputError("--jit compiles for one device; leave it out with several.")
+        keras.utils.set_random_seed(config.seed)
+        if config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
+        train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
+        self.train_source = PairSource(train, config.synthesis, config.seed, cache)
+        self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
+        self.scenes = RunScenes(voc, train, held_out)
+        if resume:  # what takes no network to see
+            self.scenes.check(folder)
+        self.transferred = read_transferred(folder) if resume else []
+        self.steps_per_epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
+        if self.steps_per_epoch == 0:
+            raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
+        self.trainer = self._make_trainer()
+        self.progress = Progress()
+        self._keep = KEPT
+        if resume:
+            self._restore()
+        elif config.transfer is not None:
+            layers = transfer_vgg19(self.trainer.network, config.transfer, vgg19_md5)
+            self.transferred = [str(layer) for layer in layers]
+            self.trainer.reset_averages()
+        elif config.start is not None:
+            self._start_from(Path(config.start))
+        self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.epochs * self.steps_per_epoch
+
+    @property
+    def steps_done(self) -> int:
+        return self.progress.epoch * self.steps_per_epoch + self.progress.batch
+
+    def describe(self) -> str:
+        """The facts that matter before the first step, in a few lines."""
+        config, network = self.config, self.trainer.network
+        lines = [
+            f"{config.variant}: {network.count_params():,} parameters, on {_device()}",
+            f"{len(self.train_source.scenes)} scenes to train on, {len(self.validation_source.scenes)} held out",
+            f"recipe {config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
+            f"{config.epochs} epochs of {self.steps_per_epoch} steps, {config.optimizer}, {config.learning_rate:g}",
+        ]
+        return "\n".join([*lines, *self.transferred])
+
+    def run(
+        self,
+        observe: Observer,
+        *,
+        checkpoint_steps: int = 0,
+        keep_checkpoints: int = KEPT,
+        tensorboard: Path | None = None,
+    ) -> dict[str, Any]:
+        """Trains to the last epoch.
+
+        A SIGTERM or SIGINT ends it after the step in progress, with a checkpoint.
+
+        Args:
+            observe: Told of each step.
+            checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes them only after each epoch.
+            keep_checkpoints: How many are kept, the newest among them.
+            tensorboard: Folder of TensorBoard logs, or None.
+
+        Returns:
+            The training record.
+
+        Raises:
+            InputError: if a file cannot be read or the loss is no number; a StoppedError if a signal ended the run.
+        """
+        self._keep = keep_checkpoints
+        try:
+            with noted_signals() as signals:
+                return self._run(observe, checkpoint_steps, tensorboard, signals)
+        except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
+            raise InputError(
+                f"another host was lost in step {self.steps_done + 1}; start all of them again with --resume "
+                f"{self.folder}."
+            ) from error
+
+    def _run(self, observe, checkpoint_steps, tensorboard, signals):
+        self._write_settings()
+        writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
+        while self.progress.epoch < self.config.epochs:
+            self._train_epoch(observe, checkpoint_steps, signals)
+            self._finish_epoch()
+            if writer:
+                with writer.as_default(step=int(self.progress.rows[-1]["step"])):
+                    for name, value in self.progress.rows[-1].items():
+                        tf.summary.scalar(name, value)
+        return self._finish()
+
+    def _make_trainer(self) -> Trainer:
+        with self.distribution.strategy.scope():
+            return self._make_trainer_in_scope()
+
+    def _make_trainer_in_scope(self) -> Trainer:
+        config = self.config
+        network = build_network(**config.builder, synchronized=self.distribution.replicas > 1)
+        try:
+            schedule = make_schedule(config.schedule, config.learning_rate, self.total_steps, config.warmup_steps)
+        except ValueError as error:  # only here it is known how many steps there are
+            raise InputError(str(error)) from error
+        optimizer = make_optimizer(
+            config.optimizer,
+            schedule,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            clip_norm=config.clip_norm,
+        )
+        if config.mixed_precision:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
+        return Trainer(
+            network,
+            optimizer,
+            HybridLoss(config.side_weights, config.l2_weight, config.pair_weight, config.detail_weighting),
+            kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
+            average=config.average,
+            jit=config.jit,
+            strategy=self.distribution.strategy,
+        )
+
+    def _start_from(self, path: Path) -> None:
+        start = load_network(path, self.config.variant)
+        try:
+            self.trainer.network.set_weights(start.get_weights())
+        except ValueError as error:
+            raise InputError(f"{path} is of a network with other layers: {read_sidecar(path)['builder']}.") from error
+        self.trainer.reset_averages()
+
+    def _restore(self) -> None:
+        state, self.progress = load_checkpoint(self.folder / CHECKPOINT)
+        try:
+            self.trainer.restore(state)
+        except ValueError as error:
+            raise InputError(f"{self.folder / CHECKPOINT} does not fit: {error}") from error
+        if self.progress.batch > self.steps_per_epoch:
+            raise InputError(
+                f"{self.folder / CHECKPOINT} does not fit: it stands at batch {self.progress.batch} of an epoch of "
+                f"{self.steps_per_epoch}."
+            )
+
+    def _write_settings(self) -> None:
+        if not self.distribution.chief:
+            return
+        write_json(self.folder / CONFIG, self.config.to_json())
+        self.scenes.write(self.folder)
+        if self.steps_done == 0:
+            write_json(self.folder / TRANSFER, self.transferred)
+            self._checkpoint()
+
+    def _train_epoch(self, observe: Observer, checkpoint_steps: int, signals: list[int]) -> None:
+        progress = self.progress
+        holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
+        self.trainer.freeze(layer_names().values() if holds else ())
+        started, before = time.monotonic(), progress.seconds
+        pairs = self.config.pairs_per_batch
+        share = partial(self.distribution.shard, pairs=pairs)
+        batches = self.train_source.batches(progress.epoch, pairs, progress.batch, share)
+        batches = self.distribution.gather(batches)
+        for steps_here, (images, labels) in enumerate(batches, start=1):
+            report = self.trainer.step(images, labels)
+            if not np.isfinite(report[0]):
+                raise InputError(self._describe_failure(report[0]))
+            progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
+            progress.batch += 1
+            progress.seconds = before + time.monotonic() - started
+            observe(progress.epoch + 1, self._means(), (progress.seconds - before) / steps_here)
+            if checkpoint_steps and self.steps_done % checkpoint_steps == 0 and progress.batch < self.steps_per_epoch:
+                self._checkpoint()
+            if signals:
+                self._checkpoint()
+                name = signal.Signals(signals[0]).name
+                raise StoppedError(
+                    f"stopped by {name} after step {self.steps_done} of {self.total_steps}, which is saved; go on with "
+                    f"--resume {self.folder}."
+                )
+
+    def _describe_failure(self, loss: float) -> str:
+        """What is known of a step whose loss is no number: its pairs, and where the run can go on from."""
+        count = self.config.pairs_per_batch
+        first = self.progress.batch * count
+        indices = self.train_source.order(self.progress.epoch)[first : first + count]
+        pairs = ", ".join(self.train_source.name(int(index)) for index in indices)
+        return (
+            f"the loss became {loss} in step {self.steps_done + 1} (pairs {pairs}); lower the learning rate. The last "
+            f"good state is in {self.folder / CHECKPOINT}."
+        )
+
+    def _means(self) -> dict[str, float]:
+        return {name: total / self.progress.batch for name, total in zip(REPORT, self.progress.totals, strict=True)}
+
+    def _finish_epoch(self) -> None:
+        progress = self.progress
+        row = {
+            "epoch": progress.epoch + 1,
+            "step": self.steps_done,
+            "seconds": round(progress.seconds, 1),
+            "learning_rate": self.trainer.learning_rate,
+            **self._means(),
+        }
+        with self.trainer.averaged_weights():
+            pairs = self.validation_source.validation_pairs(self.config.validation_pairs)
+            measured = validate(self._predict, self.trainer.loss, pairs)
+            row.update({f"val_{name}": value for name, value in measured.items()})
+            progress.rows.append(row)
+            if progress.best is None or row["val_iou"] > progress.best["val_iou"]:
+                progress.best = row
+                self._save("best.weights.h5")
+        progress.epoch, progress.batch, progress.totals = progress.epoch + 1, 0, [0.0] * len(REPORT)
+        if self.distribution.chief:
+            write_log(self.folder / "log.csv", progress.rows)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        if self.distribution.chief:
+            save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress, self._keep)
+
+    def _save(self, name: str) -> None:
+        if self.distribution.chief:
+            save_weights(self.trainer.network, self.folder / name, self.config.builder, self._record())
+
+    def _finish(self) -> dict[str, Any]:
+        with self.trainer.averaged_weights():
+            self._save("last.weights.h5")
+        record = self._record()
+        if self.distribution.chief:
+            write_json(self.folder / "record.json", record)
+            title = f"{self.config.variant}, recipe {self.config.recipe}"
+            draw_curves(self.folder / "curves.png", self.progress.rows, title)
+        return record
+
+    def _record(self) -> dict[str, Any]:
+        config = self.config.to_json()
+        for name in ("transfer", "start"):
+            if config[name] is not None:
+                config[name] = Path(config[name]).name  # a record travels; the folder it was made in does not
+        return {
+            "config": config,
+            "transferred": self.transferred,
+            "training_scenes": len(self.train_source.scenes),
+            "validation_scenes": len(self.validation_source.scenes),
+            "steps": self.steps_done,
+            "training_seconds": round(self.progress.seconds, 1),
+            "device": _device(),
+            "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
+            "best_epoch": self.progress.best["epoch"],
+            "epochs": self.progress.rows,
+        }
+
+
+def _device() -> str:
+    """What the network runs on: the GPUs by name, else the processor with its cores."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        return ", ".join(names)
+    return f"CPU, {os.cpu_count()} cores"

@@ -1,0 +1,183 @@
+"""One training step and the state it changes: a custom loop that any `tf.distribute` strategy can run.
+
+`Model.fit` is not used: it fails under multi-host strategies in Keras 3, and this loop has to resume in the middle of
+an epoch.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model.training.losses import HybridLoss
+
+
+class Trainer:
+    """Trains a network batch by batch.
+
+    Args:
+        network: Made by `build_network`, under the strategy's scope where there is one.
+        optimizer: Made under the same scope.
+        loss: The loss of the side outputs.
+        kernel_decay: Weight decay as part of the loss, kernel_decay / 2 * sum(kernel^2) over all convolution kernels:
+            the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimiser.
+        average: Decay of the moving average of all weights, such as 0.999; None keeps none.
+        jit: Whether XLA compiles the forward and the backward pass.
+        strategy: Distribution strategy; None is the current one (one device by default).
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        loss: HybridLoss,
+        *,
+        kernel_decay: float = 0.0,
+        average: float | None = None,
+        jit: bool = False,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        if average is not None and not 0 < average < 1:
+            raise ValueError(f"average must be between 0 and 1, received {average}.")
+        self.network = network
+        self.optimizer = optimizer
+        self.loss = loss
+        self.kernel_decay = kernel_decay
+        self.average = average
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self._kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
+        with self.strategy.scope():
+            optimizer.build(network.trainable_variables)
+            self.averages = [_average_of(weight) for weight in network.weights] if average else []
+        self._jit = jit
+        self._frozen = None
+        self.freeze(())
+
+    def freeze(self, layer_names: Sequence[str]) -> None:
+        """Holds these layers as they are and trains all others, from the next step on."""
+        if set(layer_names) == self._frozen:
+            return  # keeps the compiled step
+        self._frozen = set(layer_names)
+        held = {variable.path for name in layer_names for variable in self.network.get_layer(name).trainable_variables}
+        self._trained = [v for v in self.network.trainable_variables if v.path not in held]
+        # Replicas meet inside the pass, in batch normalisation, which a graph of its own does not allow.
+        alone = self.strategy.num_replicas_in_sync == 1
+        self._gradients = (
+            tf.function(self._gradients_of_batch, jit_compile=self._jit) if alone else self._gradients_of_batch
+        )
+        self._step = tf.function(self._distributed_step)
+
+    @property
+    def learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+
+    def step(self, images: tf.Tensor, labels: tf.Tensor) -> np.ndarray:
+        """Trains on one batch.
+
+        Args:
+            images: (N, H, W, 3) uint8 RGB.
+            labels: (N, H, W, 1) uint8; 1 = out of focus.
+
+        Returns:
+            (7,) float32: the loss, the losses of the five side outputs, and the share of the last map's pixels that
+            are right.
+        """
+        return self._step(images, labels).numpy()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every number that a step reads or changes, by name: weights, optimiser and averages."""
+        return {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in self._state_variables()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Puts back what `state` returned.
+
+        Raises:
+            ValueError: if names, shapes or types differ; the message names the first that does.
+        """
+        variables = dict(self._state_variables())
+        differing = sorted(set(variables) ^ set(state)) or [
+            name
+            for name, variable in variables.items()
+            if (variable.shape, tf.as_dtype(variable.dtype)) != (state[name].shape, tf.as_dtype(state[name].dtype))
+        ]
+        if differing:
+            raise ValueError(f"the saved state is of another network or optimizer: {differing[0]} differs.")
+        for name, variable in variables.items():
+            variable.assign(state[name])
+
+    def reset_averages(self) -> None:
+        """Starts the moving average anew from the weights as they are, after they were changed from outside."""
+        for weight, average in zip(self.network.weights, self.averages, strict=False):
+            average.assign(weight)
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Gives the network its averaged weights for the length of the block; without `average`, changes nothing."""
+        if not self.averages:
+            yield
+            return
+        current = [keras.ops.convert_to_numpy(variable) for variable in self.network.weights]
+        self._assign(self.averages)
+        try:
+            yield
+        finally:
+            self._assign(current)
+
+    def _assign(self, values):
+        for variable, value in zip(self.network.weights, values, strict=True):
+            variable.assign(value)
+
+    def _state_variables(self):
+        yield from ((f"network/{v.path}", v) for v in self.network.weights)
+        yield from ((f"optimizer/{v.path}", v) for v in self.optimizer.variables)
+        if self.averages:
+            yield from ((f"average/{w.path}", a) for w, a in zip(self.network.weights, self.averages, strict=True))
+
+    def _gradients_of_batch(self, images, labels):
+        images, labels = tf.cast(images, tf.float32), tf.cast(labels, tf.float32)
+        with tf.GradientTape() as tape:
+            maps = self.network(images, training=True)
+            side_losses = self.loss.side_losses(maps, labels, images)
+            loss = self.loss.combine(side_losses)
+            if self.kernel_decay:
+                loss += self.kernel_decay * tf.add_n([tf.nn.l2_loss(tf.cast(k, tf.float32)) for k in self._kernels])
+            # Replicas add their gradients up, so each takes its share of the mean.
+            target = self.optimizer.scale_loss(loss / self.strategy.num_replicas_in_sync)
+        gradients = tape.gradient(target, self._trained)
+        right = tf.reduce_mean(tf.cast((maps[-1][..., 1:] > 0.5) == (labels > 0.5), tf.float32))
+        return gradients, tf.stack([loss, *side_losses, right])
+
+    def _replica_step(self, images, labels):
+        gradients, report = self._gradients(images, labels)
+        replicas = self.strategy.num_replicas_in_sync
+        if replicas > 1:
+            # Keras clips what each replica has and adds that up; clipped must be the sum. So it is made here, and each
+            # replica hands its share of it on.
+            gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            if self.optimizer.global_clipnorm:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.global_clipnorm)
+            gradients = [gradient / replicas for gradient in gradients]
+        self.optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
+        self._update_averages()
+        return report
+
+    def _update_averages(self):
+        if not self.averages:
+            return
+        # A short memory at first, so that the random weights of the start are soon forgotten.
+        step = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.average, (1 + step) / (10 + step))
+        for weight, average in zip(self.network.weights, self.averages, strict=True):
+            average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
+
+    def _distributed_step(self, images, labels):
+        reports = self.strategy.run(self._replica_step, args=(images, labels))
+        return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, reports, axis=None)
+
+
+def _average_of(weight):
+    """A variable of a weight's value, the same on every replica."""
+    value = keras.ops.convert_to_numpy(weight)
+    return tf.Variable(value, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
