@@ -17,6 +17,7 @@ from data.io.stacks import Stack, check_stack, find_pairs, find_stacks
 from data.parts import alone
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
+from model.fusion import STRATEGIES
 from model.fusion.scene import SceneOptions, fuse_scene
 
 EXAMPLES = """examples:
@@ -56,9 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--strategy",
-        choices=("learned", "refined", "paper"),
-        help="learned (ours, the default) lets a small network compare the images; refined (ours, the default with "
-        "--weights) compares them by a formula; paper is the paper's logic, for two",
+        choices=STRATEGIES,
+        help="; ".join(f"{name}: {text}" for name, text in STRATEGIES.items()),
     )
     parser.add_argument(
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"

@@ -10,9 +10,7 @@ import tensorflow as tf
 from data.errors import InputError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
-from model.fusion.fuser import Fuser
 from model.networks.comparer import build_comparer, compare, load_comparer
-from model.networks.network import build_network
 from model.training.comparer import main
 from tests.conftest import drawn_photograph
 
@@ -52,8 +50,6 @@ def test_it_goes_with_the_weights_it_was_trained_beside(tmp_path):
     other.write_bytes(b"other")
     with pytest.raises(InputError, match="goes with the bundled weights alone"):
         load_comparer(other)
-    with pytest.raises(InputError, match="needs a comparer"):
-        Fuser(build_network("light"), strategy="learned")
 
 
 def test_damaged_files_are_refused(tmp_path):
@@ -74,12 +70,12 @@ def test_damaged_files_are_refused(tmp_path):
 def test_tiles_agree_with_one_piece():
     rng = np.random.default_rng(2)
     near, far = (drawn_photograph(rng, 330, 420) for _ in range(2))
-    tiles = load_fuser(strategy="learned", tiled=True)
-    tiles.set_tile(256, 96)
     done = []
-    tiles._observe = lambda *progress: done.append(progress)
-    labels = tiles.decide(near, far).labels
-    assert done[-1] == (tiles.tiles(near), tiles.tiles(near))
+    tiled = load_fuser(strategy="learned", tiled=True, observe=lambda *progress: done.append(progress))
+    tiled.predictor.set_tile(256, 96)
+    labels = tiled.decide(near, far).labels
+    tiles = tiled.predictor.tiles(near)
+    assert done == [(number, tiles) for number in range(1, tiles + 1)]
     whole = load_fuser(strategy="learned", tiled=False).decide(near, far).labels
     assert np.mean(labels == whole) > 0.97
 

@@ -47,15 +47,15 @@ def test_tiled_fusion_agrees_with_the_whole(strategy):
     whole = load_fuser(strategy=strategy, tiled=False)(near, far)
     seen = []
     fuser = load_fuser(strategy=strategy, tiled=True, observe=lambda done, total: seen.append((done, total)))
-    fuser.set_tile(256, 64)
+    fuser.predictor.set_tile(256, 64)
     tiled = fuser(near, far)
     assert np.mean((tiled != whole).any(-1)) < 0.02
-    total = 2 * fuser.tiles(near)
+    total = 2 * fuser.predictor.tiles(near)
     assert seen == [(done, total) for done in range(1, total + 1)]
 
 
 def test_small_images_are_whole_and_large_ones_tiled():
-    fuser = load_fuser()
-    assert not fuser._in_tiles(np.zeros((520, 520, 3), np.uint8))
-    assert fuser._in_tiles(np.zeros((2400, 2400), np.uint8))
-    assert not load_fuser(size=224)._in_tiles(np.zeros((2400, 2400), np.uint8))
+    predictor = load_fuser().predictor
+    assert not predictor.in_tiles(np.zeros((520, 520, 3), np.uint8))
+    assert predictor.in_tiles(np.zeros((2400, 2400), np.uint8))
+    assert not load_fuser(size=224).predictor.in_tiles(np.zeros((2400, 2400), np.uint8))

@@ -88,16 +88,18 @@ def run(arguments: argparse.Namespace) -> int:
 def _refined(fuser, images, settings):
     """Labels and image by each of the settings, and last by the first with outlines moved."""
     from model.fusion.boundaries import align_outlines
-    from model.networks.comparer import COARSE
 
-    maps = list(fuser.logits(*images)), list(fuser.logits(*images, scale=COARSE))
-    decisions = [refinement.labels(map(refinement.score, images, *maps)) for refinement in settings]
+    maps = list(fuser.predictor.two_scales(images))
+    decisions = [
+        refinement.labels(refinement.score(image, *both) for image, both in zip(images, maps, strict=True))
+        for refinement in settings
+    ]
     for labels in (*decisions, align_outlines(images, decisions[0])):
         yield labels, compose(images, labels)
 
 
 def _learned(fuser, images, settings):
-    logits = fuser.compare(*images)
+    logits = fuser.strategy.compare(*images)
     for seam in settings:
         ranking = Ranking(logits.shape)
         ranking.challenge(1, seam.smooth(logits))

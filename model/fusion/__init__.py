@@ -1,1 +1,8 @@
 """Fusing: the paper's strategy, two of ours, and what they share."""
+
+STRATEGIES = {
+    "learned": "ours, the default: a small network compares the sources",
+    "refined": "ours, the default with --weights: a formula compares them",
+    "paper": "the paper's logic, for two sources",
+}
+"""The strategies: each is the module of that name in this package, whose `load` makes it."""

@@ -6,12 +6,21 @@ dispute to one source each. Of the two fused images the one with the higher Q_AB
 filter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data.errors import InputError
 from metrics import EdgeTransfer
+
+if TYPE_CHECKING:  # loads TensorFlow, which the paper's logic does not need
+    from model.fusion.predictor import FocusPredictor
+
+SMALLEST = 2
+"""Rows and columns that Q_ABF needs."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,32 @@ class PaperDecision:
     def summary(self) -> dict[str, Any]:
         """Q_ABF of the candidates and which was chosen, for a report."""
         return {"strategy": "paper", "q_abf": self.q_abf, "chosen": self.chosen}
+
+
+def load(predictor: "FocusPredictor", weights: Path | str) -> "PaperStrategy":
+    """Makes the strategy."""
+    return PaperStrategy(predictor)
+
+
+class PaperStrategy:
+    """Cuts the two maps at one half and decides by logic and Q_ABF.
+
+    Args:
+        predictor: Makes the maps.
+    """
+
+    def __init__(self, predictor: "FocusPredictor"):
+        self._predictor = predictor
+
+    def decide(self, images: Sequence[np.ndarray]) -> PaperDecision:
+        """Fuses two images; see `model.fusion.fuser.Strategy`."""
+        if len(images) != 2:
+            raise InputError(f"the paper's strategy fuses two images, received {len(images)}.")
+        height, width = images[0].shape[:2]
+        if min(height, width) < SMALLEST:
+            raise InputError(f"the paper's strategy needs at least 2x2 pixels, received {width}x{height}.")
+        near_map, far_map = self._predictor.unfocused(images) > 0.5
+        return decide(*images, near_map, far_map)
 
 
 def refine(near_map: np.ndarray, far_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

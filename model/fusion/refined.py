@@ -8,13 +8,19 @@ Regions too small to be seen as such are then given to what surrounds them. `pyt
 sweep` measures all of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from scipy import ndimage
+
+from model.fusion.boundaries import align_outlines
+
+if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
+    from model.fusion.predictor import FocusPredictor
 
 NOISE = 100.0
 """Added to the contrast, in squared grey levels of a Sobel gradient: noise of about a grey level counts for nothing."""
@@ -86,6 +92,39 @@ class RefinedDecision:
         """The share of the pixels that each source gives, as far as the last that gives any, for a report."""
         shares = np.bincount(self.labels.ravel()) / self.labels.size
         return {"strategy": self.strategy, "shares": [round(float(share), 4) for share in shares]}
+
+
+def load(predictor: "FocusPredictor", weights: Path | str) -> "RefinedStrategy":
+    """Makes the strategy."""
+    return RefinedStrategy(predictor)
+
+
+class RefinedStrategy:
+    """Takes each pixel from the source with the lowest score, and moves the outlines between two.
+
+    Args:
+        predictor: Looks at each source.
+        refinement: Scores what it saw.
+    """
+
+    def __init__(self, predictor: "FocusPredictor", refinement: Refinement | None = None):
+        self._predictor = predictor
+        self._refinement = refinement or Refinement()
+
+    def scores(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Scores each image in turn: the lower, the sharper; (H, W) float32."""
+        return self._predictor.maps(images, self._score)
+
+    def decide(self, images: Sequence[np.ndarray]) -> RefinedDecision:
+        """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
+        labels = self._refinement.labels(self.scores(images))
+        if len(images) == 2 and min(labels.shape) > 1:
+            labels = align_outlines(images, labels)
+        return RefinedDecision(labels, compose(images, labels))
+
+    def _score(self, images):
+        looks = zip(images, self._predictor.two_scales(images), strict=True)
+        return (self._refinement.score(image, *both) for image, both in looks)
 
 
 def contrast(image: np.ndarray, sigma: float) -> np.ndarray:

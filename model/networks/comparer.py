@@ -1,15 +1,11 @@
-"""The strategy `learned`, which is ours: a small network that sees both photographs decides pixel by pixel.
+"""The network of the strategy `learned`, which is ours: it sees two photographs and what is known of each.
 
-The paper's network judges each photograph alone, and the strategy `refined` compares its judgements by a formula. Where
-one of them stops being sharp is easier to see in both together, to the pixel. The network here sees two photographs and
-what is known of each, and corrects the formula; `python -m model.training.comparer` trains it.
+`model/fusion/learned.py` decides by it, and `python -m model.training.comparer` trains it.
 """
 
 from pathlib import Path
 
-import cv2
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -17,7 +13,6 @@ from data.errors import InputError
 from data.io.fields import read_object
 from data.io.files import file_digest
 from model.bundled import BUNDLED_COMPARER
-from model.fusion.refined import Refinement
 from model.networks.weights import REMEDY, load_checked, sidecar_path
 
 CHANNELS = 11
@@ -25,10 +20,9 @@ CHANNELS = 11
 
 WIDTH = 16
 ALIGNMENT = 4
-COARSE = 0.5
 SCORE_SCALE = 4.0
-"""Width at full resolution; the factor that sides are multiples of; the scale of the second look of the paper's network
-(what is flat or doubtful at full size may be plain there); the difference of two scores that counts 1 in the logit."""
+"""Width at full resolution; the factor that sides are multiples of; the difference of two scores that counts 1 in the
+logit."""
 
 
 def build_comparer() -> keras.Model:
@@ -114,53 +108,3 @@ def load_comparer(weights: Path | str, path: Path = BUNDLED_COMPARER) -> keras.M
     comparer = build_comparer()
     load_checked(comparer, path, "is not the network of the strategy `learned`")
     return comparer
-
-
-class Comparison:
-    """Compares two photographs pixel by pixel, compiled once for all sizes.
-
-    Args:
-        comparer: Made by `build_comparer`.
-        look: Two images and a scale -> the logits of both, as `Fuser.logits`.
-    """
-
-    def __init__(self, comparer: keras.Model, look):
-        self._look = look
-        self._refinement = Refinement()
-        signature = [tf.TensorSpec([2, None, None, channels]) for channels in (3, 2, 1)]
-        self._compare = tf.function(
-            lambda images, logits, scores: compare(comparer, images, logits, scores)[0, ..., 0],
-            input_signature=signature,
-        )
-
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The logit of "the first is the blurred one", (H, W) float32, of two images as `Fuser` takes them."""
-        height, width = first.shape[:2]
-        inputs = [_aligned(values) for values in self.evidence(first, second)]
-        return self._compare(*map(tf.constant, inputs)).numpy()[:height, :width]
-
-    def evidence(self, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `compare` sees of images: (N, H, W, 3), (N, H, W, 2) and (N, H, W, 1) float32."""
-        maps = list(zip(self._look(*images), self._look(*images, scale=COARSE), strict=True))
-        scores = [self._refinement.score(image, *both) for image, both in zip(images, maps, strict=True)]
-        return (
-            np.stack([_rgb(image) for image in images]),
-            np.stack([np.stack(both, -1) for both in maps]),
-            np.stack(scores)[..., None],
-        )
-
-
-def _rgb(image):
-    values = image.astype(np.float32)
-    if image.dtype == np.uint16:
-        values /= 257
-    return np.repeat(values[..., None], 3, axis=2) if values.ndim == 2 else values
-
-
-def _aligned(values):
-    """Mirrors the lower and right border to multiples of 4."""
-    down, right = (-side % ALIGNMENT for side in values.shape[1:3])
-    if not down and not right:
-        return values
-    padded = [cv2.copyMakeBorder(value, 0, down, 0, right, cv2.BORDER_REFLECT) for value in values]
-    return np.stack(padded).reshape(len(values), *padded[0].shape[:2], values.shape[-1])

@@ -65,7 +65,8 @@ def train(
 
     from data.synthesis.pipeline import PairSource
     from model.fusion.boundaries import align_outlines
-    from model.networks.comparer import Comparison, build_comparer, compare
+    from model.fusion.learned import PairComparer
+    from model.networks.comparer import build_comparer, compare
 
     keras.utils.set_random_seed(seed)
     comparer = build_comparer()
@@ -75,7 +76,7 @@ def train(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, global_clipnorm=CLIP_NORM)
     optimizer.build(comparer.trainable_variables)
     averages = [weight.numpy() for weight in comparer.weights]
-    evidence = Comparison(comparer, fuser.logits).evidence
+    evidence = PairComparer(fuser.predictor, comparer).evidence
 
     @tf.function(jit_compile=True)
     def gradients(images, logits, scores, label):

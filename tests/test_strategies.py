@@ -1,0 +1,61 @@
+"""Each strategy alone, with a predictor that says what the test wants; no network is loaded."""
+
+import numpy as np
+import pytest
+
+from data.errors import InputError
+from model import load_fuser
+from model.fusion import STRATEGIES
+from model.fusion.paper import PaperStrategy
+from model.fusion.refined import RefinedStrategy, Refinement
+from tests.conftest import drawn_photograph
+
+LEFT = np.arange(64)[None, :] < 32
+SURE = 20.0
+
+
+class Oracle:
+    """Says of the first image that it is out of focus on the right, of the second on the left, of others everywhere."""
+
+    def logits(self, images):
+        maps = [np.where(LEFT, -SURE, SURE), np.where(LEFT, SURE, -SURE)]
+        maps += [np.full((1, 64), SURE)] * (len(images) - 2)
+        return [np.broadcast_to(values, images[0].shape[:2]).astype(np.float32) for values in maps]
+
+    def two_scales(self, images):
+        return zip(self.logits(images), self.logits(images), strict=True)
+
+    def unfocused(self, images):
+        return np.stack([1 / (1 + np.exp(-values)) for values in self.logits(images)])
+
+    def maps(self, images, compute):
+        return compute(images)
+
+
+@pytest.fixture
+def images():
+    return tuple(drawn_photograph(np.random.default_rng(seed), 48, 64) for seed in range(3))
+
+
+def test_the_papers(images):
+    decision = PaperStrategy(Oracle()).decide(images[:2])
+    expected = np.where(LEFT[..., None], *images[:2])
+    np.testing.assert_array_equal(decision.fused, expected)
+    np.testing.assert_array_equal(decision.maps["M4"], decision.maps["M5"])
+    with pytest.raises(InputError, match="fuses two images, received 3"):
+        PaperStrategy(Oracle()).decide(images)
+    with pytest.raises(InputError, match="at least 2x2 pixels, received 64x1"):
+        PaperStrategy(Oracle()).decide([image[:1] for image in images[:2]])
+
+
+def test_refined_by_the_maps_alone(images):
+    strategy = RefinedStrategy(Oracle(), Refinement(smoothing=0, contrast_weight=0))
+    for count in (2, 3):
+        labels = strategy.decide(images[:count]).labels
+        np.testing.assert_array_equal(labels[:, :24], 0)  # outlines between two may move, by four pixels
+        np.testing.assert_array_equal(labels[:, 40:], 1)
+
+
+def test_unknown_ones():
+    with pytest.raises(InputError, match=f"must be one of {', '.join(STRATEGIES)}, received 'other'"):
+        load_fuser(strategy="other")
