@@ -10,8 +10,8 @@ from data.demo import rendered_scene
 from data.errors import InputError
 from metrics.reference import psnr
 from model import load_fuser
+from model.fusion import STRATEGIES
 from model.fusion.learned import LearnedStrategy
-from model.fusion.fuser import STRATEGIES
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)
