@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from data.errors import InputError
+from data.pixels import per_level
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(near, far) -> fused, each (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape and type."""
@@ -29,12 +30,12 @@ def check(near: np.ndarray, far: np.ndarray) -> None:
 
 def to_levels(image: np.ndarray) -> np.ndarray:
     """uint8 or uint16 to float64 in grey levels 0..255."""
-    return image / (257.0 if image.dtype == np.uint16 else 1.0)
+    return image / float(per_level(image.dtype))
 
 
 def from_levels(levels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Grey levels 0..255 to uint8 or uint16, rounded and clipped."""
-    scaled = levels * 257 if dtype == np.uint16 else levels
+    scaled = levels * per_level(dtype)
     return np.clip(np.rint(scaled), 0, np.iinfo(dtype).max).astype(dtype)
 
 

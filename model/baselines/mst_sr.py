@@ -15,7 +15,6 @@ from model.baselines.sparse_coding.dictionaries import load_dictionaries
 
 LEVELS = 4
 STEP = 2
-KERNEL = np.array([1, 4, 6, 4, 1]) / 16
 
 
 def _fuse_channel(near, far):
@@ -29,9 +28,10 @@ fuse = per_channel(_fuse_channel)
 def _fuse_level(near, far, levels):
     if levels == 0 or min(near.shape) < 2 * SIDE:
         return fuse_sparsely(near, far)
-    lower = [_reduce(image) for image in (near, far)]
-    details = (image - _expand(small, image.shape) for image, small in zip((near, far), lower, strict=True))
-    return select_by_li(*details) + _expand(_fuse_level(*lower, levels - 1), near.shape)
+    size = near.shape[::-1]
+    lower = [cv2.pyrDown(image) for image in (near, far)]
+    details = (image - cv2.pyrUp(small, dstsize=size) for image, small in zip((near, far), lower, strict=True))
+    return select_by_li(*details) + cv2.pyrUp(_fuse_level(*lower, levels - 1), dstsize=size)
 
 
 def fuse_sparsely(near: np.ndarray, far: np.ndarray) -> np.ndarray:
@@ -51,17 +51,3 @@ def fuse_sparsely(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     means = np.where(takes_far, other_means, one_means)
     chosen = np.where(takes_far[:, None], other.approximations, one.approximations)
     return from_patches(chosen + means[:, None], average, STEP)
-
-
-def _reduce(image):
-    """Smooths and takes every second pixel of every second row, from the first on."""
-    return cv2.sepFilter2D(image, -1, KERNEL, KERNEL, borderType=cv2.BORDER_REFLECT_101)[::2, ::2]
-
-
-def _expand(image, shape):
-    """Puts zeros between the pixels and smooths, to the shape that `_reduce` was given."""
-    spread = np.zeros((2 * image.shape[0], 2 * image.shape[1]))
-    spread[::2, ::2] = image
-    return cv2.sepFilter2D(spread, -1, 2 * KERNEL, 2 * KERNEL, borderType=cv2.BORDER_REFLECT_101)[
-        : shape[0], : shape[1]
-    ]

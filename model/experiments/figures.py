@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from data.errors import printable
 from data.io.files import atomic_path
+from data.pixels import to_bytes
 from data.synthesis.recipes import SyntheticPair
 from metrics.color import to_gray
 from model.fusion.pictures import draw_panel
@@ -52,7 +53,7 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
         axes.set_axis_off()
     for index, (name, image) in enumerate(pictures.items()):
         upper, lower = (grid[2 * (index // COLUMNS) + part, index % COLUMNS] for part in (0, 1))
-        upper.imshow(displayed(image), cmap="gray", vmin=0, vmax=255)
+        upper.imshow(to_bytes(image), cmap="gray", vmin=0, vmax=255)
         upper.set_title(printable(name), fontsize=10, parse_math=False)
         for color, (top, left, side) in zip(COLORS, boxes, strict=False):
             upper.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=color, linewidth=1.2))
@@ -72,7 +73,7 @@ def find_differences(images: Sequence[np.ndarray], count: int = 2) -> list[tuple
     Returns:
         Top, left and side of each, in pixels.
     """
-    spread = np.stack([to_gray(displayed(image)).astype(np.float32) for image in images]).std(0)
+    spread = np.stack([to_gray(to_bytes(image)).astype(np.float32) for image in images]).std(0)
     side = max(4, round(CROP_SHARE * min(spread.shape)))
     mean = cv2.boxFilter(spread, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     mean = mean[: spread.shape[0] - side + 1, : spread.shape[1] - side + 1].copy()
@@ -117,20 +118,15 @@ def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray
     for index, (name, *images) in enumerate(triples):
         row, first = index // together, 3 * (index % together)
         for place, (image, text) in enumerate(zip(images, (f"{printable(name)}: A", "B", "fused"), strict=True)):
-            grid[row, first + place].imshow(displayed(image), cmap="gray", vmin=0, vmax=255)
+            grid[row, first + place].imshow(to_bytes(image), cmap="gray", vmin=0, vmax=255)
             grid[row, first + place].set_title(text, fontsize=9, parse_math=False)
     figure.suptitle(f"More results: {printable(title)}", parse_math=False)
     _save(figure, path)
 
 
-def displayed(image: np.ndarray) -> np.ndarray:
-    """uint8 of uint8 or uint16."""
-    return (image // 257).astype(np.uint8) if image.dtype == np.uint16 else image
-
-
 def _details(image, near, boxes):
     """The squares, enlarged, and the difference from A, side by side; one height."""
-    image, near = displayed(image), displayed(near)
+    image, near = to_bytes(image), to_bytes(near)
     height = 160
     tiles = []
     for top, left, side in boxes:

@@ -13,10 +13,10 @@ from PIL import Image
 from data.errors import printable
 from data.io.files import write_text
 from data.io.image_io import read_image
+from data.pixels import to_bytes
 from metrics.registry import get_metric
 from metrics.tables import Scores, summarise
 from model.experiments.comparison import Comparison
-from model.experiments.figures import displayed
 
 LONGEST_SIDE = 1200
 QUALITY = 90
@@ -102,7 +102,7 @@ def _images(comparison, stack):
 
 
 def _encode(image: np.ndarray) -> str:
-    picture = Image.fromarray(displayed(image))
+    picture = Image.fromarray(to_bytes(image))
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     encoded = io.BytesIO()
     picture.save(encoded, "WEBP", quality=QUALITY)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
+from data.pixels import per_level
 from model.fusion.refined import compose, remove_islands
 
 
@@ -97,7 +98,7 @@ class Seam:
         for index in np.unique(rivals):
             chosen = rivals == index
             second[chosen] = images[index][rows[chosen], columns[chosen]].reshape(-1, channels)
-        levels = np.sqrt(np.square(first - second).mean(-1, keepdims=True)) / (257 if fused.dtype == np.uint16 else 1)
+        levels = np.sqrt(np.square(first - second).mean(-1, keepdims=True)) / per_level(fused.dtype)
         mixed = np.where((1 - shares) * levels > self.mistake, second + shares * (first - second), first)
         fused[rows, columns] = np.rint(mixed).astype(fused.dtype).reshape(-1, *fused.shape[2:])
         return fused

@@ -13,8 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data.pixels import to_rgb
 from model.fusion.blending import Ranking, Seam
-from model.fusion.predictor import FocusPredictor, to_rgb
+from model.fusion.predictor import FocusPredictor
 from model.fusion.refined import RefinedDecision, Refinement
 from model.networks.comparer import ALIGNMENT, compare, load_comparer
 

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from data.errors import printable
 from data.io.files import atomic_path, write_json
 from data.io.image_io import write_image, write_index_image
+from data.pixels import to_bytes
 from model.fusion.paper import PaperDecision
 from model.fusion.refined import RefinedDecision
 
@@ -103,7 +104,8 @@ def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision
     for axes in grid:
         axes.set_axis_off()
     for axes, (text, image) in zip(grid, tiles, strict=False):
-        axes.imshow(_displayable(image), cmap="gray", vmin=0, vmax=255)
+        step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
+        axes.imshow(to_bytes(image[::step, ::step]), cmap="gray", vmin=0, vmax=255)
         axes.set_title(text, fontsize=10, fontweight="bold" if "chosen" in text or text == "fused" else "normal")
     if isinstance(decision, RefinedDecision):
         colors = label_colors() / 255
@@ -120,9 +122,3 @@ def beside(output: Path, ending: str) -> Path:
 
 def _letter(index):
     return chr(ord("A") + index) if index < 26 else str(index + 1)
-
-
-def _displayable(image):
-    step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
-    image = image[::step, ::step]
-    return (image // 257).astype(np.uint8) if image.dtype == np.uint16 else image

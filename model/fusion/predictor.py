@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from data.errors import InputError
+from data.pixels import to_rgb
 from model.fusion import tiling
 from model.networks.inference import make_predictor
 from model.networks.stages import ALIGNMENT
@@ -156,11 +157,3 @@ def _prepare(image, rows, columns):
         values = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
     down, right = (-side % ALIGNMENT for side in (rows, columns))
     return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT_101)
-
-
-def to_rgb(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) RGB or (H, W) gray, uint8 or uint16, as (H, W, 3) float32 RGB in [0, 255]."""
-    values = image.astype(np.float32)
-    if image.dtype == np.uint16:
-        values /= 257
-    return np.repeat(values[..., None], 3, axis=2) if values.ndim == 2 else values

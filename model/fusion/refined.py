@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from data.pixels import WIDE
 from model.fusion.boundaries import align_outlines
 
 if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
@@ -141,7 +142,7 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
     if image.ndim == 3:
         gray = cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
     if image.dtype == np.uint16:
-        gray /= 257
+        gray /= WIDE
     along_x, along_y = cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)
     return cv2.GaussianBlur(along_x * along_x + along_y * along_y, (0, 0), sigma)
 
