@@ -4,8 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import Field, fields, replace
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
@@ -13,7 +16,7 @@ from data.arguments import natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
-from model.training.settings import ABLATIONS, CHECKPOINT, CHOICES, TrainingConfig
+from model.training.settings import ABLATIONS, CHECKPOINT, CHOICES, DISTRIBUTIONS, POSITIVE, TrainingConfig
 
 EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
@@ -26,18 +29,21 @@ exit codes: 0 done, 1 an input cannot be used, 2 wrong usage"""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line; the defaults are those of `TrainingConfig`, the paper's."""
-    default = TrainingConfig()
+    """The command line: how a run is made, and an option for each setting of `TrainingConfig`."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings")
     parser.add_argument(
-        "--strategy",
-        default="one",
-        choices=("one", "mirrored", "multiworker"),
+        "--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings but for --epochs"
+    )
+    parser.add_argument("--ablation", choices=ABLATIONS, help="one of the paper's ablations, on top of other options")
+    parser.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
+    parser.add_argument(
+        "--distribution",
+        default=DISTRIBUTIONS[0],
+        choices=DISTRIBUTIONS,
         help="one device; all of this host; all of the hosts in TF_CONFIG (docs/distributed.md)",
     )
     parser.add_argument("--cache", action="store_true", help="keep photographs decoded: 0.75 MB a scene")
@@ -48,59 +54,37 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"how many to keep, at most {MOST} ({KEPT})",
     )
-    parser.add_argument("--checkpoint-steps", type=natural, default=500, metavar="N", help="steps between checkpoints")
+    parser.add_argument("--checkpoint-steps", type=natural, default=500, metavar="N", help="between checkpoints (500)")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
     add_debug(parser)
-
-    network = parser.add_argument_group("network")
-    network.add_argument("--variant", default=default.variant, choices=CHOICES["variant"])
-    network.add_argument(
-        "--ablation", choices=ABLATIONS, help="one of the paper's ablations, on top of the other options"
-    )
-    network.add_argument(
-        "--no-batch-norm", dest="batch_norm", action="store_false", help="leave batch normalisation out"
-    )
-    network.add_argument("--initializer", default=default.initializer, choices=CHOICES["initializer"])
-    network.add_argument(
-        "--transfer", default=default.transfer, metavar="WHAT", help="imagenet, a VGG-19 file, or none"
-    )
-    network.add_argument("--no-transfer", dest="transfer", action="store_const", const=None, help="--transfer none")
-    network.add_argument("--start", metavar="FILE", help="a weights file to start from; needs --transfer none")
-    network.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
-    network.add_argument("--freeze-transferred", type=natural, default=default.freeze_transferred, metavar="EPOCHS")
-
-    data = parser.add_argument_group("data")
-    data.add_argument("--recipe", default=default.recipe, choices=("paper", "photographic"))
-    data.add_argument("--size", type=positive, default=default.size, help="side of the training images (224)")
-    data.add_argument("--crop", action="store_true", help="random crops at native resolution instead of resizing")
-    data.add_argument("--blur-window", type=positive, default=default.blur_window, help="3 (paper); 7 is Liu 2017's")
-    data.add_argument("--split", default=default.split, choices=CHOICES["split"], help="a seeded draw, or VOC's lists")
-    data.add_argument("--scenes", type=positive, default=default.scenes, help="scenes to draw (2000)")
-    data.add_argument("--validation-recipe", choices=("paper", "photographic"), help="recipe to validate on (--recipe)")
-    data.add_argument("--validation-pairs", type=positive, metavar="N", help="pairs to validate on (all)")
-    data.add_argument("--pairs-per-batch", type=positive, default=default.pairs_per_batch, help="two images each (4)")
-
-    loss = parser.add_argument_group("loss and optimisation")
-    loss.add_argument("--side-weights", type=float, nargs=5, default=default.side_weights, metavar="W")
-    loss.add_argument("--l2-weight", type=float, default=default.l2_weight, help="factor of the L2 term (1)")
-    loss.add_argument("--pair-weight", type=float, default=default.pair_weight, help="factor of the pair term (0)")
-    loss.add_argument("--detail-weighting", action="store_true", help="count pixels by how much the sources differ")
-    loss.add_argument("--epochs", type=positive, default=default.epochs, help="(50)")
-    loss.add_argument("--optimizer", default=default.optimizer, choices=CHOICES["optimizer"])
-    loss.add_argument("--learning-rate", type=float, default=default.learning_rate, help="(1e-6)")
-    loss.add_argument("--momentum", type=float, default=default.momentum, help="(0.9)")
-    loss.add_argument("--weight-decay", type=float, default=default.weight_decay, help="(0.001)")
-    loss.add_argument("--schedule", default=default.schedule, choices=CHOICES["schedule"])
-    loss.add_argument("--warmup-steps", type=natural, default=default.warmup_steps, metavar="N")
-    loss.add_argument("--clip-norm", type=float, metavar="NORM", help="longest gradient")
-    loss.add_argument("--average", type=float, metavar="DECAY", help="moving average of the weights, such as 0.999")
-    loss.add_argument("--mixed-precision", action="store_true", help="float16 where it is safe, for GPUs")
-    loss.add_argument("--jit", action="store_true", help="compile with XLA")
-    loss.add_argument("--seed", type=natural, default=default.seed)
-    loss.add_argument("--deterministic", action="store_true", help="the same numbers each time, a little slower")
+    kinds = get_type_hints(TrainingConfig)
+    for group, settings in groupby(fields(TrainingConfig), lambda setting: setting.metadata["group"]):
+        part = parser.add_argument_group(group)
+        for setting in settings:
+            part.add_argument(f"--{setting.name.replace('_', '-')}", **_describe(setting, kinds[setting.name]))
     return parser
+
+
+def _describe(setting: Field, kind: Any) -> dict[str, Any]:
+    """The arguments of `add_argument` for a setting; one that is not given does not appear among the arguments."""
+    default, metadata = setting.default, setting.metadata
+    shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
+    if isinstance(default, tuple):
+        shown = " ".join(f"{value:g}" for value in default)
+    text = metadata["help"] if default is None else f"{metadata['help']} ({shown})"
+    described = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
+    if kind is bool:
+        return described | {"action": argparse.BooleanOptionalAction}
+    if setting.name in CHOICES:
+        return described | {"choices": CHOICES[setting.name]}
+    described["metavar"] = metadata["metavar"]
+    if isinstance(default, tuple):
+        return described | {"type": float, "nargs": len(default)}
+    if int in (kind, *get_args(kind)):
+        return described | {"type": positive if setting.name in POSITIVE else natural}
+    return described | {"type": float if float in (kind, *get_args(kind)) else str}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.resume:
         folder = arguments.resume
+        _refuse_settings(parser, arguments)
         config, voc = read_settings(folder)
+        config = replace(config, epochs=getattr(arguments, "epochs", config.epochs))
     else:
         if arguments.voc is None:
             parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012.")
@@ -122,14 +108,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from model import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
     from model.training.distribution import make_distribution
 
-    distribution = make_distribution(arguments.strategy)
+    distribution = make_distribution(arguments.distribution)
     if distribution.chief and not arguments.resume and (folder / CHECKPOINT).exists():
         raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
     options = {"resume": bool(arguments.resume), "distribution": distribution, "cache": arguments.cache}
     if arguments.vgg19_md5:
         options["vgg19_md5"] = arguments.vgg19_md5
     run = TrainingRun(config, arguments.voc or voc, folder, **options)
+    if run.progress.epoch > config.epochs:
+        raise InputError(f"{folder} has {run.progress.epoch} epochs already; give --epochs above that to go on.")
     arguments.quiet |= not distribution.chief
+    if run.steps_done >= run.total_steps and not arguments.quiet:
+        print(f"{folder} is finished: --epochs above {run.progress.epoch} goes on.", file=sys.stderr)
     if not arguments.quiet:
         print(run.describe(), file=sys.stderr)
     with tqdm(
@@ -162,14 +152,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def read_config(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> TrainingConfig:
     """The settings that a command line asks for; ends the program where they make no sense."""
-    chosen = {name: value for name, value in vars(arguments).items() if name in TrainingConfig.__dataclass_fields__}
-    chosen["side_weights"] = tuple(chosen["side_weights"])
-    chosen["transfer"] = None if chosen["transfer"] == "none" else chosen["transfer"]
+    chosen = _given(arguments)
+    if chosen.get("transfer") == "none":
+        chosen["transfer"] = None
     chosen.update(ABLATIONS.get(arguments.ablation, {}))
     try:
         return TrainingConfig(**chosen)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that are on the command line."""
+    return {name: value for name, value in vars(arguments).items() if name in TrainingConfig.__dataclass_fields__}
+
+
+def _refuse_settings(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends the program where an option would be ignored, since a run keeps its settings."""
+    ignored = [name for name in _given(arguments) if name != "epochs"]
+    ignored += [name for name in ("output", "ablation", "vgg19_md5") if getattr(arguments, name) is not None]
+    if ignored:
+        option = f"--{ignored[0].replace('_', '-')}"
+        parser.error(f"--resume goes on with the run's own settings; leave {option} out, or start a new run.")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message is one sentence with the value and the remedy."""
 
 
-class StoppedError(InputError):
+class StoppedError(Exception):
     """A signal asked the work to end; what was done is saved, and nothing further should begin."""
 
 
@@ -85,7 +85,7 @@ def report(error: BaseException, name: str = "") -> str:
 
 def explain(error: BaseException) -> str:
     """One sentence on an error, whoever caused it."""
-    if isinstance(error, InputError):
+    if isinstance(error, InputError | StoppedError):
         return str(error)
     if isinstance(error, OSError):
         named = f": {error.filename}" if error.filename else ""

@@ -85,7 +85,7 @@ OPTIONS = [
 def train(cluster, index, *arguments):
     task = {"type": "worker", "index": index}
     environment = os.environ | {"TF_CONFIG": json.dumps({"cluster": {"worker": cluster}, "task": task})}
-    command = [sys.executable, "train.py", "--strategy", "multiworker", *map(str, arguments)]
+    command = [sys.executable, "train.py", "--distribution", "multiworker", *map(str, arguments)]
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from importlib.util import find_spec
 
 import numpy as np
@@ -131,6 +132,33 @@ def test_a_second_run_of_one_process_can_resume(runs, small_voc):
     config = TrainingConfig.from_json({**record["config"], "deterministic": False})
     for _ in range(2):
         assert TrainingRun(config, small_voc, folder / "whole", resume=True).steps_done == 10
+
+
+@pytest.mark.parametrize("option", ["--size 64", "--no-jit", "--seed 0", "-o elsewhere", "--ablation compare-bn"])
+def test_a_resumed_run_refuses_what_it_would_ignore(option, runs, capsys):
+    code, said = failure(capsys, "--resume", runs[0] / "whole", *option.split())
+    assert code == 2
+    assert "--resume goes on with the run's own settings; leave --" in said
+
+
+def test_a_finished_run_says_so_and_goes_on_for_more_epochs(runs, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(runs[0] / "whole", folder)
+    assert run_command(main, ["--resume", str(folder)]) == 0
+    assert "is finished: --epochs above 2 goes on" in capsys.readouterr().err
+    assert read_log(folder) == read_log(runs[0] / "whole")
+    assert run_command(main, ["--resume", str(folder), "--epochs", "3", "--quiet"]) == 0
+    assert read_log(folder)[:2] == read_log(runs[0] / "whole") and len(read_log(folder)) == 3
+    assert json.loads((folder / "record.json").read_text())["steps"] == 15
+    code, said = failure(capsys, "--resume", folder, "--epochs", 1)
+    assert (code, said.endswith("has 3 epochs already; give --epochs above that to go on.\n")) == (1, True)
+
+
+def test_every_setting_is_an_option_with_a_help_text():
+    help_text = build_parser().format_help()
+    for setting in fields(TrainingConfig):
+        assert f"--{setting.name.replace('_', '-')}" in help_text
+        assert setting.metadata["help"]
 
 
 def failure(capsys, *arguments):

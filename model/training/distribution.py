@@ -13,9 +13,7 @@ import tensorflow as tf
 
 from data.errors import InputError
 from data.io.fields import check_values
-
-STRATEGIES = ("one", "mirrored", "multiworker")
-"""One device (the default); all devices of this host; all devices of the hosts that TF_CONFIG names."""
+from model.training.settings import DISTRIBUTIONS
 
 TIMEOUT = 120
 """Seconds that a host waits for the others before it takes one of them for lost."""
@@ -102,7 +100,7 @@ def make_distribution(name: str) -> Distribution:
     """Makes a strategy; several hosts must call it before anything else of TensorFlow runs.
 
     Args:
-        name: One of `STRATEGIES`. "multiworker" reads TF_CONFIG, the same on every host but for the task's index.
+        name: One of `DISTRIBUTIONS`. "multiworker" reads TF_CONFIG, the same on every host but for the task's index.
 
     Raises:
         InputError: if the hosts cannot be reached or TF_CONFIG cannot be used.
@@ -114,7 +112,7 @@ def make_distribution(name: str) -> Distribution:
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
         return Distribution(tf.distribute.MirroredStrategy(devices), 0, len(devices))
     if name != "multiworker":
-        raise ValueError(f"unknown strategy {name!r}; there are {', '.join(STRATEGIES)}.")
+        raise ValueError(f"unknown distribution {name!r}; there are {', '.join(DISTRIBUTIONS)}.")
     workers = _read_cluster(os.environ.get(TF_CONFIG, ""))
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=TIMEOUT)

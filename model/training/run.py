@@ -4,7 +4,6 @@ Everything lies in one folder: `config.json`, `scenes.json` and `transfer.json` 
 `checkpoint.npz` (to resume from), `best.weights.h5` and `last.weights.h5` with sidecars, `record.json`, `curves.png`.
 """
 
-import os
 import platform
 import signal
 import time
@@ -21,18 +20,15 @@ from data.errors import InputError, StoppedError
 from data.io.files import write_json
 from data.synthesis.pipeline import PairSource
 from data.synthesis.voc import split_scenes
-from model.networks.network import build_network
 from model.networks.transfer import VGG19_MD5, layer_names, transfer_vgg19
-from model.networks.weights import load_network, read_sidecar, save_weights
+from model.networks.weights import save_weights
 from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
 from model.training.distribution import Distribution, make_distribution
 from model.training.history import draw_curves, write_log
-from model.training.losses import HybridLoss
-from model.training.optimizers import make_optimizer, make_schedule
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CONFIG, TRANSFER, TrainingConfig
+from model.training.setup import device_name, make_trainer, prepare_process, start_from
 from model.training.shutdown import noted_signals
-from model.training.trainer import Trainer
 from model.training.validation import validate
 
 REPORT = ("loss", *(f"loss_side{number}" for number in range(1, 6)), "accuracy")
@@ -76,10 +72,7 @@ class TrainingRun:
         self.distribution.share(config.pairs_per_batch)
         if config.jit and self.distribution.replicas > 1:
             raise InputError("--jit compiles for one device; leave it out with several.")
-        keras.utils.set_random_seed(config.seed)
-        if config.deterministic:
-            tf.config.experimental.enable_op_determinism()
-        keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
+        prepare_process(config)
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
         self.train_source = PairSource(train, config.synthesis, config.seed, cache)
         self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
@@ -90,7 +83,7 @@ class TrainingRun:
         self.steps_per_epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
         if self.steps_per_epoch == 0:
             raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
-        self.trainer = self._make_trainer()
+        self.trainer = make_trainer(config, self.distribution, self.total_steps)
         self.progress = Progress()
         self._keep = KEPT
         if resume:
@@ -100,7 +93,7 @@ class TrainingRun:
             self.transferred = [str(layer) for layer in layers]
             self.trainer.reset_averages()
         elif config.start is not None:
-            self._start_from(Path(config.start))
+            start_from(self.trainer, Path(config.start), config.variant)
         self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
 
     @property
@@ -115,7 +108,7 @@ class TrainingRun:
         """The facts that matter before the first step, in a few lines."""
         config, network = self.config, self.trainer.network
         lines = [
-            f"{config.variant}: {network.count_params():,} parameters, on {_device()}",
+            f"{config.variant}: {network.count_params():,} parameters, on {device_name()}",
             f"{len(self.train_source.scenes)} scenes to train on, {len(self.validation_source.scenes)} held out",
             f"recipe {config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
             f"{config.epochs} epochs of {self.steps_per_epoch} steps, {config.optimizer}, {config.learning_rate:g}",
@@ -144,7 +137,8 @@ class TrainingRun:
             The training record.
 
         Raises:
-            InputError: if a file cannot be read or the loss is no number; a StoppedError if a signal ended the run.
+            InputError: if a file cannot be read or the loss is no number.
+            StoppedError: if a signal ended the run.
         """
         self._keep = keep_checkpoints
         try:
@@ -167,44 +161,6 @@ class TrainingRun:
                     for name, value in self.progress.rows[-1].items():
                         tf.summary.scalar(name, value)
         return self._finish()
-
-    def _make_trainer(self) -> Trainer:
-        with self.distribution.strategy.scope():
-            return self._make_trainer_in_scope()
-
-    def _make_trainer_in_scope(self) -> Trainer:
-        config = self.config
-        network = build_network(**config.builder, synchronized=self.distribution.replicas > 1)
-        try:
-            schedule = make_schedule(config.schedule, config.learning_rate, self.total_steps, config.warmup_steps)
-        except ValueError as error:  # only here it is known how many steps there are
-            raise InputError(str(error)) from error
-        optimizer = make_optimizer(
-            config.optimizer,
-            schedule,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            clip_norm=config.clip_norm,
-        )
-        if config.mixed_precision:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
-        return Trainer(
-            network,
-            optimizer,
-            HybridLoss(config.side_weights, config.l2_weight, config.pair_weight, config.detail_weighting),
-            kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
-            average=config.average,
-            jit=config.jit,
-            strategy=self.distribution.strategy,
-        )
-
-    def _start_from(self, path: Path) -> None:
-        start = load_network(path, self.config.variant)
-        try:
-            self.trainer.network.set_weights(start.get_weights())
-        except ValueError as error:
-            raise InputError(f"{path} is of a network with other layers: {read_sidecar(path)['builder']}.") from error
-        self.trainer.reset_averages()
 
     def _restore(self) -> None:
         state, self.progress = load_checkpoint(self.folder / CHECKPOINT)
@@ -320,17 +276,8 @@ class TrainingRun:
             "validation_scenes": len(self.validation_source.scenes),
             "steps": self.steps_done,
             "training_seconds": round(self.progress.seconds, 1),
-            "device": _device(),
+            "device": device_name(),
             "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
             "best_epoch": self.progress.best["epoch"],
             "epochs": self.progress.rows,
         }
-
-
-def _device() -> str:
-    """What the network runs on: the GPUs by name, else the processor with its cores."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-        return ", ".join(names)
-    return f"CPU, {os.cpu_count()} cores"

@@ -1,7 +1,8 @@
 """The settings of a training run. Every default is the paper's value or a decision named beside it."""
 
 import reprlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from typing import Any, get_type_hints
 
 from data.io.fields import check_values
@@ -22,9 +23,17 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """The paper's ablations: what each changes."""
 
+TRAINED = ("paper", "photographic")
+"""The recipes that the paper's network is trained on."""
+
+DISTRIBUTIONS = ("one", "mirrored", "multiworker")
+"""One device (the default); all devices of this host; all devices of the hosts that TF_CONFIG names."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "variant": tuple(VARIANTS),
     "initializer": ("glorot", "normal"),
+    "recipe": TRAINED,
+    "validation_recipe": TRAINED,
     "split": ("seeded", "voc"),
     "optimizer": ("rmsprop", "adamw"),
     "schedule": ("constant", "cosine"),
@@ -40,51 +49,58 @@ LATER = ("validation_recipe", "pair_weight", "detail_weighting", "start")
 """Settings that runs saved before there were these lack; such runs did what the defaults say."""
 
 
+def _setting(group: str, default: Any, text: str, metavar: str | None = None) -> Any:
+    """One setting: its place in the help of `train.py`, its default, and what it is and where the default is from."""
+    return field(default=default, metadata={"group": group, "help": text, "metavar": metavar})
+
+
+_network = partial(_setting, "network")
+_data = partial(_setting, "data")
+_loss = partial(_setting, "loss")
+_optimisation = partial(_setting, "optimisation")
+_repeatability = partial(_setting, "repeatability")
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides the numbers of a run; saved beside its weights."""
+    """Everything that decides the numbers of a run; saved beside its weights. `train.py` makes an option of each."""
 
-    # Network
-    variant: str = "paper"
-    batch_norm: bool = True  # paper
-    initializer: str = "glorot"  # paper
-    transfer: str | None = "imagenet"  # paper; or the path of a VGG-19 no-top file, or None
-    start: str | None = None  # a weights file of the same network to start from, in place of a transfer; ours
-    freeze_transferred: int = 0  # epochs in which VGG-19's convolutions are held; chosen, the paper says "fine-tuned"
+    variant: str = _network("paper", "how wide and deep the stages are")
+    batch_norm: bool = _network(True, "batch normalisation after each convolution; paper")
+    initializer: str = _network("glorot", "of the kernels that are not transferred; paper")
+    transfer: str | None = _network("imagenet", "imagenet (paper), a VGG-19 no-top file, or none", "WHAT")
+    start: str | None = _network(None, "a weights file to start from, in place of a transfer; ours", "FILE")
+    freeze_transferred: int = _network(0, "epochs in which VGG-19's convolutions are held; chosen", "EPOCHS")
 
-    # Data
-    recipe: str = "paper"
-    size: int = 224  # paper
-    crop: bool = False  # paper: whole photographs, resized
-    blur_window: int = 3  # paper
-    split: str = "seeded"  # forced: no scene in both parts
-    scenes: int = 2000  # paper: 1,800 for training, 200 for validation
-    validation_recipe: str | None = None  # None = as trained; `photographic` asks how it does on noise and compression
-    validation_pairs: int | None = None  # None = all: five a scene
-    pairs_per_batch: int = 4  # chosen; a batch holds twice as many images
+    recipe: str = _data("paper", "how pairs are made")
+    size: int = _data(224, "side of the training images; paper", "N")
+    crop: bool = _data(False, "random crops at native resolution; paper: whole photographs, resized")
+    blur_window: int = _data(3, "side of the recipe paper's Gaussian window; 7 is Liu 2017's", "N")
+    split: str = _data("seeded", "a seeded draw, or VOC's lists; forced: no scene in both parts")
+    scenes: int = _data(2000, "scenes to draw, a tenth of them for validation; paper", "N")
+    validation_recipe: str | None = _data(None, "recipe to validate on; default: --recipe")
+    validation_pairs: int | None = _data(None, "pairs to validate on; default: all, five a scene", "N")
+    pairs_per_batch: int = _data(4, "pairs a step, of two images each; chosen", "N")
 
-    # Loss
-    side_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)  # chosen; the paper says "weighted average"
-    l2_weight: float = 1.0  # chosen
-    pair_weight: float = 0.0  # ours, off in the paper: a loss of the comparison of both sources
-    detail_weighting: bool = False  # ours, off in the paper: pixels count by how much the sources differ
+    side_weights: tuple[float, ...] = _loss((1.0, 1.0, 1.0, 1.0, 1.0), "of the five outputs; chosen", "W")
+    l2_weight: float = _loss(1.0, "factor of the L2 term; chosen", "W")
+    pair_weight: float = _loss(0.0, "factor of a loss of the comparison of both sources; ours", "W")
+    detail_weighting: bool = _loss(False, "count pixels by how much the sources differ; ours")
 
-    # Optimisation
-    epochs: int = 50  # paper
-    optimizer: str = "rmsprop"  # paper
-    learning_rate: float = 1e-6  # paper
-    momentum: float = 0.9  # paper
-    weight_decay: float = 0.001  # paper
-    schedule: str = "constant"  # paper
-    warmup_steps: int = 0
-    clip_norm: float | None = None
-    average: float | None = None  # decay of the moving average of the weights
-    mixed_precision: bool = False
-    jit: bool = False  # compile with XLA
+    epochs: int = _optimisation(50, "paper; with --resume: up to which epoch the run goes on", "N")
+    optimizer: str = _optimisation("rmsprop", "paper")
+    learning_rate: float = _optimisation(1e-6, "paper", "RATE")
+    momentum: float = _optimisation(0.9, "of RMSprop; paper", "M")
+    weight_decay: float = _optimisation(0.001, "paper", "W")
+    schedule: str = _optimisation("constant", "of the learning rate; paper")
+    warmup_steps: int = _optimisation(0, "steps in which the learning rate grows to its full value", "N")
+    clip_norm: float | None = _optimisation(None, "longest gradient; default: any", "NORM")
+    average: float | None = _optimisation(None, "decay of a moving average of the weights, such as 0.999", "DECAY")
+    mixed_precision: bool = _optimisation(False, "float16 where it is safe, for GPUs")
+    jit: bool = _optimisation(False, "compile with XLA")
 
-    # Repeatability
-    seed: int = 0
-    deterministic: bool = False
+    seed: int = _repeatability(0, "of all that is random", "N")
+    deterministic: bool = _repeatability(False, "the same numbers each time, a little slower")
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -95,7 +111,7 @@ class TrainingConfig:
         except ValueError as error:
             raise ValueError(f"{error}.") from error
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
+            if getattr(self, name) not in (*choices, getattr(TrainingConfig, name)):
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}; there are {', '.join(choices)}.")
         if self.transfer is not None and not get_variant(self.variant).transferable:
             raise ValueError(
@@ -146,7 +162,7 @@ class TrainingConfig:
         """
         if not isinstance(content, dict):
             raise ValueError(f"a saved configuration is an object, received {reprlib.repr(content)}.")
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         for name in sorted(set(content) - known):
             raise ValueError(f"unknown setting {reprlib.repr(name)} in a saved configuration.")
         for name in sorted(known - set(content) - set(LATER)):
