@@ -38,6 +38,17 @@ def voc() -> Path:
     return dataset_folder("VOCdevkit") / "VOC2012"
 
 
+def put_endless(path: Path, kind: str) -> None:
+    """Puts something where reading never begins ("pipe"), never ends ("device"), or takes 40 GB of holes ("sparse")."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(40 * 2**30)
+
+
 def drawn_photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Sharp detail on two scales, (height, width, 3) uint8 RGB."""
     coarse = rng.integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), dtype=np.uint8)

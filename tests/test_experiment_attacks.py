@@ -109,6 +109,22 @@ def test_pairs_that_lead_elsewhere(folder, name):
         Comparison({}, [stack], folder / "out")
 
 
+@posix
+def test_a_comparison_replaces_no_source_and_no_other_pairs_result(folder, capsys):
+    fused = folder / "out" / "fused" / "pca"
+    for side in "AB":  # the result of cat-A would be called as the first photograph of cat
+        for name in ("cat", "cat-A"):
+            shutil.copy(folder / "pairs" / f"cat-{side}.png", fused / f"{name}-{side}.png")
+    before = (fused / "cat-A.png").read_bytes()
+    command = ["comparison", "-i", fused, "-o", folder / "out", "--methods", "pca", "--quiet"]
+    assert run_command(main, list(map(str, command))) == 1
+    assert "cat-A.png is one of the files that are read" in capsys.readouterr().err
+    assert (fused / "cat-A.png").read_bytes() == before
+    make_pair(folder / "pairs", "CAT")
+    assert compare(folder) == 1
+    assert "differ by case alone" in capsys.readouterr().err
+
+
 ODD_NAMES = ("caf\udce9", "$\\nonsense{$", "x\u202egnp\x1b[31m", "<b>&amp;[a](b)", "__proto__", "constructor")
 
 

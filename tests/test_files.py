@@ -9,16 +9,14 @@ import pytest
 
 from data.errors import InputError
 from data.io.files import atomic_files, atomic_path, file_digest, open_file, read_bytes, read_json, write_text
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, put_endless
 
 
 @pytest.fixture
 def special(tmp_path):
     """What stands in a file's place and never ends or never begins."""
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "link").symlink_to("/dev/zero")
-    with (tmp_path / "sparse").open("wb") as file:
-        file.truncate(40 * 2**30)
+    for name, kind in (("pipe", "pipe"), ("link", "device"), ("sparse", "sparse")):
+        put_endless(tmp_path / name, kind)
     return tmp_path
 
 

@@ -1,7 +1,6 @@
 """Image files that lie: about their size, their end, their range, their metadata, or how much work they are."""
 
 import io
-import os
 import struct
 import warnings
 import zlib
@@ -15,7 +14,7 @@ from PIL import Image, ImageCms
 from data.errors import InputError
 from data.io.image_io import read_image, read_photograph, read_size, write_image
 from data.io.metadata import LARGEST, Metadata
-from tests.conftest import drawn_photograph
+from tests.conftest import drawn_photograph, put_endless
 from tests.test_image_io import png_chunk
 
 CLAIMED = 13_000
@@ -182,13 +181,7 @@ def test_a_tiff_of_many_pages(tmp_path):
 @pytest.mark.parametrize("name", ["pipe", "device", "sparse"])
 def test_what_is_no_regular_file(tmp_path, name):
     path = tmp_path / "x.png"
-    if name == "pipe":
-        os.mkfifo(path)
-    elif name == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        with path.open("wb") as file:
-            file.truncate(40 * 2**30)
+    put_endless(path, name)
     for read in (read_image, read_size):
         with pytest.raises(InputError, match="pipe, socket or device" if name != "sparse" else "at most"):
             read(path)

@@ -14,7 +14,7 @@ import evaluate
 from data.errors import run_command
 from data.io.image_io import read_image, read_size, write_image
 from fuse import main
-from tests.conftest import drawn_photograph
+from tests.conftest import drawn_photograph, put_endless
 
 PAPER = ("--strategy", "paper")
 
@@ -258,13 +258,7 @@ def test_what_would_never_end_is_not_read(photographs, tmp_path, kind, capsys):
     folder = tmp_path / "in"
     shutil.copytree(photographs, folder)
     bad = folder / "x-B.png"
-    if kind == "pipe":
-        os.mkfifo(bad)
-    elif kind == "device":
-        bad.symlink_to("/dev/zero")
-    else:
-        with bad.open("wb") as file:
-            file.truncate(40 * 2**30)
+    put_endless(bad, kind)
     expected = "at most" if kind == "sparse" else "pipe, socket or device"
     assert fuse(folder / "A.png", bad, "-o", tmp_path / "x.png", "--method", "pca") == 1
     assert expected in capsys.readouterr().err
@@ -312,3 +306,12 @@ def test_a_name_is_no_formula_of_a_panel(photographs, tmp_path):
     for side in "AB":
         shutil.copy(photographs / f"{side}.png", folder / f"$x_{{$-{side}.png")
     assert fuse("-i", folder, "-o", tmp_path / "out", "--strategy", "refined", "--panel") == 0
+
+
+def test_a_file_in_the_place_of_a_folder_is_said_before_work_begins(photographs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fuse._load", lambda _: pytest.fail("began to work"))
+    (tmp_path / "file").write_text("mine")
+    command = [photographs / "A.png", photographs / "B.png", "--method", "pca", "-o", tmp_path / "file" / "x" / "y.png"]
+    assert fuse(*command) == 1
+    assert "file is a file; choose another name" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"

@@ -53,8 +53,8 @@ def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
         inputs: Everything that it reads.
 
     Raises:
-        InputError: An output is an input, under whatever name; or a folder, pipe or device stands in its place; or two
-            outputs are one file, on a file system that does not tell case apart.
+        InputError: An output is an input, under whatever name; or a folder, pipe or device stands in its place, or a
+            file in that of its folder; or two outputs are one file, on a file system that does not tell case apart.
     """
     inputs = list(inputs)
     resolved = {os.path.realpath(path) for path in inputs}
@@ -66,6 +66,9 @@ def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
         if os.path.lexists(output) and not output.is_symlink() and not output.is_file():
             kind = "a folder" if output.is_dir() else "a pipe, socket or device"
             raise InputError(f"cannot write {output}: it is {kind}; choose another name.")
+        above = next((folder for folder in output.parents if folder.exists()), None)
+        if above is not None and not above.is_dir():
+            raise InputError(f"cannot make the folder {output.parent}: {above} is a file; choose another name.")
         other = names.setdefault(unicodedata.normalize("NFC", str(output)).casefold(), output)
         if other is not output:
             equal = "are one file" if str(other) == str(output) else "differ by case alone"

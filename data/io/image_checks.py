@@ -129,7 +129,7 @@ def without_metadata(data: bytes) -> bytes | None:
         if data[:_PNG_SIGNATURE] == b"\x89PNG\r\n\x1a\n":
             return data[:_PNG_SIGNATURE] + b"".join(
                 struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-                for kind, body in _png_chunks(data, checked=True)
+                for kind, body in _png_chunks(data)
                 if kind in _PNG_NEEDED
             )
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -139,14 +139,14 @@ def without_metadata(data: bytes) -> bytes | None:
     return None
 
 
-def _png_chunks(data, checked=False):
-    """Kind and body of each chunk; with `checked`, one that is needed and whose checksum is wrong is an error."""
+def _png_chunks(data):
+    """Kind and body of each chunk; one that is needed and whose checksum is wrong is an error."""
     place = _PNG_SIGNATURE
     while place + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         body = data[place + 8 : place + 8 + length]
         end = data[place + 8 + length : place + 12 + length]
-        if checked and kind in _PNG_NEEDED and end != struct.pack(">I", zlib.crc32(kind + body)):
+        if kind in _PNG_NEEDED and end != struct.pack(">I", zlib.crc32(kind + body)):
             raise ValueError("a needed chunk is damaged")
         yield kind, body
         place += 12 + length

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from data.errors import InputError
+from data.io.batch import protect_files
 from data.io.files import file_digest, read_json, write_json
 from data.io.image_folder import JPEG_NOTE, label_with_type
 from data.io.image_io import read_image, write_image
@@ -47,6 +48,11 @@ class Comparison:
         for stack in self.stacks:
             if stack.name in ("", "..") or PurePath(stack.name).name != stack.name:
                 raise InputError(f"the pair {stack.name!r} would lead out of {folder}; rename its files.")
+        run = [name for name, competitor in self.competitors.items() if not isinstance(competitor, Folder)]
+        protect_files(
+            (self.fused_path(name, stack.name) for name in run for stack in self.stacks),
+            (path for stack in self.stacks for path in stack.images),
+        )
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
 
     def run(self) -> Iterator[tuple[str, str, bool]]:
