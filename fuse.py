@@ -291,7 +291,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _benchmark(arguments) -> int:
-    from model.fusion.benchmark import benchmark
+    from model.fusion.timing import benchmark
 
     protect_files(_writes([], arguments), [*arguments.images, *_weights_files(arguments)])
     _protect_report(arguments)

@@ -49,7 +49,7 @@ def register(reference: np.ndarray, image: np.ndarray, mode: str) -> Registratio
     Args:
         reference: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         image: The same shape and type.
-        mode: "ecc" maximises the correlation over affine motions (small ones; Evangelidis & Psarakis, IEEE TPAMI
+        mode: "ecc" maximizes the correlation over affine motions (small ones; Evangelidis & Psarakis, IEEE TPAMI
             30(10), 2008); "homography" matches features and fits a projective motion (also large ones).
 
     Raises:
@@ -59,7 +59,7 @@ def register(reference: np.ndarray, image: np.ndarray, mode: str) -> Registratio
     small = [_to_gray(view, scale) for view in (reference, image)]
     find = {"ecc": _find_affine, "homography": _find_homography}[mode]
     warp = find(*small)
-    # Pixel centres are half a pixel from the corner, so scaling moves them as well.
+    # Pixel centers are half a pixel from the corner, so scaling moves them as well.
     grow = np.array([[1 / scale, 0, (1 / scale - 1) / 2], [0, 1 / scale, (1 / scale - 1) / 2], [0, 0, 1]])
     warp = grow @ warp @ np.linalg.inv(grow)
     height, width = reference.shape[:2]
@@ -111,7 +111,7 @@ def estimate_shift(reference: np.ndarray, image: np.ndarray) -> tuple[float, flo
     scale = min(1.0, LONGEST_SIDE / 2 / max(reference.shape[:2]))
     small = [_to_gray(view, scale) for view in (reference, image)]
     try:
-        warp = _maximise_correlation(*small, cv2.MOTION_TRANSLATION)
+        warp = _maximize_correlation(*small, cv2.MOTION_TRANSLATION)
     except cv2.error:
         return None
     return float(warp[0, 2]) / scale, float(warp[1, 2]) / scale
@@ -156,7 +156,7 @@ def _to_gray(image, scale):
     return cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _maximise_correlation(reference, image, motion):
+def _maximize_correlation(reference, image, motion):
     """(2, 3) float32; raises cv2.error where it does not converge."""
     smooth = [cv2.GaussianBlur(view, (0, 0), SMOOTHING) for view in (reference, image)]
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-6)
@@ -165,7 +165,7 @@ def _maximise_correlation(reference, image, motion):
 
 def _find_affine(reference, image):
     try:
-        warp = _maximise_correlation(reference, image, cv2.MOTION_AFFINE)
+        warp = _maximize_correlation(reference, image, cv2.MOTION_AFFINE)
     except cv2.error as error:
         raise InputError("the images cannot be aligned: ecc does not converge; try --align homography.") from error
     return np.vstack([warp, [0, 0, 1]]).astype(np.float64)

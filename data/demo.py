@@ -19,7 +19,7 @@ from data.io.image_io import write_image
 from data.synthesis.depth_of_field import photograph_by_depth, render_scene
 
 NOISE = 1.5
-"""Standard deviation of the camera's noise, in grey levels; each photograph has its own."""
+"""Standard deviation of the camera's noise, in gray levels; each photograph has its own."""
 
 EXAMPLES = """examples:
   python -m data.demo -o demo                    scikit-image's motorcycle
@@ -30,17 +30,17 @@ written: DIR/pairs/SCENE-A.png (near), -B.png and so on (the last is far), DIR/t
 
 @dataclass(frozen=True)
 class DemoScene:
-    """A sharp image, its nearness, and how it is photographed twice.
+    """A sharp image, its inverse depth, and how it is photographed twice.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        nearness: (H, W) float32, 0 to 1.
-        focuses: Nearness that is sharp in the first and in the last photograph.
+        inverse_depth: (H, W) float32, 0 to 1.
+        focuses: Inverse depth that is sharp in the first and in the last photograph.
         aperture: See `photograph_by_depth`.
     """
 
     image: np.ndarray
-    nearness: np.ndarray
+    inverse_depth: np.ndarray
     focuses: tuple[float, float]
     aperture: float
 
@@ -50,7 +50,7 @@ class DemoScene:
         rng = np.random.default_rng(seed)
 
         def photograph(focus):
-            image = photograph_by_depth(self.image, self.nearness, focus, self.aperture)
+            image = photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture)
             noisy = image + rng.normal(0, NOISE, image.shape)
             return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
@@ -59,8 +59,8 @@ class DemoScene:
 
 def rendered_scene() -> DemoScene:
     """Patterned balls on a tiled floor."""
-    image, nearness = render_scene()
-    return DemoScene(image, nearness / nearness.max(), focuses=(0.78, 0.22), aperture=9)
+    image, inverse_depth = render_scene()
+    return DemoScene(image, inverse_depth / inverse_depth.max(), focuses=(0.78, 0.22), aperture=9)
 
 
 def motorcycle_scene() -> DemoScene:
@@ -76,17 +76,17 @@ def motorcycle_scene() -> DemoScene:
         message = "scikit-image is not installed: `pip install scikit-image`, or use --scene rendered."
         raise InputError(message) from error
     image, _, disparity = stereo_motorcycle()
-    nearness = _fill_unknown(np.where(np.isfinite(disparity), disparity, 0).astype(np.float32))
-    low, high = np.percentile(nearness, (1, 99))
-    nearness = np.clip((nearness - low) / (high - low), 0, 1).astype(np.float32)
-    return DemoScene(np.ascontiguousarray(image), nearness, focuses=(0.75, 0.1), aperture=8)
+    inverse_depth = _fill_unknown(np.where(np.isfinite(disparity), disparity, 0).astype(np.float32))
+    low, high = np.percentile(inverse_depth, (1, 99))
+    inverse_depth = np.clip((inverse_depth - low) / (high - low), 0, 1).astype(np.float32)
+    return DemoScene(np.ascontiguousarray(image), inverse_depth, focuses=(0.75, 0.1), aperture=8)
 
 
 SCENES = {"motorcycle": motorcycle_scene, "rendered": rendered_scene}
 
 
 def _fill_unknown(disparity):
-    """Gives each unknown pixel (0) the disparity of the farther of its nearest known neighbours in the row: it is
+    """Gives each unknown pixel (0) the disparity of the farther of its nearest known neighbors in the row: it is
     mostly occluded."""
     filled = disparity.copy()
     columns = np.arange(disparity.shape[1])

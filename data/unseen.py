@@ -28,7 +28,7 @@ RADIUS_RANGE = (2.0, 6.0)
 NOISE = 2.0
 JPEG_QUALITY = 92
 """By how much a photograph is reduced, radius of defocus in pixels (of what the other photograph shows sharp), standard
-deviation of noise in grey levels, and the quality of the last compression."""
+deviation of noise in gray levels, and the quality of the last compression."""
 
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
@@ -70,11 +70,11 @@ def _stitched(light, mask, rng):
 def _receding(light, mask, rng):
     """The same on receding ground."""
     ground = np.linspace(0, 0.9, mask.shape[0], dtype=np.float32)[:, None]
-    nearness = np.where(mask > 0, np.float32(rng.uniform(0.8, 1.0)), ground)
+    inverse_depth = np.where(mask > 0, np.float32(rng.uniform(0.8, 1.0)), ground)
     focuses = 0.9, rng.uniform(0.0, 0.3)
     aperture = rng.uniform(*RADIUS_RANGE) / (focuses[0] - focuses[1])
-    near, far = (defocus_by_depth(light, nearness, focus, aperture, kernel=ring_kernel) for focus in focuses)
-    return near, far, np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])
+    near, far = (defocus_by_depth(light, inverse_depth, focus, aperture, kernel=ring_kernel) for focus in focuses)
+    return near, far, np.abs(inverse_depth - focuses[0]) > np.abs(inverse_depth - focuses[1])
 
 
 GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding": _receding}

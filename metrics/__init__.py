@@ -1,4 +1,4 @@
-"""The metrics of colour multi-focus fusion: computed, described in a registry, and set in tables.
+"""The metrics of color multi-focus fusion: computed, described in a registry, and set in tables.
 
 from metrics import compute_all
 scores = compute_all(near, far, fused)    # {"q_sf": ..., "q_abf": ..., ...}

@@ -55,7 +55,7 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
         ValueError: `color` is neither, or the image is refused by `to_gray`.
     """
     if color not in COLOR_MODES:
-        raise ValueError(f"The colour mode {color!r} is unknown; choose one of: {', '.join(COLOR_MODES)}.")
+        raise ValueError(f"The color mode {color!r} is unknown; choose one of: {', '.join(COLOR_MODES)}.")
     if color == "gray" or image.ndim == 2:
         return [to_gray(image)]
     _require_image(image)

@@ -1,4 +1,4 @@
-"""Edge transfer from two sources into their fusion: Q_ABF, Q_LABF (loss of information) and N_ABF (artefacts)."""
+"""Edge transfer from two sources into their fusion: Q_ABF, Q_LABF (loss of information) and N_ABF (artifacts)."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class EdgeTransferScores:
     Attributes:
         q_abf: Fraction preserved.
         l_abf: Fraction lost where the fused gradient is weaker than a source's, by rule ("lt" <, "le" <=).
-        n_abf: Fraction covered by artefacts, that is the shortfall everywhere else, by rule.
+        n_abf: Fraction covered by artifacts, that is the shortfall everywhere else, by rule.
     """
 
     q_abf: float
@@ -81,7 +81,7 @@ class EdgeTransfer:
             ValueError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
-        return self._normalise(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
+        return self._normalize(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
 
     def preserved(self, fused: np.ndarray) -> np.ndarray:
         """What Q_ABF sums up, Q_A w_A + Q_B w_B of each pixel, (H, W) float64, before it is divided by the sum of all
@@ -98,10 +98,10 @@ class EdgeTransfer:
         return self.measure(fused).l_abf[_require_rule(loss)]
 
     def n_abf(self, fused: np.ndarray, loss: str = "le") -> float:
-        """Fraction covered by artefacts, 0..1, smaller is better: the complement of `l_abf` under the same `loss`.
+        """Fraction covered by artifacts, 0..1, smaller is better: the complement of `l_abf` under the same `loss`.
 
         The default differs from that of `l_abf`: under "lt" the small shortfall of exactly copied gradients would count
-        as artefacts, and the best decision-map methods would show the most of them.
+        as artifacts, and the best decision-map methods would show the most of them.
         """
         return self.measure(fused).n_abf[_require_rule(loss)]
 
@@ -127,9 +127,9 @@ class EdgeTransfer:
                 lost[rule] += (shortfall * weaker).sum()
                 added[rule] += (shortfall * ~weaker).sum()
         return EdgeTransferScores(
-            q_abf=self._normalise(kept),
-            l_abf={rule: self._normalise(lost[rule]) for rule in LOSS_RULES},
-            n_abf={rule: self._normalise(added[rule]) for rule in LOSS_RULES},
+            q_abf=self._normalize(kept),
+            l_abf={rule: self._normalize(lost[rule]) for rule in LOSS_RULES},
+            n_abf={rule: self._normalize(added[rule]) for rule in LOSS_RULES},
         )
 
     def _fused_edges(self, fused: np.ndarray) -> _Edges:
@@ -149,7 +149,7 @@ class EdgeTransfer:
         near += far
         return near
 
-    def _normalise(self, weighted_sum: float) -> float:
+    def _normalize(self, weighted_sum: float) -> float:
         return float(weighted_sum) / self._total_weight if self._total_weight > 0.0 else float("nan")
 
 

@@ -88,7 +88,7 @@ class Table:
         lines = [escape_markdown(self.caption), "", _markdown_row(header)]
         lines.append(_markdown_row(["---", *("---:" for _ in self.columns)]))
         for label, cells in self.rows:
-            lines.append(_markdown_row([escape_markdown(label), *(_emphasise_markdown(cell) for cell in cells)]))
+            lines.append(_markdown_row([escape_markdown(label), *(_emphasize_markdown(cell) for cell in cells)]))
         if self.notes:
             lines += ["", *(f"- {escape_markdown(note)}" for note in self.notes)]
         return "\n".join(lines) + "\n"
@@ -107,7 +107,7 @@ class Table:
             r"\midrule",
         ]
         for label, cells in self.rows:
-            lines.append(" & ".join([escape_latex(label), *(_emphasise_latex(cell) for cell in cells)]) + r" \\")
+            lines.append(" & ".join([escape_latex(label), *(_emphasize_latex(cell) for cell in cells)]) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}"]
         lines += [rf"\par\footnotesize {escape_latex(note)}" for note in self.notes]
         return "\n".join([*lines, r"\end{table}"]) + "\n"
@@ -159,11 +159,11 @@ def _markdown_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _emphasise_markdown(cell: Cell) -> str:
+def _emphasize_markdown(cell: Cell) -> str:
     text = escape_markdown(cell.text)
     return {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(cell.rank, text)
 
 
-def _emphasise_latex(cell: Cell) -> str:
+def _emphasize_latex(cell: Cell) -> str:
     text = escape_latex(cell.text)
     return {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(cell.rank, text)

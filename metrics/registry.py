@@ -15,7 +15,7 @@ from metrics.reference import psnr, ssim
 from metrics.sharpness import AG_VARIANTS, average_gradient, spatial_frequency
 
 
-class Comparison(Protocol):
+class FusedPlane(Protocol):
     """One plane of a fused image with the same plane of its sources, and the work that several metrics share."""
 
     near: np.ndarray
@@ -42,7 +42,7 @@ class Metric:
         source: Literature.
         score: Computes one variant on one plane.
         needs_reference: Whether it compares with a ground-truth image in place of the sources.
-        decibels: Whether the mean over colour channels is taken of the powers (one mean squared error for all).
+        decibels: Whether the mean over color channels is taken of the powers (one mean squared error for all).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Metric:
     larger_is_better: bool
     range: tuple[float, float]
     source: str
-    score: Callable[[Comparison, str], float]
+    score: Callable[[FusedPlane, str], float]
     needs_reference: bool = False
     decibels: bool = False
 
@@ -78,22 +78,22 @@ class Metric:
 
 
 _LOSS_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in LOSS_RULES)
-# Under "lt" the shortfall of exactly copied gradients counts as artefacts; Q + L + N = 1 needs one rule for L and N.
-_ARTEFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in reversed(LOSS_RULES))
+# Under "lt" the shortfall of exactly copied gradients counts as artifacts; Q + L + N = 1 needs one rule for L and N.
+_ARTIFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in reversed(LOSS_RULES))
 
 
-def _score_q_abf(comparison: Comparison, variant: str) -> float:
-    return comparison.edge_scores(variant).q_abf
+def _score_q_abf(plane: FusedPlane, variant: str) -> float:
+    return plane.edge_scores(variant).q_abf
 
 
-def _score_l_abf(comparison: Comparison, variant: str) -> float:
+def _score_l_abf(plane: FusedPlane, variant: str) -> float:
     edge_variant, rule = variant.split("-")
-    return comparison.edge_scores(edge_variant).l_abf[rule]
+    return plane.edge_scores(edge_variant).l_abf[rule]
 
 
-def _score_n_abf(comparison: Comparison, variant: str) -> float:
+def _score_n_abf(plane: FusedPlane, variant: str) -> float:
     edge_variant, rule = variant.split("-")
-    return comparison.edge_scores(edge_variant).n_abf[rule]
+    return plane.edge_scores(edge_variant).n_abf[rule]
 
 
 METRICS: dict[str, Metric] = {
@@ -108,7 +108,7 @@ METRICS: dict[str, Metric] = {
             True,
             (0.0, 255.0 * 2.0**0.5),
             "Eskicioglu & Fisher 1995",
-            lambda comparison, _: spatial_frequency(comparison.fused),
+            lambda plane, _: spatial_frequency(plane.fused),
         ),
         Metric(
             "q_abf",
@@ -141,7 +141,7 @@ METRICS: dict[str, Metric] = {
             True,
             (0.0, 16.0),
             "Qu, Zhang & Yan 2002; Hossny, Nahavandi & Creighton 2008",
-            lambda comparison, variant: mutual_information(comparison.near, comparison.far, comparison.fused, variant),
+            lambda plane, variant: mutual_information(plane.near, plane.far, plane.fused, variant),
         ),
         Metric(
             "q_ag",
@@ -152,14 +152,14 @@ METRICS: dict[str, Metric] = {
             True,
             (0.0, 255.0 * 2.0**0.5),
             "Cui et al. 2015",
-            lambda comparison, variant: average_gradient(comparison.fused, variant),
+            lambda plane, variant: average_gradient(plane.fused, variant),
         ),
         Metric(
             "n_abf",
             "N_ABF",
             "$N^{AB/F}$",
-            "artefacts",
-            _ARTEFACT_VARIANTS,
+            "artifacts",
+            _ARTIFACT_VARIANTS,
             False,
             (0.0, 1.0),
             "Petrovic & Xydeas 2005",
@@ -174,7 +174,7 @@ METRICS: dict[str, Metric] = {
             True,
             (0.0, inf),
             "definition",
-            lambda comparison, _: psnr(comparison.reference, comparison.fused),
+            lambda plane, _: psnr(plane.reference, plane.fused),
             needs_reference=True,
             decibels=True,
         ),
@@ -187,7 +187,7 @@ METRICS: dict[str, Metric] = {
             True,
             (-1.0, 1.0),
             "Wang, Bovik, Sheikh & Simoncelli 2004",
-            lambda comparison, _: ssim(comparison.reference, comparison.fused),
+            lambda plane, _: ssim(plane.reference, plane.fused),
             needs_reference=True,
         ),
     )

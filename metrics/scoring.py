@@ -21,7 +21,7 @@ class PairScorer:
             error over the three).
 
     Raises:
-        ValueError: Unequal shapes, an image that cannot be used, or an unknown metric, variant or colour mode.
+        ValueError: Unequal shapes, an image that cannot be used, or an unknown metric, variant or color mode.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class PairScorer:
             require_equal_shapes(reference=reference, fused=fused)
             references = list(to_planes(reference, self._color))
         comparisons = [
-            _PlaneComparison(source, plane, truth)
+            _FusedPlane(source, plane, truth)
             for source, plane, truth in zip(self._sources, planes, references, strict=True)
         ]
         return {metric.name: self._mean_score(metric, comparisons) for metric in metrics}
 
-    def _mean_score(self, metric: Metric, comparisons: list["_PlaneComparison"]) -> float:
+    def _mean_score(self, metric: Metric, comparisons: list["_FusedPlane"]) -> float:
         scores = [metric.score(comparison, self._variants[metric.name]) for comparison in comparisons]
         if metric.decibels and len(scores) > 1:
             power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)
@@ -120,7 +120,7 @@ class _SourcePlane:
         return self._transfers[edge_variant]
 
 
-class _PlaneComparison:
+class _FusedPlane:
     """One plane of a fused image beside its sources': what the registry's functions score."""
 
     def __init__(self, source: _SourcePlane, fused: np.ndarray, reference: np.ndarray | None):

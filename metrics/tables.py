@@ -28,7 +28,7 @@ class Scores:
     Attributes:
         results: Method to pair to metric to value, or to the reason why there is none. Orders rows.
         variants: Metric to the variant that was computed. Orders columns.
-        color: Colour mode of the metrics, "gray" or "rgb".
+        color: Color mode of the metrics, "gray" or "rgb".
         labels: Method to its printed name, where that says more, such as "CSR (JPEG)".
         notes: Sentences to stand under every table.
     """
@@ -93,7 +93,7 @@ class Summary:
     total: int
 
 
-def summarise(scores: Scores) -> dict[str, dict[str, Summary]]:
+def summarize(scores: Scores) -> dict[str, dict[str, Summary]]:
     """Method to metric to its summary."""
     pairs = scores.pairs
     return {
@@ -104,7 +104,7 @@ def summarise(scores: Scores) -> dict[str, dict[str, Summary]]:
 
 def summary_table(scores: Scores) -> Table:
     """Mean ± sample standard deviation: one row for each method, one column for each metric."""
-    pairs, summaries = scores.pairs, summarise(scores)
+    pairs, summaries = scores.pairs, summarize(scores)
     complete = {
         metric: [s[metric].mean if s[metric].count == len(pairs) else None for s in summaries.values()]
         for metric in scores.variants
@@ -169,7 +169,7 @@ def per_pair_csv(scores: Scores) -> str:
 def summary_csv(scores: Scores) -> str:
     """One row for each method and metric: variant, direction, n, failed, mean and sample standard deviation."""
     rows = [["method", "metric", "variant", "color", "better", "n", "failed", "mean", "std"]]
-    for method, by_metric in summarise(scores).items():
+    for method, by_metric in summarize(scores).items():
         for name, summary in by_metric.items():
             better = "larger" if get_metric(name).larger_is_better else "smaller"
             numbers = ["" if isnan(number) else repr(number) for number in (summary.mean, summary.std)]
@@ -182,7 +182,7 @@ def summary_csv(scores: Scores) -> str:
 def to_json(scores: Scores) -> str:
     """The same as standard JSON: a failed value is null, an infinite one the string "inf"."""
     failures = scores.failures(scores.pairs)
-    summaries = summarise(scores)
+    summaries = summarize(scores)
     methods = {
         method: {
             "label": scores.label(method),

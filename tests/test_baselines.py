@@ -152,7 +152,7 @@ def test_fuse_runs_them(tmp_path, capsys):
     [("msvd", 0, 1), ("mgivf", 0, 17), ("gd", 3.5, 20), ("mst-sr", 1.0, 18)],
 )
 def test_published_images(name, difference, pairs, lytro, lytro_fused):
-    """How many of the twenty published images differ by no more than this, in mean grey levels."""
+    """How many of the twenty published images differ by no more than this, in mean gray levels."""
     near_enough = 0
     published = ImageFolder(lytro_fused / BASELINES[name].title)
     for pair in find_pairs(lytro).stacks:

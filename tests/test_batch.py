@@ -297,7 +297,7 @@ def test_metadata_of_16_bits_go_into_png_alone(tmp_path):
     back, read = read_photograph(tmp_path / "x.png")
     np.testing.assert_array_equal(back, image)
     assert read.profile == profile("sRGB")
-    with pytest.warns(UserWarning, match="without colour profile"):
+    with pytest.warns(UserWarning, match="without color profile"):
         write_image(tmp_path / "x.tif", image, metadata=metadata)
 
 
@@ -306,6 +306,6 @@ def test_profiles_that_differ_are_said(tmp_path):
         picture = Image.fromarray(drawn_photograph(np.random.default_rng(seed), 40, 48))
         picture.save(tmp_path / f"x-{side}.png", icc_profile=profile(space))
     sources = [str(tmp_path / f"x-{side}.png") for side in "AB"]
-    with pytest.warns(UserWarning, match="differ in colour profile"):
+    with pytest.warns(UserWarning, match="differ in color profile"):
         assert main([*sources, "-o", str(tmp_path / "fused.png"), "--method", "pca", "--quiet"]) == 0
     assert exif_of(tmp_path / "fused.png")[3] == profile("sRGB")

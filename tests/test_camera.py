@@ -58,7 +58,7 @@ def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
     image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
     mask[:, :32] = 1
     for seed in range(12):
-        camera.take_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=share)
+        camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=share)
     assert set(taken) == {expected, "_two_ramps"}
 
 
@@ -73,7 +73,7 @@ def test_the_mask_is_the_label_of_stitched_scenes_and_settle_has_the_last_word_o
         return np.full_like(label, 7)
 
     for seed in range(12):
-        label = camera.take_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, settle=settle)[2]
+        label = camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, settle=settle)[2]
         assert np.all(label == 7) or set(np.unique(label)) == {0, 1}
         assert np.all(label == 7) == bool(settled)
         kinds.add(bool(settled))
@@ -90,13 +90,13 @@ def test_ramps_are_sharp_where_they_are_focused(light):
     assert error[1][label == 0].mean() > error[0][label == 0].mean()
 
 
-def test_development_keeps_a_grey_surface():
-    grey = np.full((64, 64, 3), 0.5, np.float32)
+def test_development_keeps_a_gray_surface():
+    gray = np.full((64, 64, 3), 0.5, np.float32)
     for seed in range(5):
         develop = camera._Development(np.float32(1), np.random.default_rng(seed))
-        picture = develop(grey)
+        picture = develop(gray)
         assert picture.dtype == np.uint8
-        assert picture.mean() == pytest.approx(develop.expose(grey).mean(), abs=1.5)
+        assert picture.mean() == pytest.approx(develop.expose(gray).mean(), abs=1.5)
         if develop.noise > 1:
             assert picture.std() > 0.2
 
@@ -155,7 +155,7 @@ def test_labels_give_the_better_image():
     mask[:, 40:] = 1
     by_label = by_depth = 0.0
     for seed in range(6):
-        near, far, label, reference = camera.take_pair(image, mask, 5, 5, np.random.default_rng(seed))
+        near, far, label, reference = camera.simulate_pair(image, mask, 5, 5, np.random.default_rng(seed))
         by_label += psnr(reference, select(near, far, label > 0))
         by_depth += psnr(reference, select(near, far, mask == 0))
     assert by_label > by_depth

@@ -11,7 +11,7 @@ from data.errors import InputError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.comparer import build_comparer, compare, load_comparer
-from model.training.comparer import main
+from model.training.train_comparer import main
 from tests.conftest import drawn_photograph
 
 
@@ -73,10 +73,10 @@ def test_tiles_agree_with_one_piece():
     done = []
     tiled = load_fuser(strategy="learned", tiled=True, observe=lambda *progress: done.append(progress))
     tiled.predictor.set_tile(256, 96)
-    labels = tiled.decide(near, far).labels
+    labels = tiled.decide(near, far).decision_map
     tiles = tiled.predictor.tiles(near)
     assert done == [(number, tiles) for number in range(1, tiles + 1)]
-    whole = load_fuser(strategy="learned", tiled=False).decide(near, far).labels
+    whole = load_fuser(strategy="learned", tiled=False).decide(near, far).decision_map
     assert np.mean(labels == whole) > 0.97
 
 

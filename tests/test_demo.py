@@ -16,16 +16,16 @@ def test_a_plane_in_focus_stays_as_it_is():
 
 
 def test_blur_grows_with_the_distance_from_the_focus():
-    image, nearness = render_scene(60, 80)
-    flat = np.full_like(nearness, 0.5)
+    image, inverse_depth = render_scene(60, 80)
+    flat = np.full_like(inverse_depth, 0.5)
     results = [detail(photograph_by_depth(image, flat, focus, 10)) for focus in (0.5, 0.4, 0.2, 0.0)]
     assert results == sorted(results, reverse=True)
 
 
-def test_a_flat_colour_stays_flat_across_outlines():
-    image, nearness = render_scene(60, 80)
+def test_a_flat_color_stays_flat_across_outlines():
+    image, inverse_depth = render_scene(60, 80)
     gray = np.full_like(image, 120)
-    assert np.abs(photograph_by_depth(gray, nearness, nearness.max(), 12).astype(int) - 120).max() <= 1
+    assert np.abs(photograph_by_depth(gray, inverse_depth, inverse_depth.max(), 12).astype(int) - 120).max() <= 1
 
 
 @pytest.mark.parametrize("make", [rendered_scene, motorcycle_scene])
@@ -37,7 +37,7 @@ def test_each_photograph_is_sharp_where_the_other_is_not(make):
     assert near.shape == far.shape == scene.image.shape
     error = [np.abs(one.astype(float) - scene.image).mean(-1) for one in (near, far)]
     for own, other, focus in ((error[0], error[1], scene.focuses[0]), (error[1], error[0], scene.focuses[1])):
-        in_focus = np.abs(scene.nearness - focus) < 0.05
+        in_focus = np.abs(scene.inverse_depth - focus) < 0.05
         assert own[in_focus].mean() < other[in_focus].mean()
 
 

@@ -171,7 +171,7 @@ def test_shares_of_a_batch():
     assert first.shard(order, 8)[1] == 2
     assert first.chief and not second.chief
     with pytest.raises(InputError, match="6 pairs a step cannot be shared by 4 devices"):
-        first.share(6)
+        first.pairs_per_replica(6)
 
 
 class _Strategy:

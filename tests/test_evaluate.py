@@ -68,7 +68,7 @@ def test_writes_every_table(folders, capsys):
     summary = (folders / "out" / "summary.md").read_text(encoding="utf-8")
     assert summary in printed and "n = 2 pairs" in summary
     assert "| Method | Q_SF ↑ | Q_ABF ↑ | Q_LABF ↓ | Q_MI ↑ | Q_AG ↑ | Pairs |" in summary
-    # The sharp scene is best in all but mutual information, which favours a copy of a source.
+    # The sharp scene is best in all but mutual information, which favors a copy of a source.
     (row,) = [line for line in summary.splitlines() if line.startswith("| truth")]
     assert row.count("**") == 8 and row.count("<u>") == 1
     per_pair = (folders / "out" / "per_pair.md").read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def test_values_are_those_of_the_metrics(folders, capsys):
     assert document["variants"]["q_labf"] == "xydeas-lt"
 
 
-def test_options_choose_columns_variants_and_colour(folders, capsys):
+def test_options_choose_columns_variants_and_color(folders, capsys):
     arguments = ["--metrics", "q_abf", "n_abf", "--variant", "q_abf=kumar", "n_abf=kumar-lt", "--color", "rgb"]
     assert run(folders, *arguments, "--per-pair", "dog") == EXIT_DONE
     printed = capsys.readouterr().out

@@ -84,7 +84,7 @@ def test_figures_are_pictures(comparison):
 def test_nothing_is_computed_twice(comparison, pairs, others, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()}
     with monkeypatch.context() as context:
-        context.setattr("model.experiments.comparison.write_image", lambda *_: pytest.fail("fused again"))
+        context.setattr("model.experiments.results.write_image", lambda *_: pytest.fail("fused again"))
         assert compare(pairs, others, comparison) == 0
     assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()} == before
 

@@ -140,7 +140,7 @@ def bad_images(tmp_path, pair):
     cases["unequal"] = (other, "480x360")
     gray = tmp_path / "gray.png"
     write_image(gray, near[..., 0])
-    cases["gray with colour"] = (gray, "gray uint8")
+    cases["gray with color"] = (gray, "gray uint8")
     truncated = tmp_path / "truncated.png"
     truncated.write_bytes(pair[0].read_bytes()[:30_000])
     cases["truncated"] = (truncated, "damaged or cut short")
@@ -156,7 +156,7 @@ def bad_images(tmp_path, pair):
     return cases
 
 
-CASES = ("missing", "folder", "unequal", "gray with colour", "truncated", "corrupt", "alpha")
+CASES = ("missing", "folder", "unequal", "gray with color", "truncated", "corrupt", "alpha")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -40,7 +40,7 @@ def test_it_finds_what_is_sharp(fuser, scene, photographs):
 
 def test_the_maps_are_right_where_one_source_is_sharp_and_the_other_is_not(fuser, scene, photographs):
     near_unfocused, far_unfocused = fuser.predictor.unfocused(photographs) > 0.5
-    near_radius, far_radius = (np.abs(scene.nearness - focus) * scene.aperture for focus in scene.focuses)
+    near_radius, far_radius = (np.abs(scene.inverse_depth - focus) * scene.aperture for focus in scene.focuses)
     only_near = (near_radius < 1) & (far_radius > 3)
     only_far = (far_radius < 1) & (near_radius > 3)
     assert near_unfocused[only_far].mean() > 0.75  # a corner of the blurred wall is judged sharp: see the model card
@@ -59,7 +59,7 @@ def test_a_source_that_is_nowhere_the_sharpest_changes_little(strategy, photogra
     fuser = load_fuser(strategy=strategy)
     near, far = photographs
     blurred = cv2.GaussianBlur(far, (0, 0), 5)
-    two, three = fuser.decide(near, far).labels, fuser.decide(near, far, blurred).labels
+    two, three = fuser.decide(near, far).decision_map, fuser.decide(near, far, blurred).decision_map
     assert np.mean(two == three) > 0.98
 
 
@@ -69,7 +69,7 @@ def test_a_stack_of_twelve(strategy, scene):
     near, far = scene.photographs()
     stack = scene.photographs(12)
     decision = fuser.decide(*stack)
-    assert len(np.unique(decision.labels)) >= 8
+    assert len(np.unique(decision.decision_map)) >= 8
     assert psnr(scene.image, decision.fused) > psnr(scene.image, fuser(near, far)) + 1
 
 

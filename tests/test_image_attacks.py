@@ -301,7 +301,7 @@ def test_what_is_written_is_read_back(tmp_path, suffix):
         assert b"Maker" in carried.exif
     assert [str(one.message).split(" and ")[0] for one in said] == {
         ".jpg": ["the camera maker's note does not fit into a JPEG"],
-        "16.tif": ["a TIFF of 16 bits is written without colour profile"],
+        "16.tif": ["a TIFF of 16 bits is written without color profile"],
     }.get(suffix, [])
 
 

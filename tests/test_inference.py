@@ -9,7 +9,7 @@ from model.networks.network import build_network
 
 @pytest.fixture(scope="module")
 def network():
-    """A network whose normalisation is not that of the start."""
+    """A network whose normalization is not that of the start."""
     keras.utils.set_random_seed(4)
     network = build_network("compact")
     rng = np.random.default_rng(0)

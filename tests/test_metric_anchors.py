@@ -1,7 +1,7 @@
 """The metrics on published fusion results against the values of two independent implementations.
 
 The tolerance is relative, 1e-3, and one unit of the last printed digit on top. It is wider where the implementations
-differ among themselves: the loss and the artefacts of "xydeas" (the angle where sx = 0, and G where both gradients are
+differ among themselves: the loss and the artifacts of "xydeas" (the angle where sx = 0, and G where both gradients are
 equal, move the fourth digit), and AG "half" of the first one, which replicates the last row and column.
 """
 
@@ -80,7 +80,7 @@ def measure(near, far, fused, transfers):
 
 @pytest.fixture(scope="module")
 def measured(lytro, lytro_fused):
-    """(Method, "mean" or pair) to (metric, variant) to value; every pair's sources are read and analysed once."""
+    """(Method, "mean" or pair) to (metric, variant) to value; every pair's sources are read and analyzed once."""
     values = {}
     methods = sorted({method for method, _ in FIRST})
     for pair in PAIRS:

@@ -62,7 +62,7 @@ def test_one_scorer_serves_many_fused_images():
         (lambda i: compute("q_abf", i, i, i, "xydaes"), "variant of q_abf 'xydaes' is unknown: did you mean 'xydeas'"),
         (lambda i: compute_all(i, i, i, {"q_labf": "lt"}), "Known: xydeas-lt, xydeas-le, kumar-lt, kumar-le"),
         (lambda i: compute_all(i, i, i, {"sharpness": "half"}), "metric 'sharpness' is unknown"),
-        (lambda i: compute_all(i, i, i, color="lab"), "colour mode 'lab' is unknown"),
+        (lambda i: compute_all(i, i, i, color="lab"), "color mode 'lab' is unknown"),
         (lambda i: compute("psnr", i, i, i), "needs a reference"),
         (lambda i: compute("q_sf", i, i, i[:9]), r"shape \(9, 20, 3\), but its sources have \(24, 20, 3\)"),
         (lambda i: compute("q_sf", i, i[:9], i), r"near \(24, 20, 3\), far \(9, 20, 3\)"),

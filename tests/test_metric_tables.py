@@ -8,7 +8,7 @@ import math
 import pytest
 
 from metrics.markup import Cell, Column, Table, csv_text, escape_latex, escape_markdown
-from metrics.tables import Scores, pair_table, per_pair_csv, summarise, summary_csv, summary_table, to_json
+from metrics.tables import Scores, pair_table, per_pair_csv, summarize, summary_csv, summary_table, to_json
 
 
 def example_scores(**changes):
@@ -21,7 +21,7 @@ def example_scores(**changes):
 
 
 def test_summary_is_mean_and_sample_deviation_of_what_succeeded():
-    summary = summarise(example_scores())
+    summary = summarize(example_scores())
     assert summary["A"]["q_abf"].mean == pytest.approx(0.6)
     # sqrt((.1^2 + .1^2) / (2 - 1))
     assert summary["A"]["q_abf"].std == pytest.approx(math.sqrt(0.02))

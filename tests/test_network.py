@@ -71,7 +71,7 @@ def test_stages_are_named_as_in_the_table(compact):
     assert compact.output_names == [f"side{number}" for number in range(1, 6)]
 
 
-def test_functional_and_serialisable(compact, tmp_path):
+def test_functional_and_serializable(compact, tmp_path):
     compact.save(tmp_path / "network.keras")
     again = keras.saving.load_model(tmp_path / "network.keras")
     images = np.random.default_rng(1).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
@@ -86,7 +86,7 @@ def test_without_batch_norm_every_convolution_has_a_bias():
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
 
 
-def test_initialisers_differ_in_spread():
+def test_initializers_differ_in_spread():
     keras.utils.set_random_seed(0)
     glorot, normal = (build_network("compact", initializer=name) for name in ("glorot", "normal"))
     kernel = glorot.get_layer("encoder4_conv6").kernel.numpy()

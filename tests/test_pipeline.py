@@ -4,12 +4,12 @@ import shutil
 import numpy as np
 import pytest
 
-from data.benchmark import main as benchmark
 from data.errors import InputError
 from data.preview import main as preview
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import read_scenes, split_scenes, voc_root
+from data.throughput import main as benchmark
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_codes_by_convolution_find_the_one_filter_that_made_the_image():
     assert found[5, 10, 12] == pytest.approx(2.0, abs=0.1)
 
 
-def test_dictionaries_cannot_be_learnt_from_nothing(tmp_path, capsys):
+def test_dictionaries_cannot_be_learned_from_nothing(tmp_path, capsys):
     with pytest.raises(SystemExit):
         learn_main(["-o", str(tmp_path / "x.txt")])
     assert "must end in .npz" in capsys.readouterr().err
@@ -109,6 +109,6 @@ def test_dictionaries_cannot_be_learnt_from_nothing(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("image", "message"), [(np.zeros((120, 95)), "has 96 rows"), (np.full((120, 120), 9.0), "only 0 of 20000 windows")]
 )
-def test_filters_cannot_be_learnt_from_small_or_flat_photographs(image, message):
+def test_filters_cannot_be_learned_from_small_or_flat_photographs(image, message):
     with pytest.raises(InputError, match=message):
         _learn_filters([image], np.random.default_rng(0))

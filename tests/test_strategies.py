@@ -7,7 +7,7 @@ from data.errors import InputError
 from model import load_fuser
 from model.fusion import STRATEGIES
 from model.fusion.paper import PaperStrategy
-from model.fusion.refined import RefinedStrategy, Refinement
+from model.fusion.refined import FocusMeasure, RefinedStrategy
 from tests.conftest import drawn_photograph
 
 LEFT = np.arange(64)[None, :] < 32
@@ -49,9 +49,9 @@ def test_the_papers(images):
 
 
 def test_refined_by_the_maps_alone(images):
-    strategy = RefinedStrategy(Oracle(), Refinement(smoothing=0, contrast_weight=0))
+    strategy = RefinedStrategy(Oracle(), FocusMeasure(smoothing=0, contrast_weight=0))
     for count in (2, 3):
-        labels = strategy.decide(images[:count]).labels
+        labels = strategy.decide(images[:count]).decision_map
         np.testing.assert_array_equal(labels[:, :24], 0)  # outlines between two may move, by four pixels
         np.testing.assert_array_equal(labels[:, 40:], 1)
 

@@ -4,11 +4,13 @@ import pytest
 
 from model.experiments.__main__ import main
 from model.experiments.sweep import ALTERNATIVES
-from model.fusion.blending import Seam
-from model.fusion.refined import Refinement
+from model.fusion.blending import BoundaryBlending
+from model.fusion.refined import FocusMeasure
 
 
-@pytest.mark.parametrize(("strategy", "settings", "further"), [("refined", Refinement, 1), ("learned", Seam, 0)])
+@pytest.mark.parametrize(
+    ("strategy", "settings", "further"), [("refined", FocusMeasure, 1), ("learned", BoundaryBlending, 0)]
+)
 def test_every_constant_is_swept(strategy, settings, further, small_voc, capsys):
     assert main(["sweep", "--voc", str(small_voc), "--strategy", strategy, "--pairs", "1", "--quiet"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -56,8 +56,8 @@ def test_a_polygon_has_the_area_of_the_disc(blades):
     assert kernel.sum() == pytest.approx(1, rel=1e-5)
     assert 1 / np.median(kernel[kernel > 0.5 * kernel.max()]) == pytest.approx(np.pi * 36, rel=0.06)
     half = kernel.shape[0] // 2
-    centre = (kernel.sum(0) * np.arange(-half, half + 1)).sum()
-    assert abs(centre) < 0.3
+    center = (kernel.sum(0) * np.arange(-half, half + 1)).sum()
+    assert abs(center) < 0.3
 
 
 def test_the_papers_pairs_are_complementary():

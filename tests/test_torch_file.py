@@ -197,7 +197,7 @@ def test_ifcnn_is_the_network_in_pytorch(tmp_path, monkeypatch):
         return functional.conv2d(padded, weights[f"{source}.weight"], weights.get(f"{source}.bias"))
 
     def block(x, name):
-        return torch.relu(normalise(functional, weights, convolve(x, f"{name}.conv", 1), f"{name}.bn"))
+        return torch.relu(normalize(functional, weights, convolve(x, f"{name}.conv", 1), f"{name}.bn"))
 
     images = rng.normal(size=(2, 1, 33, 41, 3)).astype(np.float32)
     features = [block(convolve(to_torch(torch, image), "conv1", 3), "conv2") for image in images]
@@ -218,7 +218,7 @@ def test_sesf_is_the_network_in_pytorch(tmp_path, monkeypatch):
     known = to_torch(torch, image)
     for index, (block, gate) in enumerate(zip(sesf.BLOCKS, sesf.ATTENTION, strict=True)):
         x = functional.conv2d(known, weights[f"{block}.0.weight"], weights[f"{block}.0.bias"], padding=1)
-        x = normalise(functional, weights, torch.relu(x), f"{block}.2")
+        x = normalize(functional, weights, torch.relu(x), f"{block}.2")
         share = torch.relu(x.mean((2, 3)) @ weights[f"{gate}.fc.0.weight"].T)
         share = torch.sigmoid(share @ weights[f"{gate}.fc.2.weight"].T)
         x = x * share[:, :, None, None]
@@ -237,7 +237,7 @@ def loaded(module, tensors, folder, monkeypatch):
     return network
 
 
-def normalise(functional, weights, x, source):
+def normalize(functional, weights, x, source):
     names = ("running_mean", "running_var", "weight", "bias")
     return functional.batch_norm(x, *(weights[f"{source}.{name}"] for name in names), eps=1e-5)
 
@@ -256,9 +256,9 @@ def test_sesf_cleans_by_hand():
 
 
 def test_parameters_counted_by_hand():
-    # 7*7*3*64, twice 3*3*64*64 with normalisation, 64*3 + 3
+    # 7*7*3*64, twice 3*3*64*64 with normalization, 64*3 + 3
     assert ifcnn.build().count_params() == 9408 + 2 * (36864 + 4 * 64) + 195
-    # four convolutions to 16 channels, each with normalisation and attention 16 -> 2 -> 16
+    # four convolutions to 16 channels, each with normalization and attention 16 -> 2 -> 16
     assert sesf.build().count_params() == 160 + 2320 + 4624 + 6928 + 4 * (4 * 16 + 2 * 32)
 
 

@@ -313,8 +313,8 @@ def test_damaged_runs(runs, capsys, tmp_path):
     state, _ = load_checkpoint(runs[0] / "whole" / "checkpoint.npz")
     save_checkpoint(folder / "checkpoint.npz", state, Progress(batch=99))
     assert "does not fit: it stands at batch 99 of an epoch of 5" in failure(capsys, "--resume", folder)[1]
-    (folder / "config.json").write_text('{"optimiser": 1}')
-    assert "unknown setting 'optimiser'" in failure(capsys, "--resume", folder)[1]
+    (folder / "config.json").write_text('{"speed": 1}')
+    assert "unknown setting 'speed'" in failure(capsys, "--resume", folder)[1]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def stepped(batch):
         kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         value += DECAY / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
     gradients = tape.gradient(value, network.trainable_variables)
-    trainer.restore(before)  # the pass above moved the statistics of batch normalisation
+    trainer.restore(before)  # the pass above moved the statistics of batch normalization
     named = {
         variable.path: gradient.numpy()
         for variable, gradient in zip(network.trainable_variables, gradients, strict=True)
@@ -130,7 +130,7 @@ def test_schedules():
         make_schedule("cosine", 1.0, 10, warmup_steps=10)
 
 
-def test_adamw_spares_biases_and_normalisation():
+def test_adamw_spares_biases_and_normalization():
     optimizer = make_optimizer("adamw", 1.0, weight_decay=0.1)
     kernel, bias = (keras.Variable(np.ones(3, np.float32), name=name) for name in ("kernel", "bias"))
     optimizer.build([kernel, bias])

@@ -71,7 +71,7 @@ def test_the_report_lists_each_layer(network):
 
 
 def test_features_are_those_of_vgg19(network, vgg19_file):
-    """With VGG's activation and no normalisation, the first encoder's transferred part is VGG-19's first block."""
+    """With VGG's activation and no normalization, the first encoder's transferred part is VGG-19's first block."""
     vgg19 = keras.applications.VGG19(include_top=False, weights=str(vgg19_file))
     theirs = keras.Model(vgg19.input, vgg19.get_layer("block1_conv2").output)
     ours = keras.Model(network.input, network.get_layer("encoder1_conv2_relu").output)

@@ -120,7 +120,7 @@ def without_metadata(data: bytes) -> bytes | None:
         data: A JPEG, PNG or WebP file.
 
     Returns:
-        The file without its EXIF block, colour profile and comments; None where it is of another type, or not even so
+        The file without its EXIF block, color profile and comments; None where it is of another type, or not even so
         far whole.
     """
     try:
@@ -159,7 +159,7 @@ def _plain_jpeg(data):
             place += 1
             continue
         marker, length = struct.unpack_from(">xBH", data, place)
-        describes = (0xE1 <= marker <= 0xEF and marker != 0xEE) or marker == 0xFE  # 0xEE tells how colours are stored
+        describes = (0xE1 <= marker <= 0xEF and marker != 0xEE) or marker == 0xFE  # 0xEE tells how colors are stored
         if not describes:
             kept.append(data[place : place + 2 + length])
         place += 2 + length

@@ -2,7 +2,7 @@
 
 Pillow decodes, because it refuses truncated files where OpenCV returns half an image. simplejpeg
 decodes JPEG, by the same libjpeg-turbo to the last bit: it says what is missing where Pillow fills up with gray. OpenCV
-decodes and encodes colour of 16 bits a channel alone, which Pillow reads as 8 bits without a word.
+decodes and encodes color of 16 bits a channel alone, which Pillow reads as 8 bits without a word.
 """
 
 import io
@@ -37,7 +37,7 @@ def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple
     keyed = "transparency" in image.info
     if image.mode.startswith("I;16"):
         return _widen(np.asarray(image).astype(np.uint16), image), keyed
-    # Bit depth and colour type are bytes 24 and 25 of every PNG; colour type 4 is gray with alpha.
+    # Bit depth and color type are bytes 24 and 25 of every PNG; color type 4 is gray with alpha.
     if (image.format == "PNG" and data[24] == 16) or is_16_bit(image):
         gray = image.format == "PNG" and data[25] == 4
         colors, transparent = _decode_16_bit(path, image, data)
@@ -111,7 +111,7 @@ def encode_16_bit(image: np.ndarray, suffix: str, metadata: Metadata) -> bytes:
     if not metadata:
         return data
     if suffix != ".png":
-        warnings.warn("a TIFF of 16 bits is written without colour profile and EXIF data; use .png", stacklevel=4)
+        warnings.warn("a TIFF of 16 bits is written without color profile and EXIF data; use .png", stacklevel=4)
         return data
     return data[:_PNG_HEADER] + _png_chunks(metadata) + data[_PNG_HEADER:]
 

@@ -67,7 +67,7 @@ def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refu
 def read_photograph(
     path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse"
 ) -> tuple[np.ndarray, Metadata]:
-    """As `read_image`, with the colour profile and those EXIF data that are true of the upright image as well."""
+    """As `read_image`, with the color profile and those EXIF data that are true of the upright image as well."""
     data = _read(path)
     try:
         pixels, transparency, orientation, metadata = _decode(path, data)
@@ -133,13 +133,13 @@ def write_image(
 ) -> None:
     """Writes an image in the type that the suffix names; a failure leaves an existing file as it was.
 
-    PNG, TIFF, BMP and WebP are lossless (WebP makes RGB of gray). JPEG is written with full colour resolution (4:4:4).
+    PNG, TIFF, BMP and WebP are lossless (WebP makes RGB of gray). JPEG is written with full color resolution (4:4:4).
 
     Args:
         path: The file to write; missing folders are made.
         image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. Rounding to integers is the caller's part.
         quality: JPEG quality, 1 to 100; of no effect for other types.
-        metadata: Colour profile and EXIF data to write as well; BMP holds none, a TIFF of 16 bits neither, with a
+        metadata: Color profile and EXIF data to write as well; BMP holds none, a TIFF of 16 bits neither, with a
             warning.
 
     Raises:
@@ -162,7 +162,7 @@ def write_image(
 
 
 def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.ndarray) -> None:
-    """Writes an indexed PNG, as VOC's masks are: its values are numbers, shown in colours.
+    """Writes an indexed PNG, as VOC's masks are: its values are numbers, shown in colors.
 
     Args:
         path: The file to write, ending in .png.

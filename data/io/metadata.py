@@ -31,7 +31,7 @@ class Metadata:
     """Metadata of an image.
 
     Attributes:
-        profile: An ICC colour profile, or None.
+        profile: An ICC color profile, or None.
         exif: An EXIF block, as `Image.Exif.tobytes` gives it, or None.
     """
 
@@ -72,10 +72,10 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
         exif = None
     profile = image.info.get("icc_profile") or None
     if profile and len(profile) > LARGEST:
-        _leave_out(path, "a colour profile", f"of more than {LARGEST:,} bytes")
+        _leave_out(path, "a color profile", f"of more than {LARGEST:,} bytes")
         profile = None
     if profile and not _is_profile(profile):
-        _leave_out(path, "a colour profile", "that is damaged")
+        _leave_out(path, "a color profile", "that is damaged")
         profile = None
     return orientation if orientation in range(1, 9) else 1, Metadata(profile, exif)
 

@@ -34,7 +34,7 @@ def disc_kernel(radius: float) -> np.ndarray:
     """
     half = int(np.ceil(radius + 0.5))
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    # Coverage of each pixel by the disc, by the distance of its centre from the rim: exact along the axes, within 2 %
+    # Coverage of each pixel by the disc, by the distance of its center from the rim: exact along the axes, within 2 %
     # elsewhere.
     kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
     return kernel / kernel.sum()

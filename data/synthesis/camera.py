@@ -21,7 +21,7 @@ SHARPENING_RANGE = (0.0, 0.8)
 EXPOSURE_RANGE = (0.96, 1.04)
 JPEG_QUALITY_RANGE = (55, 99)
 """Radius of defocus in pixels, softness of lens and sensor (standard deviation in pixels), exponent of linear light,
-standard deviation of noise in grey levels, strength of unsharp masking, brightness of the second photograph in
+standard deviation of noise in gray levels, strength of unsharp masking, brightness of the second photograph in
 proportion to the first, JPEG quality."""
 
 EDGE_SIGMA = 0.7
@@ -44,7 +44,7 @@ Settle = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
 """Near and far, (N, N, 3) uint8 RGB without noise, and a label, (N, N) uint8 -> the label with other outlines."""
 
 
-def take_pair(
+def simulate_pair(
     image: np.ndarray,
     mask: np.ndarray,
     level: int,
@@ -110,7 +110,7 @@ def stitch(light: np.ndarray, mask: np.ndarray, radius: float, kernel: Kernel, r
         rng: Not used; geometries are called alike.
 
     Returns:
-        Near, far and label, as `take_pair` but in linear light.
+        Near, far and label, as `simulate_pair` but in linear light.
     """
     blurred = np.clip(convolve(light, kernel(radius)), 0, 1)
     foreground = mask[..., None] > 0
@@ -143,11 +143,11 @@ def _two_ramps(light, mask, radius, kernel, rng):
     angle = rng.normal(0, 0.5) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
     y, x = np.mgrid[-0.5 : 0.5 : size * 1j, -0.5 : 0.5 : size * 1j]
     ground = 0.5 + np.cos(angle) * y + np.sin(angle) * x
-    nearness = np.where(mask > 0, rng.uniform(0.5, 1), ground).astype(np.float32)
+    inverse_depth = np.where(mask > 0, rng.uniform(0.5, 1), ground).astype(np.float32)
     focuses = rng.uniform(0.6, 1.0), rng.uniform(0.0, 0.4)
     aperture = radius / (focuses[0] - focuses[1])
-    near, far = (defocus_by_depth(light, nearness, focus, aperture, kernel=kernel, layers=12) for focus in focuses)
-    return near, far, (np.abs(nearness - focuses[0]) > np.abs(nearness - focuses[1])).astype(np.uint8)
+    near, far = (defocus_by_depth(light, inverse_depth, focus, aperture, kernel=kernel, layers=12) for focus in focuses)
+    return near, far, (np.abs(inverse_depth - focuses[0]) > np.abs(inverse_depth - focuses[1])).astype(np.uint8)
 
 
 def _draw_aperture(rng) -> Kernel:
@@ -164,7 +164,7 @@ def _draw_aperture(rng) -> Kernel:
 
 
 def _soften(light, softness):
-    """Softens what is in focus and what is not, as the lens, the colour filter and the enlargement of a camera do."""
+    """Softens what is in focus and what is not, as the lens, the color filter and the enlargement of a camera do."""
     return light if softness < 0.2 else cv2.GaussianBlur(light, (0, 0), softness)
 
 
@@ -181,7 +181,7 @@ class _Development:
         self.quality = int(rng.integers(JPEG_QUALITY_RANGE[0], JPEG_QUALITY_RANGE[1] + 1))
 
     def expose(self, light, exposure=1.0):
-        """Linear light in [0, 1] to grey levels, (H, W, 3) float32."""
+        """Linear light in [0, 1] to gray levels, (H, W, 3) float32."""
         values = (light**self.exponent * 255 * np.float32(exposure) - 127.5) * self.gain + (127.5 + self.offset)
         if self.sharpening:
             values += self.sharpening * (values - cv2.GaussianBlur(values, (0, 0), 1.0))
@@ -233,5 +233,5 @@ def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
-    """Rounds and clips grey levels."""
+    """Rounds and clips gray levels."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -13,16 +13,16 @@ SMALLEST_RADIUS = 0.3
 """Blur below this radius, in pixels, cannot be seen and is left out."""
 
 
-def photograph_by_depth(image: np.ndarray, nearness: np.ndarray, focus: float, aperture: float) -> np.ndarray:
+def photograph_by_depth(image: np.ndarray, inverse_depth: np.ndarray, focus: float, aperture: float) -> np.ndarray:
     """`defocus_by_depth` of an image as it is in a file, with gamma 2.2; (H, W, 3) uint8 RGB in and out."""
     light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
-    blurred = defocus_by_depth(light, nearness, focus, aperture)
+    blurred = defocus_by_depth(light, inverse_depth, focus, aperture)
     return np.rint(255 * blurred ** np.float32(1 / GAMMA)).astype(np.uint8)
 
 
 def defocus_by_depth(
     light: np.ndarray,
-    nearness: np.ndarray,
+    inverse_depth: np.ndarray,
     focus: float,
     aperture: float,
     *,
@@ -31,27 +31,27 @@ def defocus_by_depth(
 ) -> np.ndarray:
     """Looks at a scene through a lens of wide aperture, focused at one depth.
 
-    The scene is cut into layers of nearly equal nearness, and the layers are laid over each other from far to near,
-    each blurred by its circle of confusion, colours and outlines alike, so that what is near and out of focus spreads
-    over what is behind it.
+    The scene is cut into layers of nearly equal inverse depth, and the layers are laid over each other from far to
+    near, each blurred by its circle of confusion, colors and outlines alike, so that what is near and out of focus
+    spreads over what is behind it.
 
     Args:
         light: (H, W, 3) float32, linear light in [0, 1], sharp everywhere.
-        nearness: (H, W) float, proportional to 1 / depth (such as a disparity).
-        focus: The nearness that is sharp.
-        aperture: Radius of the circle of confusion in pixels for a nearness that differs by 1 from `focus`: it grows
-            in proportion.
+        inverse_depth: (H, W) float, proportional to 1 / depth (such as a disparity).
+        focus: The inverse depth that is sharp.
+        aperture: Radius of the circle of confusion in pixels for an inverse depth that differs by 1 from `focus`; it
+            grows in proportion.
         kernel: The point spread of a radius in pixels.
         layers: Into how many layers the scene is cut.
 
     Returns:
         (H, W, 3) float32 in [0, 1].
     """
-    low, high = float(nearness.min()), float(nearness.max())
+    low, high = float(inverse_depth.min()), float(inverse_depth.max())
     bounds = np.linspace(low, high, layers + 1)
-    layer_of = np.clip(np.digitize(nearness, bounds) - 1, 0, layers - 1)
-    colour = np.zeros_like(light)
-    coverage = np.zeros((*nearness.shape, 1), np.float32)
+    layer_of = np.clip(np.digitize(inverse_depth, bounds) - 1, 0, layers - 1)
+    color = np.zeros_like(light)
+    coverage = np.zeros((*inverse_depth.shape, 1), np.float32)
     for number in range(layers):
         layer = (layer_of == number).astype(np.float32)
         if not layer.any():
@@ -61,12 +61,12 @@ def defocus_by_depth(
         if radius >= SMALLEST_RADIUS:
             spread = kernel(radius)
             matte, shade = convolve(layer, spread)[..., None], convolve(shade, spread)
-        colour = colour * (1 - matte) + shade
+        color = color * (1 - matte) + shade
         coverage = coverage * (1 - matte) + matte
     # Where a blurred outline uncovers what the sharp image does not show, the layers leave a gap: what is there is
     # scaled up.
-    colour /= np.maximum(coverage, np.float32(1e-3))
-    return np.clip(colour, 0, 1)
+    color /= np.maximum(coverage, np.float32(1e-3))
+    return np.clip(color, 0, 1)
 
 
 def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -78,8 +78,8 @@ def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np
         seed: Of the texture.
 
     Returns:
-        (height, width, 3) uint8 RGB, sharp everywhere, and the nearness (height, width) float32, 1 / distance in scene
-        units.
+        (height, width, 3) uint8 RGB, sharp everywhere, and its inverse depth, (height, width) float32, in units of the
+        scene.
     """
     scale = 2  # drawn twice as large and reduced, against jagged edges
     rows, columns = np.mgrid[0 : height * scale, 0 : width * scale].astype(np.float32)
@@ -92,10 +92,10 @@ def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np
     on_floor = floor < distance
     albedo[on_floor] = _floor(x * np.minimum(floor, 9), np.minimum(floor, 9), texture)[on_floor]
     distance = np.minimum(distance, floor)
-    for centre_x, centre_z, radius, hue in ((-0.6, 2.3, 0.5, 5), (0.7, 2.5, 0.4, 100), (0.9, 6.6, 1.3, 55)):
-        hit, depth, normal = _ball(x, y, centre_x, radius - 1, centre_z, radius)
+    for center_x, center_z, radius, hue in ((-0.6, 2.3, 0.5, 5), (0.7, 2.5, 0.4, 100), (0.9, 6.6, 1.3, 55)):
+        hit, depth, normal = _ball(x, y, center_x, radius - 1, center_z, radius)
         nearer = hit & (depth < distance)
-        albedo[nearer] = _ball_colours(normal, hue, texture)[nearer]
+        albedo[nearer] = _ball_colors(normal, hue, texture)[nearer]
         distance = np.where(nearer, depth, distance)
     image = cv2.resize(albedo, (width, height), interpolation=cv2.INTER_AREA)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), (1 / distance[::scale, ::scale]).astype(np.float32)
@@ -128,22 +128,22 @@ def _floor(x, z, texture):
     return tile * _sample(texture, x / 3, z / 3)[..., None]
 
 
-def _ball(x, y, centre_x, centre_y, centre_z, radius):
+def _ball(x, y, center_x, center_y, center_z, radius):
     """Where the rays (x, y, 1) meet a ball: hit, distance along z, and the surface's normal."""
     square = x * x + y * y + 1
-    half = x * centre_x + y * centre_y + centre_z
-    inside = half * half - square * (centre_x**2 + centre_y**2 + centre_z**2 - radius**2)
+    half = x * center_x + y * center_y + center_z
+    inside = half * half - square * (center_x**2 + center_y**2 + center_z**2 - radius**2)
     depth = (half - np.sqrt(np.maximum(inside, 0))) / square
-    normal = np.stack([x * depth - centre_x, y * depth - centre_y, depth - centre_z], -1) / radius
+    normal = np.stack([x * depth - center_x, y * depth - center_y, depth - center_z], -1) / radius
     return inside > 0, depth, normal
 
 
-def _ball_colours(normal, hue, texture):
+def _ball_colors(normal, hue, texture):
     longitude, latitude = np.arctan2(normal[..., 0], -normal[..., 2]), np.arcsin(np.clip(normal[..., 1], -1, 1))
     stripes = np.mod(longitude * 4 + latitude * 2, 1) < 0.5
-    colours = [
+    colors = [
         cv2.cvtColor(np.uint8([[[h, 170, v]]]), cv2.COLOR_HSV2RGB)[0, 0] for h, v in ((hue, 215), (hue + 15, 120))
     ]
     light = 0.55 + 0.45 * np.clip(normal @ np.array([-0.5, 0.75, -0.45]), 0, 1)
-    surface = np.where(stripes[..., None], colours[0], colours[1]).astype(np.float32)
+    surface = np.where(stripes[..., None], colors[0], colors[1]).astype(np.float32)
     return surface * (light * _sample(texture, longitude / 5, latitude / 5))[..., None]

@@ -16,7 +16,7 @@ from data.synthesis.voc import Scene
 VALIDATION_EPOCH = 2**31
 """The epoch that validation pairs are keyed on: none that training reaches."""
 
-Share = Callable[[np.ndarray], tuple[np.ndarray, int]]
+Shard = Callable[[np.ndarray], tuple[np.ndarray, int]]
 """The pairs of all hosts -> this host's, and how many make one of its batches."""
 
 
@@ -65,7 +65,7 @@ class PairSource:
         return len(self) // pairs_per_batch
 
     def dataset(
-        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, share: Share | None = None
+        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, shard: Shard | None = None
     ) -> tf.data.Dataset:
         """The batches of one epoch from `first_batch` on.
 
@@ -75,7 +75,7 @@ class PairSource:
             epoch: From 0.
             pairs_per_batch: Pairs in a batch.
             first_batch: Batches left out.
-            share: The pairs in order -> those that are made here, and how many make a batch here; None makes all.
+            shard: The pairs in order -> those that are made here, and how many make a batch here; None makes all.
 
         Returns:
             A data set of (images, labels): (2n, size, size, 3) uint8 RGB and (2n, size, size, 1) uint8, 1 where out of
@@ -84,8 +84,8 @@ class PairSource:
         size = self.settings.size
         used = self.batches_per_epoch(pairs_per_batch) * pairs_per_batch
         indices = self.order(epoch)[first_batch * pairs_per_batch : used]
-        if share is not None:
-            indices, pairs_per_batch = share(indices)
+        if shard is not None:
+            indices, pairs_per_batch = shard(indices)
 
         def load(index):
             near, far, label = tf.numpy_function(
@@ -103,7 +103,7 @@ class PairSource:
         return pairs.batch(pairs_per_batch, drop_remainder=True).map(join).prefetch(tf.data.AUTOTUNE)
 
     def batches(
-        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, share: Share | None = None
+        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, shard: Shard | None = None
     ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Iterates over `dataset`; what is wrong with a file is raised as it was, not wrapped in an error of the graph.
 
@@ -112,7 +112,7 @@ class PairSource:
         """
         self._failure.clear()
         try:
-            yield from self.dataset(epoch, pairs_per_batch, first_batch, share)
+            yield from self.dataset(epoch, pairs_per_batch, first_batch, shard)
         except tf.errors.OpError:
             if self._failure:
                 raise self._failure[0] from None

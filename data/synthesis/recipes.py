@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from data.synthesis.blur import GAUSSIAN_WINDOW, repeated_gaussian
-from data.synthesis.camera import Settle, take_pair
+from data.synthesis.camera import Settle, simulate_pair
 
 LEVELS = (1, 2, 3, 4, 5)
 """Degrees of blur; each scene gives one pair of each."""
@@ -101,7 +101,7 @@ def _photographic(image, mask, level, settings, rng, **camera) -> SyntheticPair:
     image, mask = _reduce(image, mask, settings, rng)
     image, mask = _to_size(image, mask, settings, rng)
     image, mask = _flip_and_turn(image, mask, rng)
-    return SyntheticPair(*take_pair(image, mask, level, len(LEVELS), rng, **camera))
+    return SyntheticPair(*simulate_pair(image, mask, level, len(LEVELS), rng, **camera))
 
 
 def _outlines(image, mask, level, settings, rng) -> SyntheticPair:

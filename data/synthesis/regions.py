@@ -74,9 +74,9 @@ def _polygons(size, rng):
     """One to four filled polygons."""
     region = np.zeros((size, size), np.uint8)
     for _ in range(int(rng.integers(1, 5))):
-        centre, reach = rng.uniform(0, size, 2), rng.uniform(0.08, 0.35) * size
+        center, reach = rng.uniform(0, size, 2), rng.uniform(0.08, 0.35) * size
         angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 9))))
-        corners = centre + reach * rng.uniform(0.5, 1, (len(angles), 1)) * np.stack([np.cos(angles), np.sin(angles)], 1)
+        corners = center + reach * rng.uniform(0.5, 1, (len(angles), 1)) * np.stack([np.cos(angles), np.sin(angles)], 1)
         cv2.fillPoly(region, [np.rint(corners).astype(np.int32)], 1)
     return region
 

@@ -11,7 +11,7 @@ Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(near, far) -> fused, each (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape and type."""
 
 FuseChannel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(near, far) -> fused, each (H, W) float64 in grey levels 0..255."""
+"""(near, far) -> fused, each (H, W) float64 in gray levels 0..255."""
 
 
 def check(near: np.ndarray, far: np.ndarray) -> None:
@@ -29,12 +29,12 @@ def check(near: np.ndarray, far: np.ndarray) -> None:
 
 
 def to_levels(image: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 to float64 in grey levels 0..255."""
+    """uint8 or uint16 to float64 in gray levels 0..255."""
     return image / float(per_level(image.dtype))
 
 
 def from_levels(levels: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Grey levels 0..255 to uint8 or uint16, rounded and clipped."""
+    """Gray levels 0..255 to uint8 or uint16, rounded and clipped."""
     scaled = levels * per_level(dtype)
     return np.clip(np.rint(scaled), 0, np.iinfo(dtype).max).astype(dtype)
 

@@ -1,7 +1,7 @@
 """DWT: wavelet coefficients of larger activity.
 
 Source: Naidu & Raol, "Pixel-level image fusion using wavelets and principal component analysis", Defence Science
-Journal 58(3), 2008. Haar, four levels, periodised; approximations averaged, details by Li's rule.
+Journal 58(3), 2008. Haar, four levels, periodized; approximations averaged, details by Li's rule.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""GD: the stronger gradient of the two luminances, integrated; and its contrast equalised.
+"""GD: the stronger gradient of the two luminances, integrated; and its contrast equalized.
 
 Source: Paul, Sevcenco & Agathoklis, "Multi-exposure and multi-focus image fusion in gradient domain", Journal of
 Circuits, Systems, and Computers 25(10), 2016.
@@ -13,7 +13,7 @@ from model.baselines.channels import check, from_levels, to_levels
 TILES = 8
 CLIP = 1.1
 """OpenCV's clip limit, in multiples of an even histogram's count: of 1 to 8 nearest to the published Lytro images,
-which differ by 3.5 grey levels at most in the mean of a picture."""
+which differ by 3.5 gray levels at most in the mean of a picture."""
 
 TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
 OFFSET = np.array([16.0, 128.0, 128.0])
@@ -22,7 +22,7 @@ OFFSET = np.array([16.0, 128.0, 128.0])
 
 def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     """Fuses two images in YCbCr; a gray image is its own luminance. The luminance is rounded to 8 bits before its
-    contrast is equalised, also for 16-bit images.
+    contrast is equalized, also for 16-bit images.
 
     Args:
         near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.

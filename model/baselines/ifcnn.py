@@ -33,7 +33,7 @@ def load(path: Path) -> Method:
 
     def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
         check(near, far)
-        inputs = [_normalise(image)[None] for image in (near, far)]
+        inputs = [_normalize(image)[None] for image in (near, far)]
         output = np.asarray(network(inputs, training=False))[0]
         levels = 255 * (output * np.float32(DEVIATION) + np.float32(MEAN))
         return from_levels(levels if near.ndim == 3 else levels.mean(-1), near.dtype)
@@ -42,7 +42,7 @@ def load(path: Path) -> Method:
 
 
 def build():
-    """The network: two (1, H, W, 3) float32 images, normalised, to one of the same kind."""
+    """The network: two (1, H, W, 3) float32 images, normalized, to one of the same kind."""
     import keras
     from keras import layers
 
@@ -56,8 +56,8 @@ def build():
         return lambda x: convolution(replicate(x, kernel // 2))
 
     def block(name):
-        convolution, normalise = convolve(64, 3, name), layers.BatchNormalization(epsilon=1e-5, name=f"{name}_bn")
-        return lambda x: keras.ops.relu(normalise(convolution(x)))
+        convolution, normalize = convolve(64, 3, name), layers.BatchNormalization(epsilon=1e-5, name=f"{name}_bn")
+        return lambda x: keras.ops.relu(normalize(convolution(x)))
 
     images = [keras.Input((None, None, 3)) for _ in range(2)]
     first, second = convolve(64, 7, "conv1"), block("conv2")
@@ -66,7 +66,7 @@ def build():
     return keras.Model(images, output, name="ifcnn")
 
 
-def _normalise(image):
+def _normalize(image):
     levels = to_levels(image).astype(np.float32) / 255
     if levels.ndim == 2:
         levels = np.repeat(levels[..., None], 3, axis=2)

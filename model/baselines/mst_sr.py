@@ -38,7 +38,7 @@ def fuse_sparsely(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     """Fuses two images by the L1 norms of their patches' codes; the winner brings its mean.
 
     Args:
-        near: (H, W) float64 in grey levels.
+        near: (H, W) float64 in gray levels.
         far: The same.
     """
     average = (near + far) / 2

@@ -1,4 +1,4 @@
-"""Li's rule for detail coefficients: the more active one, with neighbours outvoting a lonely choice.
+"""Li's rule for detail coefficients: the more active one, with neighbors outvoting a lonely choice.
 
 Source: Li, Manjunath & Mitra, "Multisensor image fusion using the wavelet transform", Graphical Models and Image
 Processing 57(3), 1995.

@@ -1,4 +1,4 @@
-"""SESF: the spatial frequency of learnt features decides; the map is cleaned and softened at edges.
+"""SESF: the spatial frequency of learned features decides; the map is cleaned and softened at edges.
 
 Source: Ma et al., "SESF-Fuse: an unsupervised deep model for multi-focus image fusion", Neural Computing and
 Applications 33, 2021. The encoder is rebuilt here; its weights are the authors' published file
@@ -27,7 +27,7 @@ DISC = 5
 SMALLEST = 0.01
 RADIUS, EPSILON = 4, 0.1
 """Side of the window of spatial frequency, radius of the morphology, share of the image below which a region is
-removed, and the guided filter's window and variance (of grey levels 0..255)."""
+removed, and the guided filter's window and variance (of gray levels 0..255)."""
 
 
 def load(path: Path) -> Method:

@@ -8,11 +8,11 @@ from importlib import import_module
 from data.errors import add_debug, run_command
 
 COMMANDS = {
-    "comparison": ("compare", "runs all methods on a folder of pairs and makes tables, figures and one report"),
+    "comparison": ("comparison", "runs all methods on a folder of pairs and makes tables, figures and one report"),
     "ablation": ("ablation", "trains and evaluates the paper's ablations"),
     "agreement": ("agreement", "compares our versions of the methods with published images and figures of them"),
     "sweep": ("sweep", "measures a strategy of ours over its constants"),
-    "unseen": ("unseen", "measures all strategies on defocus that training never showed"),
+    "unseen": ("generalization", "measures all strategies on defocus that training never showed"),
     "failures": ("failures", "draws where fusion fails"),
     "tile-agreement": ("tile_agreement", "measures how far fusion in tiles agrees with fusion in one piece"),
 }

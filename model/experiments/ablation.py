@@ -1,4 +1,4 @@
-"""Trains and evaluates the paper's ablations: losses, batch normalisation, initialisation, seeds, transfer."""
+"""Trains and evaluates the paper's ablations: losses, batch normalization, initialization, seeds, transfer."""
 
 import argparse
 from dataclasses import replace
@@ -15,9 +15,9 @@ from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
 from metrics.markup import Cell, Column, Table
 from metrics.tables import Scores, summary_table
-from model.experiments.comparison import VARIANTS, Comparison
 from model.experiments.competitors import to_run
 from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
+from model.experiments.results import METRIC_VARIANTS, Comparison
 from model.training.settings import CHECKPOINT, CONFIG, TrainingConfig
 
 RECORD = "record.json"
@@ -83,12 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[str, str]:
-    """The paper's three tables: losses, normalisation and initialisation; seeds; transfer."""
+    """The paper's three tables: losses, normalization and initialization; seeds; transfer."""
     seeds = [name for name in rows if name.startswith(PROPOSED)]
     first = seeds[:1]
     ablated = [name for name in rows if name not in (*seeds, "non-tl")]
     groups = {
-        "table1": ("Ablation of loss, normalisation and initialisation", [*first, *ablated]),
+        "table1": ("Ablation of loss, normalization and initialization", [*first, *ablated]),
         "table2": ("The proposed training with different seeds", seeds),
         "table3": ("With and without transfer", [*first, *(name for name in rows if name == "non-tl")]),
     }
@@ -205,4 +205,4 @@ def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], arguments) -> Sc
     total = len(competitors) * len(comparison.stacks)
     for _ in tqdm(comparison.run(), total=total, unit="image", disable=arguments.quiet):
         pass
-    return comparison.scores() if competitors else Scores({}, VARIANTS)
+    return comparison.scores() if competitors else Scores({}, METRIC_VARIANTS)

@@ -17,8 +17,8 @@ from data.parts import alone
 from metrics.markup import Cell, Column, Table
 from metrics.tables import Scores
 from model.baselines import BASELINES, SELF_CONTAINED
-from model.experiments.comparison import Comparison
 from model.experiments.competitors import to_run
+from model.experiments.results import Comparison
 
 ANCHORS = {
     "dwt": {"q_sf": 19.31, "q_abf": 0.729, "q_mi": 6.81},
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             failures += failed
     titles = ("Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
     text = Table(
-        "Our images against published ones, grey levels of 0..255",
+        "Our images against published ones, gray levels of 0..255",
         tuple(Column(title, title) for title in titles),
         tuple(rows),
         (

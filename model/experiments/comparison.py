@@ -1,205 +1,238 @@
-"""All methods on a folder of pairs: fused images, scores and times, each computed once.
+"""Runs all methods on a folder of pairs and makes tables, figures and one report."""
 
-Every result has a record, `records/METHOD/PAIR.json`, with what decided it and the digest of the image; a second run
-takes what fits and computes the rest, so a comparison can be stopped and resumed, and grows with every method.
-"""
+import argparse
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from math import isfinite, nan
-from pathlib import Path, PurePath
-from statistics import median
-from typing import Any
+from tqdm import tqdm
 
-from data.errors import InputError
-from data.io.batch import protect_files
-from data.io.files import file_digest, read_json, write_json
-from data.io.image_folder import JPEG_NOTE, label_with_type
-from data.io.image_io import read_image, write_image
-from data.io.stacks import Stack
-from data.parts import alone, refusals
-from metrics import PAPER_METRICS, PairScorer, resolve_variants
-from metrics.markup import Cell, Column, Table
-from metrics.tables import Scores
-from model.experiments.competitors import Competitor, Folder
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, printable, say
+from data.io.files import make_folder, read_json, write_json, write_text
+from data.io.image_io import read_image
+from data.io.stacks import Stack, find_pairs
+from data.parts import alone
+from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesize
+from data.synthesis.voc import Scene, split_scenes
+from metrics.significance import rank_table
+from metrics.tables import Scores, pair_table, summary_table, tables_as_text
+from model.experiments import figures
+from model.experiments.competitors import OWN, choose
+from model.experiments.report import write_report
+from model.experiments.results import Comparison
 
-VARIANTS = resolve_variants(PAPER_METRICS, {})
-"""The paper's five metrics in their default variants."""
+FIRST_PAIR = "lytro-14"
+SHOWN = 6
+"""The paper's first group of images, and how many groups it shows (Tables 4 to 9)."""
+
+RECORD = "record.json"
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "opencv-python-headless", "PyWavelets")
+
+EXAMPLES = """examples:
+  python -m model.experiments comparison -i lytro -o comparison
+  python -m model.experiments comparison -i lytro -o comparison --fused CNN=other/CNN StackMFF-V3=other/StackMFF-V3
+  python -m model.experiments comparison -i photographs -o comparison --methods proposed dwt --pairs kitchen
+  python -m model.experiments comparison -i lytro -o comparison --weights ifcnn=IFCNN-MAX.pth
+written: tables/, figures/, report.html, record.json, and fused/ and records/, from which a second run takes what it can
+exit codes: 0 done, 1 something failed (its row says why), 2 wrong usage"""
 
 
-class Comparison:
-    """Competitors, pairs, and the folder that holds what is known of them.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
+    parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods to run (default: all that can)")
+    parser.add_argument(
+        "--fused",
+        type=name_value,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=DIR",
+        help="images that others made",
+    )
+    parser.add_argument(
+        "--weights",
+        type=name_value,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="authors' files (ifcnn, sesf)",
+    )
+    parser.add_argument("--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({FIRST_PAIR} and five more)")
+    parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
-    Args:
-        competitors: Name to competitor, as `choose` gives it; the first is what tests compare the others with.
-        stacks: The pairs.
-        folder: Where results lie.
+
+def name_value(text: str) -> tuple[str, Path]:
+    """Splits NAME=PATH."""
+    name, separator, value = text.partition("=")
+    if not (name and separator and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=PATH")
+    return name, Path(value)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code.
 
     Raises:
-        InputError: A pair's name cannot become a file in that folder.
+        InputError: if nothing can be compared.
     """
-
-    def __init__(self, competitors: Mapping[str, Competitor], stacks: Sequence[Stack], folder: Path):
-        self.competitors = dict(competitors)
-        self.stacks = list(stacks)
-        self.folder = folder
-        for stack in self.stacks:
-            if stack.name in ("", "..") or PurePath(stack.name).name != stack.name:
-                raise InputError(f"the pair {stack.name!r} would lead out of {folder}; rename its files.")
-        run = [name for name, competitor in self.competitors.items() if not isinstance(competitor, Folder)]
-        protect_files(
-            (self.fused_path(name, stack.name) for name in run for stack in self.stacks),
-            (path for stack in self.stacks for path in stack.images),
-        )
-        self._records: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def run(self) -> Iterator[tuple[str, str, bool]]:
-        """Computes what is missing; whatever a method or a pair raises is a failure of the two alone.
-
-        Yields:
-            Method, pair, and whether it was computed, after each.
-        """
-        for stack in self.stacks:
-            scene = _Scene(stack)
-            for name in self.competitors:
-                with alone(f"{name}, {stack.name}") as part:
-                    record, computed = self._result(name, scene)
-                if part.failure:
-                    record, computed = {"failure": part.failure}, True
-                self._records[name, stack.name] = record
-                yield name, stack.name, computed
-
-    def fused_path(self, name: str, pair: str) -> Path:
-        """Where a fused image lies, whoever made it."""
-        competitor = self.competitors[name]
-        if isinstance(competitor, Folder):
-            return competitor.images.find(pair)
-        return self.folder / "fused" / name / f"{pair}.png"
-
-    def has(self, name: str, pair: str) -> bool:
-        """Whether there is a fused image, after `run`."""
-        return "scores" in self._records[name, pair]
-
-    def scores(self) -> Scores:
-        """All scores, after `run`; a failure stands with its reason."""
-        results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
-        for (name, pair), record in self._records.items():
-            failed = dict.fromkeys(VARIANTS, record.get("failure", ""))
-            results[name][pair] = failed if "failure" in record else _numbers(record["scores"])
-        labels = {name: self._label(name) for name in self.competitors}
-        notes = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
-        return Scores(results, VARIANTS, labels=labels, notes=notes)
-
-    def seconds(self) -> dict[str, float]:
-        """Method to the median of its times a pair, without loading; only of those that were run."""
-        times: dict[str, list[float]] = {}
-        for (name, _), record in self._records.items():
-            if record.get("seconds") is not None:
-                times.setdefault(name, []).append(record["seconds"])
-        return {name: median(values) for name, values in times.items()}
-
-    def time_table(self) -> Table:
-        """Median seconds a pair."""
-        seconds = self.seconds()
-        order = sorted(seconds.values())
-        rows = [
-            (self._label(name), (Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3),))
-            for name, value in seconds.items()
-        ]
-        caption = f"Median time a pair over n = {len(self.stacks)} pairs, without loading"
-        return Table(caption, (Column("Seconds", "Seconds", "↓"),), tuple(rows))
-
-    def _result(self, name, scene):
-        """The record of one method on one pair, and whether it had to be made."""
-        competitor, stack = self.competitors[name], scene.stack
-        key = {"sources": scene.digests, "variants": VARIANTS, "inputs": competitor.inputs(stack)}
-        record = self._known(name, stack, key)
-        if record is not None:
-            return record, False
-        record = key | self._compute(name, scene)
-        write_json(self._record_path(name, stack), record)
-        return record, True
-
-    def _known(self, name, stack, key):
-        """The record of an earlier run; None where there is none that fits, whatever lies in its place."""
-        run = not isinstance(self.competitors[name], Folder)
-        try:
-            record = read_json(self._record_path(name, stack))
-            if not _is_record(record, key, run):
-                return None
-            # An image that was exchanged since does not have these scores.
-            unchanged = not run or record.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
-        except InputError:
-            return None  # none yet, or not readable: it is made anew
-        return record if unchanged else None
-
-    def _compute(self, name, scene):
-        competitor, stack = self.competitors[name], scene.stack
-        with refusals():
-            scorer = scene.scorer
-        images = scene.read()  # for each method its own: one that works in place must not spoil the others'
-        competitor.prepare(stack)
-        started = time.perf_counter()
-        fused = competitor.fuse(stack, *images)
-        seconds = round(time.perf_counter() - started, 4)
-        with refusals():
-            scores = {metric: _stored(value) for metric, value in scorer.score(fused, VARIANTS).items()}
-        if isinstance(competitor, Folder):
-            return {"scores": scores, "seconds": None}
-        path = self.fused_path(name, stack.name)
-        write_image(path, fused)
-        return {"scores": scores, "seconds": seconds, "result": file_digest(path, "sha256")}
-
-    def _record_path(self, name, stack):
-        return self.folder / "records" / name / f"{stack.name}.json"
-
-    def _label(self, name):
-        competitor = self.competitors[name]
-        if not isinstance(competitor, Folder):
-            return competitor.title
-        found = [pair for (method, pair), record in self._records.items() if method == name and "scores" in record]
-        return label_with_type(competitor.title, map(competitor.images.find, found))
+    competitors = choose(arguments.methods, _once("--fused", arguments.fused), _once("--weights", arguments.weights))
+    listing = find_pairs(arguments.input)
+    shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
+    scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
+    comparison = Comparison(competitors, listing.stacks, arguments.output)
+    make_folder(arguments.output)
+    for problem in listing.problems:
+        say(f"warning: {problem}")
+    changed = _compute(comparison, arguments.quiet)
+    scores = comparison.scores()
+    record = _record(arguments, comparison, shown)
+    whole = True
+    if changed or record != _read_record(arguments.output):
+        whole = _write(arguments.output, comparison, scores, shown, scenes, record)
+    if not arguments.quiet:
+        print(summary_table(scores).markdown())
+        print(f"Written to {arguments.output}: tables, figures, report.html.")
+    for method, pair, reason in scores.undefined():  # what was raised has been said
+        say(f"error: {method}, {pair}: {reason}")
+    failed = scores.failures(scores.pairs) or listing.problems or not whole
+    return EXIT_FAILED if failed else EXIT_DONE
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """A pair and what is computed of it once."""
-
-    stack: Stack
-
-    def read(self):
-        return [read_image(path) for path in self.stack.images]
-
-    @cached_property
-    def digests(self):
-        return [file_digest(path, "sha256") for path in self.stack.images]
-
-    @cached_property
-    def scorer(self):
-        return PairScorer(*self.read(), VARIANTS)
+def _once(option: str, values: list[tuple[str, Path]]) -> dict[str, Path]:
+    chosen: dict[str, Path] = {}
+    for name, path in values:
+        if name in chosen:
+            raise InputError(f"{option} names {name!r} twice, {chosen[name]} and {path}; give every name once.")
+        chosen[name] = path
+    return chosen
 
 
-def _is_record(record, key, run):
-    """Whether it was made of what `key` says and holds all that a record must, in numbers."""
-    if not isinstance(record, dict) or any(record.get(part) != value for part, value in key.items()):
-        return False
-    scores, seconds = record.get("scores"), record.get("seconds")
-    if not isinstance(scores, dict) or list(scores) != list(VARIANTS):
-        return False
-    timed = _is_number(seconds) and seconds >= 0 if run else seconds is None
-    return timed and all(value is None or _is_number(value) for value in scores.values())
+def _compute(comparison: Comparison, quiet: bool) -> bool:
+    """Computes what is missing; returns whether there was something."""
+    changed = False
+    total = len(comparison.competitors) * len(comparison.stacks)
+    with tqdm(total=total, unit="image", disable=quiet) as bar:
+        for name, pair, computed in comparison.run():
+            changed |= computed
+            bar.set_postfix_str(printable(f"{pair}, {name}"))
+            bar.update()
+    return changed
 
 
-def _is_number(value):
-    return isinstance(value, float) and isfinite(value)  # all that we write are
+def _shown(asked, known):
+    if asked:
+        missing = [name for name in asked if name not in known]
+        if missing:
+            raise InputError(f"there is no pair {missing[0]!r}; there are {', '.join(known[:5])} ...")
+        return asked
+    return sorted(known, key=lambda name: name != FIRST_PAIR)[:SHOWN]
 
 
-def _stored(value):
-    """A score as JSON knows it: null where the metric is undefined for these images."""
-    return float(value) if isfinite(value) else None
+def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes, record) -> bool:
+    """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
+    (folder / RECORD).unlink(missing_ok=True)  # it says that all the rest is there, and now that is about to change
+    whole = True
+    for name, make in _products(folder, comparison, scores, shown, scenes, record):
+        with alone(name) as part:
+            make()
+        whole &= part.failure is None
+    if whole:
+        write_json(folder / RECORD, record)
+    return whole
 
 
-def _numbers(scores):
-    return {name: nan if value is None else float(value) for name, value in scores.items()}
+def _products(
+    folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene], record
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What is written, by a name for messages, and how."""
+    drawings = folder / "figures"
+    yield "tables", partial(_write_tables, folder / "tables", comparison, scores, shown)
+    for pair in shown:
+        yield f"table of {pair}", partial(_write_pair_table, folder / "tables", scores, pair)
+    stacks = {stack.name: stack for stack in comparison.stacks}
+    drawn = [pair for pair in shown if any(comparison.has(name, pair) for name in comparison.competitors)]
+    for pair in drawn:
+        yield f"figure of {pair}", partial(_draw_methods, drawings, comparison, scores, stacks[pair])
+    own = [name for name in OWN if name in comparison.competitors]
+    if own:
+        yield "figure of all results", partial(_draw_results, drawings, comparison, own[0])
+    if own and drawn:
+        yield f"figure of the decision on {drawn[0]}", partial(_draw_decision, drawings, stacks[drawn[0]])
+    if scenes:
+        yield "figures of training pairs", partial(_draw_training, drawings, scenes[0])
+    yield "report.html", partial(write_report, folder / "report.html", comparison, scores, record)
+
+
+def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: list[str]) -> None:
+    texts = tables_as_text(scores, shown)
+    for name, table in {"ranks": rank_table(scores), "times": comparison.time_table()}.items():
+        texts |= {f"{name}.md": table.markdown(), f"{name}.tex": table.latex()}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+
+
+def _write_pair_table(folder: Path, scores: Scores, pair: str) -> None:
+    write_text(folder / f"pair-{pair}.tex", pair_table(scores, pair).latex())
+
+
+def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: Stack) -> None:
+    near, far = map(read_image, stack.images)
+    fused = {
+        scores.label(name): read_image(comparison.fused_path(name, stack.name))
+        for name in comparison.competitors
+        if comparison.has(name, stack.name)
+    }
+    figures.draw_methods(folder / f"methods-{stack.name}", stack.name, near, far, fused)
+
+
+def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
+    triples = []
+    for stack in comparison.stacks:
+        if comparison.has(name, stack.name):
+            paths = (*stack.images, comparison.fused_path(name, stack.name))
+            triples.append((stack.name, *map(read_image, paths)))
+    if triples:
+        figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
+
+
+def _draw_decision(folder: Path, stack: Stack) -> None:
+    from model import load_fuser
+
+    near, far = map(read_image, stack.images)
+    figures.draw_decision(folder / f"decision-{stack.name}", stack.name, near, far, load_fuser(strategy="paper"))
+
+
+def _draw_training(folder: Path, scene: Scene) -> None:
+    for recipe in RECIPES:
+        settings = SynthesisSettings(recipe, 224)
+        pairs = [synthesize(*scene.read(), level, settings, figures.generator()) for level in LEVELS]
+        figures.draw_training(folder / f"training-{recipe}", recipe, pairs)
+
+
+def _read_record(folder):
+    try:
+        return read_json(folder / RECORD)
+    except InputError:
+        return None  # none yet, or not readable: everything is made anew
+
+
+def _record(arguments, comparison, shown):
+    return {
+        "input": arguments.input.resolve().name,
+        "voc": arguments.voc is not None,
+        "shown": shown,
+        "pairs": [stack.name for stack in comparison.stacks],
+        "methods": {
+            name: {"title": one.title, "key": getattr(one, "key", "images of others")}
+            for name, one in comparison.competitors.items()
+        },
+        "seconds": comparison.seconds(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": platform.machine(),
+    }

@@ -16,7 +16,7 @@ from data.io.batch import refuse_existing
 from data.io.files import atomic_path
 from metrics.reference import psnr
 from model.fusion.paper import select
-from model.fusion.pictures import label_colors
+from model.fusion.pictures import source_colors
 
 ERROR_GAIN = 4
 """Differences from the truth are shown so many times larger."""
@@ -55,14 +55,14 @@ def hard_cases(seed: int = 0) -> list[Case]:
         _case("none: as in the demo", scene, seed),
         _case("surfaces without texture", flat, seed),
         _case("defocus up to 23 pixels", replace(scene, aperture=40), seed),
-        _case("noise of 20 grey levels", scene, seed, lambda near, far: (near + grainy[0], far + grainy[1])),
+        _case("noise of 20 gray levels", scene, seed, lambda near, far: (near + grainy[0], far + grainy[1])),
         _case("B shifted by 3 pixels", scene, seed, lambda near, far: (near, np.roll(far, 3, axis=1))),
     ]
 
 
 def _case(title, scene: DemoScene, seed, spoil=lambda near, far: (near, far)):
     near, far = (np.clip(np.rint(view), 0, 255).astype(np.uint8) for view in spoil(*scene.photographs(seed=seed)))
-    distances = [np.abs(scene.nearness - focus) for focus in scene.focuses]
+    distances = [np.abs(scene.inverse_depth - focus) for focus in scene.focuses]
     return Case(title, near, far, scene.image, distances[0] > distances[1])
 
 
@@ -92,7 +92,7 @@ def draw_failures(path: Path, cases: Sequence[Case]) -> list[dict[str, float | s
         tiles = {
             case.title: case.near,
             "B": case.far,
-            "taken from A (blue), B": label_colors()[decision.labels],
+            "taken from A (blue), B": source_colors()[decision.decision_map],
             f"fused: {row['fused']:.2f} dB (true labels {row['labels']:.2f})": decision.fused,
             f"{ERROR_GAIN} x error": np.minimum(error, 255).astype(np.uint8),
         }

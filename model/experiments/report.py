@@ -15,8 +15,8 @@ from data.io.files import write_text
 from data.io.image_io import read_image
 from data.pixels import to_bytes
 from metrics.registry import get_metric
-from metrics.tables import Scores, summarise
-from model.experiments.comparison import Comparison
+from metrics.tables import Scores, summarize
+from model.experiments.results import Comparison
 
 LONGEST_SIDE = 1200
 QUALITY = 90
@@ -42,7 +42,7 @@ def write_report(path: Path, comparison: Comparison, scores: Scores, record: dic
 
 def _content(comparison, scores, record):
     metrics = [get_metric(name) for name in scores.variants]
-    summaries, seconds = summarise(scores), comparison.seconds()
+    summaries, seconds = summarize(scores), comparison.seconds()
     shown = _shown_names(scores.pairs)
     methods = [
         {

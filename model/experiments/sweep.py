@@ -15,8 +15,8 @@ from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from metrics import compute_all
 from metrics.reference import psnr
-from model.fusion.blending import Ranking, Seam
-from model.fusion.refined import Refinement, compose
+from model.fusion.blending import BoundaryBlending, Ranking
+from model.fusion.refined import FocusMeasure, compose
 
 ALTERNATIVES = {
     "refined": {
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from model.training.losses import detail_weights
 
     decide = _refined if arguments.strategy == "refined" else _learned
-    default = Refinement() if arguments.strategy == "refined" else Seam()
+    default = FocusMeasure() if arguments.strategy == "refined" else BoundaryBlending()
     settings = [default]
     for name, values in ALTERNATIVES[arguments.strategy].items():
         settings += [replace(default, **{name: value}) for value in values]
@@ -86,25 +86,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refined(fuser, images, settings):
-    """Labels and image by each of the settings, and last by the first with outlines moved."""
-    from model.fusion.boundaries import align_outlines
+    """Decision map and image by each of the settings, and last by the first with boundaries moved."""
+    from model.fusion.boundaries import align_boundaries
 
     maps = list(fuser.predictor.two_scales(images))
     decisions = [
-        refinement.labels(refinement.score(image, *both) for image, both in zip(images, maps, strict=True))
-        for refinement in settings
+        measure.decide(measure.score(image, *both) for image, both in zip(images, maps, strict=True))
+        for measure in settings
     ]
-    for labels in (*decisions, align_outlines(images, decisions[0])):
+    for labels in (*decisions, align_boundaries(images, decisions[0])):
         yield labels, compose(images, labels)
 
 
 def _learned(fuser, images, settings):
     logits = fuser.strategy.compare(*images)
-    for seam in settings:
+    for blending in settings:
         ranking = Ranking(logits.shape)
-        ranking.challenge(1, seam.smooth(logits))
-        ranking.remove_islands(Refinement().smallest)
-        yield ranking.labels, seam.mix(images, ranking)
+        ranking.add(1, blending.smooth(logits))
+        ranking.remove_small_regions(FocusMeasure().smallest)
+        yield ranking.decision_map, blending.mix(images, ranking)
 
 
 def _print(settings, means):
@@ -115,7 +115,7 @@ def _print(settings, means):
         if number < len(settings):
             cells = [_cell(settings[number], name, default, bold=number == 0) for name in names]
         else:
-            cells = ["the first row, outlines moved", *[""] * (len(names) - 1)]
+            cells = ["the first row, boundaries moved", *[""] * (len(names) - 1)]
         accuracy, decibels, q_abf, q_mi = row
         print(f"| {' | '.join(cells)} | {accuracy:.4f} | {decibels:.3f} | {q_abf:.4f} | {q_mi:.4f} |")
 

@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     for overlap in tqdm(OVERLAPS, unit="overlap", disable=arguments.quiet):
         tiled.predictor.set_tile(arguments.tile, overlap)
         result = tiled.decide(*images)
-        apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.labels.shape, -1).max(-1)
-        shares = [np.mean(result.labels != expected.labels), np.mean(apart > 0), np.mean(apart > 8)]
+        apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.decision_map.shape, -1).max(-1)
+        shares = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > 8)]
         cells = " | ".join(f"{100 * share:.3f} %" for share in shares)
         print(f"| {overlap} | {cells} | {tiled.predictor.tiles(images[0])} |")
     return EXIT_DONE

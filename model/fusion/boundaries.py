@@ -1,6 +1,6 @@
-"""Outlines of a decision between two sources, moved to where the edges of both survive.
+"""Decision boundaries between two sources, moved to where the edges of both survive.
 
-The paper keeps the whole candidate with the higher Q_ABF; here the same is asked region by region. An outline is moved
+The paper keeps the whole candidate with the higher Q_ABF; here the same is asked region by region. A boundary is moved
 outwards and inwards by a few pixels, and each connected piece of the strip between is taken over if it raises Q_ABF,
 whose sum over pixels can be split. `python -m model.experiments sweep` measures it.
 """
@@ -14,30 +14,34 @@ from metrics.edges import EdgeTransfer
 from model.fusion.paper import select
 
 SHIFTS = (1, 3)
-"""Pixels by which outlines are moved, in turn."""
+"""Pixels by which boundaries are moved, in turn."""
 
 LEAST_GAIN = 8.0
-"""What a piece must gain a pixel, in Q_ABF's weight (Sobel strength of grey levels): noise alone gains less."""
+"""What a piece must gain a pixel, in Q_ABF's weight (Sobel strength of gray levels): noise alone gains less."""
 
 BLOCK = 1024
+"""Side of the blocks in which edges are looked at, in pixels: it bounds the memory."""
+
 CONTEXT = 16
-"""Sides of the blocks in which memory allows to look at edges, and pixels around them that are looked at as well."""
+"""Pixels around a block that are looked at as well."""
 
 
-def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray, least_gain: float = LEAST_GAIN) -> np.ndarray:
-    """Moves outlines.
+def align_boundaries(
+    images: Sequence[np.ndarray], decision_map: np.ndarray, least_gain: float = LEAST_GAIN
+) -> np.ndarray:
+    """Moves decision boundaries.
 
     Args:
         images: Two sources, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, at least 2x2 pixels.
-        labels: (H, W) uint8, 0 or 1.
+        decision_map: (H, W) uint8, 0 or 1.
         least_gain: As `LEAST_GAIN`; images without noise need less.
 
     Returns:
         (H, W) uint8.
     """
-    aligned = labels.copy()
-    for inside, around in _blocks(labels.shape):
-        part = labels[around]
+    aligned = decision_map.copy()
+    for inside, around in _blocks(decision_map.shape):
+        part = decision_map[around]
         if part.any() and not part.all():
             moved = _align_block([image[around] for image in images], part, least_gain)
             rows, columns = (
@@ -47,14 +51,14 @@ def align_outlines(images: Sequence[np.ndarray], labels: np.ndarray, least_gain:
     return aligned
 
 
-def _align_block(images, labels, least_gain):
+def _align_block(images, decision_map, least_gain):
     edges = EdgeTransfer(*images)
-    kept = edges.preserved(select(*images, labels > 0))
+    kept = edges.preserved(select(*images, decision_map > 0))
     for shift in SHIFTS:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * shift + 1, 2 * shift + 1))
         for move in (cv2.dilate, cv2.erode):
-            moved = move(labels, disc)
-            differs = moved != labels
+            moved = move(decision_map, disc)
+            differs = moved != decision_map
             if not differs.any():
                 continue
             gain = edges.preserved(select(*images, moved > 0)) - kept - least_gain * differs
@@ -62,9 +66,9 @@ def _align_block(images, labels, least_gain):
             count, pieces = cv2.connectedComponents(cv2.dilate(differs.view(np.uint8), np.ones((3, 3), np.uint8)))
             better = np.bincount(pieces.ravel(), gain.ravel(), count) > 0
             better[0] = False
-            labels = np.where(better[pieces] & differs, moved, labels)
-            kept = edges.preserved(select(*images, labels > 0))
-    return labels
+            decision_map = np.where(better[pieces] & differs, moved, decision_map)
+            kept = edges.preserved(select(*images, decision_map > 0))
+    return decision_map
 
 
 def _blocks(shape) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:

@@ -11,7 +11,7 @@ from model.bundled import BUNDLED_WEIGHTS, default_strategy
 from model.fusion import STRATEGIES
 from model.fusion.paper import PaperDecision
 from model.fusion.predictor import FocusPredictor, Observer
-from model.fusion.refined import RefinedDecision
+from model.fusion.refined import MapDecision
 from model.networks.weights import load_network
 
 MOST_IMAGES = 255
@@ -21,7 +21,7 @@ MOST_IMAGES = 255
 class Strategy(Protocol):
     """Decides which source each pixel is taken from."""
 
-    def decide(self, images: tuple[np.ndarray, ...]) -> PaperDecision | RefinedDecision:
+    def decide(self, images: tuple[np.ndarray, ...]) -> PaperDecision | MapDecision:
         """Fuses images of one shape and type, (H, W, 3) RGB or (H, W) gray, uint8 or uint16; two or more.
 
         Raises:
@@ -89,7 +89,7 @@ class Fuser:
         """
         return self.decide(*images).fused
 
-    def decide(self, *images: np.ndarray) -> PaperDecision | RefinedDecision:
+    def decide(self, *images: np.ndarray) -> PaperDecision | MapDecision:
         """As calling it, with what led to the result."""
         _check(images)
         return self.strategy.decide(images)

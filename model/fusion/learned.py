@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from data.pixels import to_rgb
-from model.fusion.blending import Ranking, Seam
+from model.fusion.blending import BoundaryBlending, Ranking
 from model.fusion.predictor import FocusPredictor
-from model.fusion.refined import RefinedDecision, Refinement
-from model.networks.comparer import ALIGNMENT, compare, load_comparer
+from model.fusion.refined import FocusMeasure, MapDecision
+from model.networks.comparer import COMPARER_STRIDE, compare, load_comparer
 
 
 def load(predictor: FocusPredictor, weights: Path | str) -> "LearnedStrategy":
@@ -31,12 +31,12 @@ class PairComparer:
     Args:
         predictor: Looks at each.
         comparer: Made by `build_comparer`.
-        refinement: Scores what the predictor saw.
+        measure: Scores what the predictor saw.
     """
 
-    def __init__(self, predictor: FocusPredictor, comparer: keras.Model, refinement: Refinement | None = None):
+    def __init__(self, predictor: FocusPredictor, comparer: keras.Model, measure: FocusMeasure | None = None):
         self._predictor = predictor
-        self._refinement = refinement or Refinement()
+        self._measure = measure or FocusMeasure()
         signature = [tf.TensorSpec([2, None, None, channels]) for channels in (3, 2, 1)]
         self._compare = tf.function(
             lambda images, logits, scores: compare(comparer, images, logits, scores)[0, ..., 0],
@@ -52,7 +52,7 @@ class PairComparer:
     def evidence(self, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `compare` sees of images: (N, H, W, 3), (N, H, W, 2) and (N, H, W, 1) float32."""
         maps = list(self._predictor.two_scales(images))
-        scores = [self._refinement.score(image, *both) for image, both in zip(images, maps, strict=True)]
+        scores = [self._measure.score(image, *both) for image, both in zip(images, maps, strict=True)]
         return (
             np.stack([to_rgb(image) for image in images]),
             np.stack([np.stack(both, -1) for both in maps]),
@@ -61,32 +61,32 @@ class PairComparer:
 
 
 class LearnedStrategy:
-    """Compares each source with the best of those before it, and mixes two at outlines where that is in doubt.
+    """Compares each source with the best of those before it, and mixes two at decision boundaries where that is unsure.
 
     Args:
         predictor: Looks at each source.
         comparer: Made by `build_comparer`, with weights.
-        refinement: Of the scores that the network corrects, and of small regions.
-        seam: How two are mixed.
+        measure: Of the scores that the network corrects, and of small regions.
+        blending: How two are mixed.
     """
 
     def __init__(
         self,
         predictor: FocusPredictor,
         comparer: keras.Model,
-        refinement: Refinement | None = None,
-        seam: Seam | None = None,
+        measure: FocusMeasure | None = None,
+        blending: BoundaryBlending | None = None,
     ):
         self._predictor = predictor
-        self._refinement = refinement or Refinement()
-        self._seam = seam or Seam()
-        self.compare = PairComparer(predictor, comparer, self._refinement)
+        self._measure = measure or FocusMeasure()
+        self._blending = blending or BoundaryBlending()
+        self.compare = PairComparer(predictor, comparer, self._measure)
 
-    def decide(self, images: Sequence[np.ndarray]) -> RefinedDecision:
+    def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
         ranking = self._rank(images)
-        ranking.remove_islands(self._refinement.smallest)  # when what ranking needed is free again
-        return RefinedDecision(ranking.labels, self._seam.mix(images, ranking), "learned")
+        ranking.remove_small_regions(self._measure.smallest)  # when what ranking needed is free again
+        return MapDecision(ranking.decision_map, self._blending.mix(images, ranking), "learned")
 
     def _rank(self, images):
         ranking, best = Ranking(images[0].shape[:2]), images[0].copy()
@@ -95,14 +95,14 @@ class LearnedStrategy:
             blurred = self._predictor.piecewise(
                 image, lambda window, image=image: self.compare(best[window], image[window]), observe
             )
-            wins = ranking.challenge(index, self._seam.smooth(blurred))
+            wins = ranking.add(index, self._blending.smooth(blurred))
             best[wins] = image[wins]
         return ranking
 
 
 def _aligned(values):
     """Mirrors the lower and right border to multiples of 4."""
-    down, right = (-side % ALIGNMENT for side in values.shape[1:3])
+    down, right = (-side % COMPARER_STRIDE for side in values.shape[1:3])
     if not down and not right:
         return values
     padded = [cv2.copyMakeBorder(value, 0, down, 0, right, cv2.BORDER_REFLECT) for value in values]

@@ -15,7 +15,7 @@ from data.io.files import atomic_path, write_json
 from data.io.image_io import write_image, write_index_image
 from data.pixels import to_bytes
 from model.fusion.paper import PaperDecision
-from model.fusion.refined import RefinedDecision
+from model.fusion.refined import MapDecision
 
 MAP_TITLES = {
     "M1": "M1: A is out of focus",
@@ -51,7 +51,7 @@ def companions(output: Path, strategy: str, maps: bool, panel: bool) -> list[Pat
     return [beside(output, ending) for ending in endings]
 
 
-def write_maps(output: Path, decision: PaperDecision | RefinedDecision, summary: dict[str, Any]) -> None:
+def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dict[str, Any]) -> None:
     """Writes what led to a result, beside it.
 
     Args:
@@ -61,20 +61,20 @@ def write_maps(output: Path, decision: PaperDecision | RefinedDecision, summary:
         summary: JSON values, written as NAME-decision.json.
     """
     write_json(beside(output, "decision.json"), summary)
-    if isinstance(decision, RefinedDecision):
-        write_index_image(beside(output, "labels.png"), decision.labels, label_colors())
+    if isinstance(decision, MapDecision):
+        write_index_image(beside(output, "labels.png"), decision.decision_map, source_colors())
         return
     for name, image in {**decision.maps, **decision.candidates}.items():
         picture = image.astype(np.uint8) * 255 if image.dtype == bool else image
         write_image(beside(output, f"{name}.png"), picture)
 
 
-def label_colors() -> np.ndarray:
-    """Colours of the labels of source 0 to 255, (256, 3) uint8 RGB: twenty that differ, repeated."""
+def source_colors() -> np.ndarray:
+    """Colors of the labels of source 0 to 255, (256, 3) uint8 RGB: twenty that differ, repeated."""
     return np.rint(np.array([colormaps["tab20"](index % 20)[:3] for index in range(256)]) * 255).astype(np.uint8)
 
 
-def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision | RefinedDecision, title: str) -> None:
+def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision | MapDecision, title: str) -> None:
     """Draws the sources, what was decided and the result.
 
     Of the paper's strategy: both candidates with their Q_ABF, the chosen one marked, and the four maps (white = 1). Of
@@ -93,7 +93,7 @@ def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision
             tiles.append((f"{name}: Q_ABF {decision.q_abf[name]:.4f}{chosen}", image))
         tiles += [(text, decision.maps[name].astype(np.uint8) * 255) for name, text in MAP_TITLES.items()]
     else:
-        tiles += [("taken from", label_colors()[decision.labels]), ("fused", decision.fused)]
+        tiles += [("taken from", source_colors()[decision.decision_map]), ("fused", decision.fused)]
     height, width = images[0].shape[:2]
     aspect = min(max(height / width, 1 / MOST_ASPECT), MOST_ASPECT)
     rows = -(-len(tiles) // COLUMNS)
@@ -107,8 +107,8 @@ def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision
         step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
         axes.imshow(to_bytes(image[::step, ::step]), cmap="gray", vmin=0, vmax=255)
         axes.set_title(text, fontsize=10, fontweight="bold" if "chosen" in text or text == "fused" else "normal")
-    if isinstance(decision, RefinedDecision):
-        colors = label_colors() / 255
+    if isinstance(decision, MapDecision):
+        colors = source_colors() / 255
         patches = [Patch(color=colors[index], label=_letter(index)) for index in range(len(images))]
         figure.legend(handles=patches, title="taken from", loc="outside right upper")
     with atomic_path(path) as temporary:

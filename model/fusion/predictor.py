@@ -12,7 +12,7 @@ from data.errors import InputError
 from data.pixels import to_rgb
 from model.fusion import tiling
 from model.networks.inference import make_predictor
-from model.networks.stages import ALIGNMENT
+from model.networks.stages import STRIDE
 
 SMALLEST_SIZE = 32
 """Least `size`: below it a single step of the coarsest maps would cover the image."""
@@ -155,5 +155,5 @@ def _prepare(image, rows, columns):
     values = to_rgb(image)
     if values.shape[:2] != (rows, columns):
         values = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
-    down, right = (-side % ALIGNMENT for side in (rows, columns))
+    down, right = (-side % STRIDE for side in (rows, columns))
     return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT_101)

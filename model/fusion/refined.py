@@ -3,7 +3,7 @@
 The paper judges each photograph alone and decides between two whole candidates. Here each pixel of each source gets a
 score, and the source with the lowest is taken. The score is the network's logit of "out of focus", at full and at half
 resolution, less the logarithm of the contrast around the pixel: where the network is sure it decides, and where it is
-not, in a flat region or at an outline, the sharper of two versions of the same thing is the one with more contrast.
+not, in a flat region or at a boundary, the sharper of two versions of the same thing is the one with more contrast.
 Regions too small to be seen as such are then given to what surrounds them. `python -m model.experiments
 sweep` measures all of it.
 """
@@ -18,17 +18,17 @@ import numpy as np
 from scipy import ndimage
 
 from data.pixels import WIDE
-from model.fusion.boundaries import align_outlines
+from model.fusion.boundaries import align_boundaries
 
 if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
     from model.fusion.predictor import FocusPredictor
 
 NOISE = 100.0
-"""Added to the contrast, in squared grey levels of a Sobel gradient: noise of about a grey level counts for nothing."""
+"""Added to the contrast, in squared gray levels of a Sobel gradient: noise of about a gray level counts for nothing."""
 
 
 @dataclass(frozen=True)
-class Refinement:
+class FocusMeasure:
     """The constants of the strategy, and what they do. The defaults were chosen on VOC's validation part.
 
     Attributes:
@@ -63,7 +63,7 @@ class Refinement:
             score -= np.float32(self.contrast_weight) * np.log(contrast(image, self.contrast_sigma) + np.float32(NOISE))
         return score
 
-    def labels(self, scores: Iterable[np.ndarray]) -> np.ndarray:
+    def decide(self, scores: Iterable[np.ndarray]) -> np.ndarray:
         """Finds the sharpest source of each pixel; holds two scores at a time, however many there are.
 
         Args:
@@ -72,26 +72,26 @@ class Refinement:
         Returns:
             (H, W) uint8, the index of the sharpest; of equals the first.
         """
-        return remove_islands(lowest(scores), self.smallest)
+        return remove_small_regions(lowest(scores), self.smallest)
 
 
 @dataclass(frozen=True)
-class RefinedDecision:
+class MapDecision:
     """The result of the strategy `refined` or `learned`.
 
     Attributes:
-        labels: (H, W) uint8, the index of the source that each pixel is taken from.
+        decision_map: (H, W) uint8, the index of the source that each pixel is taken from.
         fused: The result, of the sources' shape and type.
         strategy: Its name.
     """
 
-    labels: np.ndarray
+    decision_map: np.ndarray
     fused: np.ndarray
     strategy: str = "refined"
 
     def summary(self) -> dict[str, Any]:
         """The share of the pixels that each source gives, as far as the last that gives any, for a report."""
-        shares = np.bincount(self.labels.ravel()) / self.labels.size
+        shares = np.bincount(self.decision_map.ravel()) / self.decision_map.size
         return {"strategy": self.strategy, "shares": [round(float(share), 4) for share in shares]}
 
 
@@ -101,31 +101,31 @@ def load(predictor: "FocusPredictor", weights: Path | str) -> "RefinedStrategy":
 
 
 class RefinedStrategy:
-    """Takes each pixel from the source with the lowest score, and moves the outlines between two.
+    """Takes each pixel from the source with the lowest score, and moves the decision boundaries between two.
 
     Args:
         predictor: Looks at each source.
-        refinement: Scores what it saw.
+        measure: Scores what it saw.
     """
 
-    def __init__(self, predictor: "FocusPredictor", refinement: Refinement | None = None):
+    def __init__(self, predictor: "FocusPredictor", measure: FocusMeasure | None = None):
         self._predictor = predictor
-        self._refinement = refinement or Refinement()
+        self._measure = measure or FocusMeasure()
 
     def scores(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Scores each image in turn: the lower, the sharper; (H, W) float32."""
         return self._predictor.maps(images, self._score)
 
-    def decide(self, images: Sequence[np.ndarray]) -> RefinedDecision:
+    def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
-        labels = self._refinement.labels(self.scores(images))
-        if len(images) == 2 and min(labels.shape) > 1:
-            labels = align_outlines(images, labels)
-        return RefinedDecision(labels, compose(images, labels))
+        decision_map = self._measure.decide(self.scores(images))
+        if len(images) == 2 and min(decision_map.shape) > 1:
+            decision_map = align_boundaries(images, decision_map)
+        return MapDecision(decision_map, compose(images, decision_map))
 
     def _score(self, images):
         looks = zip(images, self._predictor.two_scales(images), strict=True)
-        return (self._refinement.score(image, *both) for image, both in looks)
+        return (self._measure.score(image, *both) for image, both in looks)
 
 
 def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -136,7 +136,7 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
         sigma: Standard deviation of the Gaussian, in pixels.
 
     Returns:
-        (H, W) float32, in squared grey levels of 0..255.
+        (H, W) float32, in squared gray levels of 0..255.
     """
     gray = image.astype(np.float32)
     if image.ndim == 3:
@@ -149,49 +149,51 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def lowest(scores: Iterable[np.ndarray]) -> np.ndarray:
     """The index of the lowest of several scores at each pixel, (H, W) uint8; of equals the first."""
-    labels = best = None
+    decision_map = best = None
     for index, score in enumerate(scores):
-        if labels is None:
-            labels, best = np.zeros(score.shape, np.uint8), score
+        if decision_map is None:
+            decision_map, best = np.zeros(score.shape, np.uint8), score
             continue
-        labels[score < best] = index
+        decision_map[score < best] = index
         best = np.minimum(score, best)
-    return labels
+    return decision_map
 
 
-def remove_islands(labels: np.ndarray, smallest: float) -> np.ndarray:
-    """Gives every small connected region the label of the nearest pixel that is in none.
+def remove_small_regions(decision_map: np.ndarray, smallest: float) -> np.ndarray:
+    """Gives every small connected region to the source of the nearest pixel that is in none.
 
     Args:
-        labels: (H, W) uint8.
+        decision_map: (H, W) uint8.
         smallest: Share of the image below which a region is small.
 
     Returns:
-        The labels without islands and holes; as they are if all regions are small.
+        The map without small regions and holes; as it is if all regions are small.
     """
-    small = np.zeros(labels.shape, bool)
-    for label in np.unique(labels):
-        _, regions, statistics, _ = cv2.connectedComponentsWithStats((labels == label).view(np.uint8), connectivity=4)
-        below = statistics[:, cv2.CC_STAT_AREA] < smallest * labels.size
-        below[0] = False  # what has another label
+    small = np.zeros(decision_map.shape, bool)
+    for source in np.unique(decision_map):
+        _, regions, statistics, _ = cv2.connectedComponentsWithStats(
+            (decision_map == source).view(np.uint8), connectivity=4
+        )
+        below = statistics[:, cv2.CC_STAT_AREA] < smallest * decision_map.size
+        below[0] = False  # what is taken from another source
         small |= below[regions]
     if small.all() or not small.any():
-        return labels
+        return decision_map
     nearest = ndimage.distance_transform_edt(small, return_distances=False, return_indices=True)
-    return labels[tuple(nearest)]
+    return decision_map[tuple(nearest)]
 
 
-def compose(images: Iterable[np.ndarray], labels: np.ndarray) -> np.ndarray:
-    """Takes each pixel from the source that its label names.
+def compose(images: Iterable[np.ndarray], decision_map: np.ndarray) -> np.ndarray:
+    """Takes each pixel from the source that the decision map names.
 
     Args:
         images: Sources, (H, W) or (H, W, 3), all of one shape and type.
-        labels: (H, W) uint8.
+        decision_map: (H, W) uint8.
     """
     fused = None
     for index, image in enumerate(images):
         if fused is None:
             fused = image.copy()
         else:
-            np.copyto(fused, image, where=(labels == index).reshape(labels.shape + (1,) * (image.ndim - 2)))
+            np.copyto(fused, image, where=(decision_map == index).reshape(decision_map.shape + (1,) * (image.ndim - 2)))
     return fused

@@ -83,7 +83,7 @@ def _read(stack: Stack, options: SceneOptions) -> tuple[list[np.ndarray], Metada
     photographs = [read_photograph(path, alpha=options.alpha) for path in stack.images]
     images, metadata = zip(*photographs, strict=True)
     if len({one.profile for one in metadata}) > 1:
-        warnings.warn(f"the images of {stack.name} differ in colour profile; the first one's is kept", stacklevel=2)
+        warnings.warn(f"the images of {stack.name} differ in color profile; the first one's is kept", stacklevel=2)
     return list(images), metadata[0]
 
 

@@ -41,7 +41,7 @@ def blend(
         compute: Window to its map, float32.
         observe: Called after each tile.
         tile: Side of a tile.
-        overlap: Of neighbours.
+        overlap: Of neighbors.
 
     Returns:
         (H, W) float32.

@@ -1,6 +1,6 @@
 """The network of the strategy `learned`, which is ours: it sees two photographs and what is known of each.
 
-`model/fusion/learned.py` decides by it, and `python -m model.training.comparer` trains it.
+`model/fusion/learned.py` decides by it, and `python -m model.training.train_comparer` trains it.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ CHANNELS = 11
 """Of what the network sees of one photograph and the other; see `_features`."""
 
 WIDTH = 16
-ALIGNMENT = 4
+COMPARER_STRIDE = 4
 SCORE_SCALE = 4.0
 """Width at full resolution; the factor that sides are multiples of; the difference of two scores that counts 1 in the
 logit."""

@@ -1,4 +1,4 @@
-"""The graph of inference: batch normalisation folded into the convolutions, the last map only, any image size without
+"""The graph of inference: batch normalization folded into the convolutions, the last map only, any image size without
 retracing."""
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from model.networks.network import build_network
 
 
 def fold_batch_norm(network: keras.Model) -> keras.Model:
-    """Builds the same network without batch normalisation, its effect in inference moved into kernels and biases.
+    """Builds the same network without batch normalization, its effect in inference moved into kernels and biases.
 
     Args:
-        network: Made by `build_network`, with or without batch normalisation.
+        network: Made by `build_network`, with or without batch normalization.
 
     Returns:
         A network whose maps are those of `network` in inference mode, up to rounding.

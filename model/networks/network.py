@@ -10,16 +10,16 @@ from keras import layers
 from model.networks.stages import DECONV_KERNEL_SIZE, KERNEL_SIZE, get_variant
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
-"""ImageNet's mean colour, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
+"""ImageNet's mean color, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
 
 INITIALIZERS = {"glorot": "glorot_uniform", "normal": keras.initializers.RandomNormal(stddev=0.05)}
-"""Initialisers of the layers that are not transferred: `glorot` is the paper's, `normal` its compare-initial
+"""Initializers of the layers that are not transferred: `glorot` is the paper's, `normal` its compare-initial
 ablation."""
 
 
 @keras.saving.register_keras_serializable(package="multifocus")
 class VGGPreprocessing(layers.Layer):
-    """Turns RGB in [0, 255] into VGG-19's input: blue first, ImageNet's mean colour subtracted.
+    """Turns RGB in [0, 255] into VGG-19's input: blue first, ImageNet's mean color subtracted.
 
     Equal to `keras.applications.vgg19.preprocess_input`, as a layer, so that the network's public input is a plain RGB
     image.
@@ -46,12 +46,12 @@ def build_network(
 
     Args:
         variant: A name in `model.networks.stages.VARIANTS`: `"paper"`, or the narrower `"compact"` and `"light"`.
-        batch_norm: Whether batch normalisation follows every convolution; False is the paper's compare-bn ablation,
+        batch_norm: Whether batch normalization follows every convolution; False is the paper's compare-bn ablation,
             and the folded graph of inference.
         initializer: `"glorot"` (the paper) or `"normal"` (its compare-initial ablation).
         activation: Name of a Keras activation; the paper's is Mish.
         input_size: Height and width, each a multiple of 32, or None for any.
-        synchronized: Whether batch normalisation takes its statistics from all replicas of a distributed step together,
+        synchronized: Whether batch normalization takes its statistics from all replicas of a distributed step together,
             as one device would.
 
     Returns:
@@ -82,7 +82,7 @@ def build_network(
 
 
 class _ConvBlock:
-    """Makes the stages of one network: convolution, batch normalisation, activation."""
+    """Makes the stages of one network: convolution, batch normalization, activation."""
 
     def __init__(self, batch_norm: bool, initializer: str, activation: str, synchronized: bool):
         self.batch_norm = batch_norm
@@ -113,7 +113,7 @@ class _ConvBlock:
         return features
 
     def conv(self, features, width, name, *, strides=1, bias=False):
-        # A bias before batch normalisation does nothing; only the transferred convolutions keep theirs.
+        # A bias before batch normalization does nothing; only the transferred convolutions keep theirs.
         layer = layers.Conv2D(
             width,
             KERNEL_SIZE,
@@ -137,7 +137,7 @@ class _ConvBlock:
         return layers.Activation(self.activation, name=f"{name}_{self.activation}")(features)
 
     def _fresh_initializer(self):
-        # One initialiser object draws the same numbers each time it is used; every layer needs its own.
+        # One initializer object draws the same numbers each time it is used; every layer needs its own.
         return keras.initializers.get(
             self.initializer if isinstance(self.initializer, str) else self.initializer.clone()
         )

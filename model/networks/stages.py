@@ -8,7 +8,7 @@ convolutions are as wide as their VGG-19 block.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-ALIGNMENT = 32
+STRIDE = 32
 """Height and width of the network's input must be multiples of this: five stages of stride 2."""
 
 KERNEL_SIZE = 3

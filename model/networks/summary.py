@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import keras
 
 from data.errors import EXIT_DONE, add_debug, run_command
-from model.networks.stages import ALIGNMENT, VARIANTS, receptive_field
+from model.networks.stages import STRIDE, VARIANTS, receptive_field
 
 SIZES = (224, 520)
 """Sides of the square images that multiply-adds are given for: the paper's training size, and Lytro's (padded to
@@ -29,7 +29,7 @@ class StageSummary:
         name: "encoder1" .. "decoder5".
         convolutions: Convolutions and deconvolutions, the side output's not counted.
         width: Their channels.
-        parameters: All weights, those of normalisation included.
+        parameters: All weights, those of normalization included.
         multiply_adds: Of all convolutions, for one image of each size in `SIZES`.
     """
 
@@ -77,7 +77,7 @@ def _multiply_adds(layer: keras.Layer) -> int:
 
 
 def _padded(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+    return -(-size // STRIDE) * STRIDE
 
 
 def format_table(variant: str, stages: Sequence[StageSummary]) -> str:

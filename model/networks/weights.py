@@ -1,8 +1,8 @@
 """Weights files: weights alone, in Keras' `.weights.h5`, beside a JSON sidecar that says what they are.
 
-The sidecar `NAME.weights.json` holds the builder's arguments, the number of parameters, the file's sha256 and the
-training record. A file that does not match its sidecar, or is not of the wanted variant, is refused with the
-difference.
+The sidecar `NAME.weights.json` holds the arguments of `build_network` (its key "builder"), the number of parameters,
+the file's sha256 and the training record. A file that does not match its sidecar, or is not of the wanted variant, is
+refused with the difference.
 """
 
 import json
@@ -30,14 +30,14 @@ def sidecar_path(path: Path | str) -> Path:
 
 
 def save_weights(
-    network: keras.Model, path: Path | str, builder: dict[str, Any], record: dict[str, Any] | None = None
+    network: keras.Model, path: Path | str, network_arguments: dict[str, Any], record: dict[str, Any] | None = None
 ) -> None:
     """Writes a network's weights and their sidecar; a failure leaves older files as they were.
 
     Args:
         network: A network made by `build_network`.
         path: Where to; ends in `.weights.h5`.
-        builder: The arguments of `build_network` that make this network again; `variant` is required.
+        network_arguments: Those of `build_network` that make this network again; `variant` is required.
         record: How the weights came to be; any JSON value.
 
     Raises:
@@ -49,11 +49,11 @@ def save_weights(
     with atomic_path(path) as temporary:
         network.save_weights(temporary)
         digest = file_digest(temporary, "sha256")
-        # Serialised before the weights take their place, so that a record that is no JSON leaves the old file whole.
+        # Serialized before the weights take their place, so that a record that is no JSON leaves the old file whole.
         sidecar = json.dumps(
             {
-                "variant": builder["variant"],
-                "builder": builder,
+                "variant": network_arguments["variant"],
+                "builder": network_arguments,
                 "parameters": network.count_params(),
                 "sha256": digest,
                 "record": record or {},
@@ -76,7 +76,7 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
             raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
     content = read_object(sidecar, {"sha256": str, "builder": dict, "parameters": int}, REMEDY)
     try:
-        _check_builder(content["builder"])
+        _check_arguments(content["builder"])
     except ValueError as error:
         raise InputError(f"{sidecar} is damaged: the builder's {error}; {REMEDY}.") from error
     expected = content["sha256"]
@@ -100,19 +100,19 @@ def load_network(path: Path | str, variant: str | None = None) -> keras.Model:
         InputError: if a file is missing or damaged, does not match its sidecar, or holds another variant.
     """
     content = read_sidecar(path)
-    builder = content["builder"]
-    if variant is not None and builder["variant"] != variant:
-        raise InputError(f"{path} holds the variant {builder['variant']!r}, but {variant!r} is wanted.")
+    network_arguments = content["builder"]
+    if variant is not None and network_arguments["variant"] != variant:
+        raise InputError(f"{path} holds the variant {network_arguments['variant']!r}, but {variant!r} is wanted.")
     try:
-        network = build_network(**builder)
+        network = build_network(**network_arguments)
     except (TypeError, ValueError) as error:
         raise InputError(f"{sidecar_path(path)} describes no network of this version: {error}") from error
     if network.count_params() != content["parameters"]:
         raise InputError(
-            f"{path} has {content['parameters']:,} parameters, the variant {builder['variant']!r} has "
+            f"{path} has {content['parameters']:,} parameters, the variant {network_arguments['variant']!r} has "
             f"{network.count_params():,}."
         )
-    load_checked(network, path, f"does not fit the variant {builder['variant']!r}")
+    load_checked(network, path, f"does not fit the variant {network_arguments['variant']!r}")
     return network
 
 
@@ -133,12 +133,12 @@ def load_checked(network: keras.Model, path: Path | str, what: str) -> None:
         network.load_weights(path)
 
 
-def _check_builder(builder: dict[str, Any]) -> None:
+def _check_arguments(network_arguments: dict[str, Any]) -> None:
     """Raises a ValueError where these are no arguments of `build_network`."""
     known = get_type_hints(build_network)
-    if "variant" not in builder:
+    if "variant" not in network_arguments:
         raise ValueError("variant is missing")
-    for name in builder:
+    for name in network_arguments:
         if name not in known:
             raise ValueError(f"argument {reprlib.repr(name)} is unknown")
-    check_values({name: known[name] for name in builder}, builder)
+    check_values({name: known[name] for name in network_arguments}, network_arguments)

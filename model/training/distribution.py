@@ -1,4 +1,4 @@
-"""Training on several devices and hosts: which strategy, which share of a batch, and who writes files."""
+"""Training on several devices and hosts: which strategy, which part of a batch, and who writes files."""
 
 import json
 import os
@@ -50,7 +50,7 @@ class Distribution:
         """Whether this host writes files and speaks."""
         return self.first == 0
 
-    def share(self, pairs: int) -> int:
+    def pairs_per_replica(self, pairs: int) -> int:
         """How many of a batch's pairs each replica takes.
 
         Raises:
@@ -71,14 +71,14 @@ class Distribution:
             pairs: Pairs a step, of all replicas together.
 
         Returns:
-            Of each batch its replicas' shares, one after the other; and how many pairs a share has.
+            Of each batch its replicas' parts, one after the other; and how many pairs a part has.
         """
-        share = self.share(pairs)
+        part = self.pairs_per_replica(pairs)
         batches = order.reshape(-1, pairs)
-        return batches[:, self.first * share : (self.first + self.local) * share].ravel(), share
+        return batches[:, self.first * part : (self.first + self.local) * part].ravel(), part
 
     def gather(self, batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> Iterator[tuple]:
-        """Puts the shares of this host's replicas together, as a step takes them."""
+        """Puts the parts of this host's replicas together, as a step takes them."""
         if self.replicas == 1:
             yield from batches
             return

@@ -17,7 +17,7 @@ EPSILON = 1e-7
 DETAIL_WINDOW = 9
 FULL_DETAIL = 8.0
 LEAST_WEIGHT = 0.1
-"""`detail_weights`: side of the window in pixels, the mean difference in grey levels from which a pixel counts in full,
+"""`detail_weights`: side of the window in pixels, the mean difference in gray levels from which a pixel counts in full,
 and what a pixel counts where there is none."""
 
 

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules. The paper's are RMSprop and a constant rate; the others are options."""
+"""Optimizers and learning-rate schedules. The paper's are RMSprop and a constant rate; the others are options."""
 
 import keras
 
@@ -38,14 +38,14 @@ def make_optimizer(
     weight_decay: float = 0.001,
     clip_norm: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Makes an optimiser.
+    """Makes an optimizer.
 
     Args:
         name: `"rmsprop"` (the paper; its weight decay is part of the loss, see `Trainer`) or `"adamw"` (decoupled
             decay).
         learning_rate: A rate or a schedule.
         momentum: `"rmsprop"`: momentum.
-        weight_decay: `"adamw"`: decay a step, times the learning rate; biases and normalisation are exempt.
+        weight_decay: `"adamw"`: decay a step, times the learning rate; biases and normalization are exempt.
         clip_norm: Longest gradient, over all variables together; None = no limit.
     """
     # Named, because Keras would number the second one of a process, and a checkpoint knows its variables by name.

@@ -69,7 +69,7 @@ class TrainingRun:
         self.config = config
         self.folder = folder
         self.distribution = distribution or make_distribution("one")
-        self.distribution.share(config.pairs_per_batch)
+        self.distribution.pairs_per_replica(config.pairs_per_batch)
         if config.jit and self.distribution.replicas > 1:
             raise InputError("--jit compiles for one device; leave it out with several.")
         prepare_process(config)
@@ -189,8 +189,8 @@ class TrainingRun:
         self.trainer.freeze(layer_names().values() if holds else ())
         started, before = time.monotonic(), progress.seconds
         pairs = self.config.pairs_per_batch
-        share = partial(self.distribution.shard, pairs=pairs)
-        batches = self.train_source.batches(progress.epoch, pairs, progress.batch, share)
+        shard = partial(self.distribution.shard, pairs=pairs)
+        batches = self.train_source.batches(progress.epoch, pairs, progress.batch, shard)
         batches = self.distribution.gather(batches)
         for steps_here, (images, labels) in enumerate(batches, start=1):
             report = self.trainer.step(images, labels)
@@ -252,7 +252,7 @@ class TrainingRun:
 
     def _save(self, name: str) -> None:
         if self.distribution.chief:
-            save_weights(self.trainer.network, self.folder / name, self.config.builder, self._record())
+            save_weights(self.trainer.network, self.folder / name, self.config.network_arguments, self._record())
 
     def _finish(self) -> dict[str, Any]:
         with self.trainer.averaged_weights():

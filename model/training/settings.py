@@ -57,7 +57,7 @@ def _setting(group: str, default: Any, text: str, metavar: str | None = None) ->
 _network = partial(_setting, "network")
 _data = partial(_setting, "data")
 _loss = partial(_setting, "loss")
-_optimisation = partial(_setting, "optimisation")
+_optimization = partial(_setting, "optimization")
 _repeatability = partial(_setting, "repeatability")
 
 
@@ -66,7 +66,7 @@ class TrainingConfig:
     """Everything that decides the numbers of a run; saved beside its weights. `train.py` makes an option of each."""
 
     variant: str = _network("paper", "how wide and deep the stages are")
-    batch_norm: bool = _network(True, "batch normalisation after each convolution; paper")
+    batch_norm: bool = _network(True, "batch normalization after each convolution; paper")
     initializer: str = _network("glorot", "of the kernels that are not transferred; paper")
     transfer: str | None = _network("imagenet", "imagenet (paper), a VGG-19 no-top file, or none", "WHAT")
     start: str | None = _network(None, "a weights file to start from, in place of a transfer; ours", "FILE")
@@ -87,17 +87,17 @@ class TrainingConfig:
     pair_weight: float = _loss(0.0, "factor of a loss of the comparison of both sources; ours", "W")
     detail_weighting: bool = _loss(False, "count pixels by how much the sources differ; ours")
 
-    epochs: int = _optimisation(50, "paper; with --resume: up to which epoch the run goes on", "N")
-    optimizer: str = _optimisation("rmsprop", "paper")
-    learning_rate: float = _optimisation(1e-6, "paper", "RATE")
-    momentum: float = _optimisation(0.9, "of RMSprop; paper", "M")
-    weight_decay: float = _optimisation(0.001, "paper", "W")
-    schedule: str = _optimisation("constant", "of the learning rate; paper")
-    warmup_steps: int = _optimisation(0, "steps in which the learning rate grows to its full value", "N")
-    clip_norm: float | None = _optimisation(None, "longest gradient; default: any", "NORM")
-    average: float | None = _optimisation(None, "decay of a moving average of the weights, such as 0.999", "DECAY")
-    mixed_precision: bool = _optimisation(False, "float16 where it is safe, for GPUs")
-    jit: bool = _optimisation(False, "compile with XLA")
+    epochs: int = _optimization(50, "paper; with --resume: up to which epoch the run goes on", "N")
+    optimizer: str = _optimization("rmsprop", "paper")
+    learning_rate: float = _optimization(1e-6, "paper", "RATE")
+    momentum: float = _optimization(0.9, "of RMSprop; paper", "M")
+    weight_decay: float = _optimization(0.001, "paper", "W")
+    schedule: str = _optimization("constant", "of the learning rate; paper")
+    warmup_steps: int = _optimization(0, "steps in which the learning rate grows to its full value", "N")
+    clip_norm: float | None = _optimization(None, "longest gradient; default: any", "NORM")
+    average: float | None = _optimization(None, "decay of a moving average of the weights, such as 0.999", "DECAY")
+    mixed_precision: bool = _optimization(False, "float16 where it is safe, for GPUs")
+    jit: bool = _optimization(False, "compile with XLA")
 
     seed: int = _repeatability(0, "of all that is random", "N")
     deterministic: bool = _repeatability(False, "the same numbers each time, a little slower")
@@ -146,7 +146,7 @@ class TrainingConfig:
         return replace(self.synthesis, recipe=self.validation_recipe or self.recipe)
 
     @property
-    def builder(self) -> dict[str, Any]:
+    def network_arguments(self) -> dict[str, Any]:
         """The arguments of `build_network`."""
         return {"variant": self.variant, "batch_norm": self.batch_norm, "initializer": self.initializer}
 

@@ -25,7 +25,7 @@ def prepare_process(config: TrainingConfig) -> None:
 
 
 def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps: int) -> Trainer:
-    """Makes network, optimiser and loss, on the devices of a distribution.
+    """Makes network, optimizer and loss, on the devices of a distribution.
 
     Args:
         config: The settings.
@@ -40,7 +40,7 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
     except ValueError as error:  # only here it is known how many steps there are
         raise InputError(str(error)) from error
     with distribution.strategy.scope():
-        network = build_network(**config.builder, synchronized=distribution.replicas > 1)
+        network = build_network(**config.network_arguments, synchronized=distribution.replicas > 1)
         optimizer = make_optimizer(
             config.optimizer,
             schedule,

@@ -22,7 +22,7 @@ class Trainer:
         optimizer: Made under the same scope.
         loss: The loss of the side outputs.
         kernel_decay: Weight decay as part of the loss, kernel_decay / 2 * sum(kernel^2) over all convolution kernels:
-            the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimiser.
+            the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimizer.
         average: Decay of the moving average of all weights, such as 0.999; None keeps none.
         jit: Whether XLA compiles the forward and the backward pass.
         strategy: Distribution strategy; None is the current one (one device by default).
@@ -62,7 +62,7 @@ class Trainer:
         self._frozen = set(layer_names)
         held = {variable.path for name in layer_names for variable in self.network.get_layer(name).trainable_variables}
         self._trained = [v for v in self.network.trainable_variables if v.path not in held]
-        # Replicas meet inside the pass, in batch normalisation, which a graph of its own does not allow.
+        # Replicas meet inside the pass, in batch normalization, which a graph of its own does not allow.
         alone = self.strategy.num_replicas_in_sync == 1
         self._gradients = (
             tf.function(self._gradients_of_batch, jit_compile=self._jit) if alone else self._gradients_of_batch
@@ -87,7 +87,7 @@ class Trainer:
         return self._step(images, labels).numpy()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Every number that a step reads or changes, by name: weights, optimiser and averages."""
+        """Every number that a step reads or changes, by name: weights, optimizer and averages."""
         return {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in self._state_variables()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:

@@ -1,1 +1,1 @@
-"""Sparse codes and the dictionaries that are learnt for them."""
+"""Sparse codes and the dictionaries that are learned for them."""

@@ -12,7 +12,7 @@ SIDE = 8
 """Patches have 8x8 pixels."""
 
 TOLERANCE = 0.1
-"""Greatest norm of what a code leaves of a patch, in grey levels."""
+"""Greatest norm of what a code leaves of a patch, in gray levels."""
 
 CHUNK = 256
 """So many signals are coded together: what is kept of them should stay in the processor's cache."""

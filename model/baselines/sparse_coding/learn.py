@@ -1,6 +1,6 @@
 """Learns the dictionaries of MST-SR, ASR and CSR: `python -m model.baselines.sparse_coding.learn --help`.
 
-The authors' own are not free to ship; these are learnt from photographs that scikit-image ships, by scikit-learn and,
+The authors' own are not free to ship; these are learned from photographs that scikit-image ships, by scikit-learn and,
 for the convolutional one, by gradient steps between sparse codings.
 """
 
@@ -24,15 +24,15 @@ PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "brick", "grass", "gr
 ATOMS = 256
 FILTERS = 32
 PATCHES = 20_000
-"""Of scikit-image's data, what is learnt from; columns of a dictionary of patches; filters of the convolutional one;
-patches that each dictionary is learnt from."""
+"""Of scikit-image's data, what is learned from; columns of a dictionary of patches; filters of the convolutional one;
+patches that each dictionary is learned from."""
 
 FILTER_STEPS = 300
 FILTER_CROP = 96
 """Steps of learning the filters, and the side of the window that each one codes."""
 
 LEAST_DEVIATION = 4.0
-"""Patches whose standard deviation is below so many grey levels teach nothing."""
+"""Patches whose standard deviation is below so many gray levels teach nothing."""
 
 EXAMPLES = """examples:
   python -m model.baselines.sparse_coding.learn -o dictionaries.npz                    as those in the project were made
@@ -44,7 +44,7 @@ def learn(images: Sequence[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
     """Learns all dictionaries.
 
     Args:
-        images: Sharp photographs, (H, W) float in grey levels 0..255.
+        images: Sharp photographs, (H, W) float in gray levels 0..255.
         seed: Of the draw of patches and of the learning.
 
     Returns:
@@ -94,7 +94,7 @@ def _learn_filters(images, rng):
             break
     else:
         raise InputError(f"only {len(cuts)} of {PATCHES} windows have detail to learn filters from; give sharp ones.")
-    filters = _normalised(np.stack(cuts))
+    filters = _normalized(np.stack(cuts))
     for step in range(FILTER_STEPS):
         detail = _draw_window(details, FILTER_CROP, rng)
         codes = np.fft.rfft2(code_details(detail, filters, weight=0.05, iterations=40))
@@ -102,7 +102,7 @@ def _learn_filters(images, rng):
         slope = np.fft.irfft2(np.conj(codes) * error, s=detail.shape)[:, :SIDE, :SIDE]
         # The largest share that one code has at any frequency bounds the curvature.
         curvature = max(float((np.abs(codes) ** 2).sum(0).max()), 1e-6)
-        filters = _normalised(filters - slope * (20 / curvature / (1 + step / 100)))
+        filters = _normalized(filters - slope * (20 / curvature / (1 + step / 100)))
     return filters
 
 
@@ -113,7 +113,7 @@ def _draw_window(images, side, rng):
     return image[top : top + side, left : left + side]
 
 
-def _normalised(filters):
+def _normalized(filters):
     return (filters / np.maximum(np.linalg.norm(filters, axis=(1, 2), keepdims=True), 1e-6)).astype(np.float32)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from data.errors import InputError
 
-BATCH_NORMALISATION = ("weight", "bias", "running_mean", "running_var")
+BATCH_NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
 
 
 def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) -> None:
-    """Gives a convolution, a dense layer or a batch normalisation the weights of a PyTorch module.
+    """Gives a convolution, a dense layer or a batch normalization the weights of a PyTorch module.
 
     Args:
         path: The file the tensors are from, for messages.
@@ -22,7 +22,7 @@ def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) ->
     Raises:
         InputError: if a tensor is missing or has another shape.
     """
-    names = BATCH_NORMALISATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
+    names = BATCH_NORMALIZATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
     values = []
     for name, variable in zip(names, layer.weights, strict=True):
         value = tensors.get(f"{source}.{name}")

@@ -7,7 +7,7 @@ import pytest
 from metrics import compute
 from metrics.edges import EdgeTransfer
 from model.fusion import boundaries as outlines
-from model.fusion.boundaries import align_outlines
+from model.fusion.boundaries import align_boundaries
 from tests.conftest import drawn_photograph
 
 
@@ -33,34 +33,34 @@ def test_what_q_abf_sums_up(pair):
 
 @pytest.mark.parametrize("column", [57, 61, 63])
 def test_an_outline_moves_to_where_sharpness_changes(pair, column):
-    aligned = align_outlines(pair, straight(column))
+    aligned = align_boundaries(pair, straight(column))
     assert np.mean(aligned != straight(60)) < 0.5 * np.mean(straight(column) != straight(60))
     fused = [np.where(labels[..., None], pair[1], pair[0]) for labels in (straight(column), aligned)]
     assert compute("q_abf", *pair, fused[1]) > compute("q_abf", *pair, fused[0])
 
 
 def test_a_right_outline_stays(pair):
-    assert np.mean(align_outlines(pair, straight(60)) != straight(60)) < 0.01
+    assert np.mean(align_boundaries(pair, straight(60)) != straight(60)) < 0.01
 
 
 def test_what_does_not_gain_enough_stays(pair):
-    np.testing.assert_array_equal(align_outlines(pair, straight(57), least_gain=1e9), straight(57))
+    np.testing.assert_array_equal(align_boundaries(pair, straight(57), least_gain=1e9), straight(57))
 
 
 def test_flat_images_and_single_labels_stay():
     flat = np.full((40, 50), 90, np.uint8)
     labels = np.zeros((40, 50), np.uint8)
     labels[10:20] = 1
-    np.testing.assert_array_equal(align_outlines((flat, flat), labels), labels)
-    np.testing.assert_array_equal(align_outlines((flat, flat + 9), labels * 0), labels * 0)
+    np.testing.assert_array_equal(align_boundaries((flat, flat), labels), labels)
+    np.testing.assert_array_equal(align_boundaries((flat, flat + 9), labels * 0), labels * 0)
 
 
 def test_blocks_give_what_one_block_gives_but_for_pieces_they_cut(pair, monkeypatch):
-    whole = align_outlines(pair, straight(57))
+    whole = align_boundaries(pair, straight(57))
     monkeypatch.setattr(outlines, "BLOCK", 32)
-    assert np.mean(align_outlines(pair, straight(57)) != whole) < 0.02
+    assert np.mean(align_boundaries(pair, straight(57)) != whole) < 0.02
 
 
 def test_16_bits_are_as_8(pair):
     wide = [image.astype(np.uint16) * 257 for image in pair]
-    assert np.mean(align_outlines(wide, straight(57)) != align_outlines(pair, straight(57))) < 0.01
+    assert np.mean(align_boundaries(wide, straight(57)) != align_boundaries(pair, straight(57))) < 0.01

@@ -1,4 +1,4 @@
-"""Trains the network of the strategy `learned`: `python -m model.training.comparer --voc DIR -o FILE`."""
+"""Trains the network of the strategy `learned`: `python -m model.training.train_comparer --voc DIR -o FILE`."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ AVERAGE = 0.998
 FULL_DIFFERENCE = 8.0
 WEIGHT_RANGE = (0.05, 2.0)
 """Side of the pairs in pixels; peak rate of AdamW, falling by a cosine; decay of the weights' moving average; the
-difference of both photographs in grey levels at which a pixel counts 1, and the least and the most that one counts."""
+difference of both photographs in gray levels at which a pixel counts 1, and the least and the most that one counts."""
 
 LEAST_GAIN = 3.0
 """What moving the outline of a label must gain in Q_ABF; see `model/fusion/boundaries.py`. The labels'
@@ -64,7 +64,7 @@ def train(
     import tensorflow as tf
 
     from data.synthesis.pipeline import PairSource
-    from model.fusion.boundaries import align_outlines
+    from model.fusion.boundaries import align_boundaries
     from model.fusion.learned import PairComparer
     from model.networks.comparer import build_comparer, compare
 
@@ -95,7 +95,7 @@ def train(
         return tape.gradient(loss, comparer.trainable_variables), tf.stack([loss, *wrong])
 
     training_scenes, _ = split_scenes(voc, "voc", **({"limit": scenes} if scenes else {}))
-    settle = partial(align_outlines, least_gain=LEAST_GAIN)
+    settle = partial(align_boundaries, least_gain=LEAST_GAIN)
     recipe = SynthesisSettings("outlines", SIZE, crop=True, settle=settle)
     source = PairSource(training_scenes, recipe, seed, cache=True)
     if source.batches_per_epoch(pairs_per_batch) == 0:
@@ -131,7 +131,9 @@ def train(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(prog="python -m model.training.comparer", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m model.training.train_comparer", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="ends in .weights.h5")
     parser.add_argument("--steps", type=int, default=3000, metavar="N", help="(3000)")

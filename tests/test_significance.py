@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from metrics.ranks import rank, rank_table
+from metrics.significance import rank, rank_table
 from metrics.tables import Scores
 
 VARIANTS = {"q_sf": "eskicioglu", "q_labf": "lt"}

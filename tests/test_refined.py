@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.refined import RefinedDecision, Refinement, compose, contrast, lowest, remove_islands
+from model.fusion.refined import FocusMeasure, MapDecision, compose, contrast, lowest, remove_small_regions
 
 FLAT = np.full((40, 40, 3), 90, np.uint8)
 
@@ -17,9 +17,9 @@ def maps(value, shape=(40, 40)):
 
 
 def test_a_score_by_hand():
-    refinement = Refinement(coarse_weight=0.5, contrast_weight=2.0)
+    measure = FocusMeasure(coarse_weight=0.5, contrast_weight=2.0)
     expected = 1.5 + 0.5 * -0.4 - 2 * np.log(0 + 100)
-    np.testing.assert_allclose(refinement.score(FLAT, maps(1.5), maps(-0.4)), expected, rtol=1e-5)
+    np.testing.assert_allclose(measure.score(FLAT, maps(1.5), maps(-0.4)), expected, rtol=1e-5)
 
 
 def test_contrast_by_hand():
@@ -27,29 +27,29 @@ def test_contrast_by_hand():
     # Sobel sums eight differences of 5 over two pixels: 40 along x, 0 along y.
     np.testing.assert_allclose(contrast(ramp, 2.0)[10:30, 10:30], 1600, rtol=1e-4)
     np.testing.assert_allclose(contrast(ramp.astype(np.uint16) * 257, 2.0)[10:30, 10:30], 1600, rtol=1e-4)
-    colour = np.repeat(ramp[..., None], 3, axis=2)
-    np.testing.assert_allclose(contrast(colour, 2.0), contrast(ramp, 2.0), rtol=1e-4)
+    color = np.repeat(ramp[..., None], 3, axis=2)
+    np.testing.assert_allclose(contrast(color, 2.0), contrast(ramp, 2.0), rtol=1e-4)
 
 
 def test_the_more_certain_source_wins_even_where_both_are_sure():
-    scores = [Refinement().score(FLAT, maps(value), maps(value)) for value in (20.5, 20.0, 21.0)]
-    assert np.all(Refinement().labels(scores) == 1)
+    scores = [FocusMeasure().score(FLAT, maps(value), maps(value)) for value in (20.5, 20.0, 21.0)]
+    assert np.all(FocusMeasure().decide(scores) == 1)
 
 
 def test_contrast_decides_between_maps_that_say_the_same():
     rng = np.random.default_rng(0)
     sharp = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
     dull = cv2.GaussianBlur(sharp, (0, 0), 2)
-    scores = [Refinement().score(image, maps(0.0), maps(0.0)) for image in (dull, sharp)]
-    assert np.all(Refinement().labels(scores) == 1)
-    without = [Refinement(contrast_weight=0).score(image, maps(0.0), maps(0.0)) for image in (dull, sharp)]
-    assert not Refinement().labels(without).any()  # of equals the first
+    scores = [FocusMeasure().score(image, maps(0.0), maps(0.0)) for image in (dull, sharp)]
+    assert np.all(FocusMeasure().decide(scores) == 1)
+    without = [FocusMeasure(contrast_weight=0).score(image, maps(0.0), maps(0.0)) for image in (dull, sharp)]
+    assert not FocusMeasure().decide(without).any()  # of equals the first
 
 
 def test_a_single_pixel_of_noise_is_smoothed_away():
     first, second = maps(-1.5), maps(1.5)
     first[15, 15], second[15, 15] = 2.2, -2.2
-    scores = [Refinement(smoothing=2).score(FLAT, one, one) for one in (first, second)]
+    scores = [FocusMeasure(smoothing=2).score(FLAT, one, one) for one in (first, second)]
     assert not lowest(scores).any()
 
 
@@ -62,14 +62,14 @@ def test_islands_and_holes():
     wanted = labels.copy()
     wanted[10:13, 10:13] = 0
     wanted[80:83, 97:] = 1
-    np.testing.assert_array_equal(remove_islands(labels, 0.002), wanted)
+    np.testing.assert_array_equal(remove_small_regions(labels, 0.002), wanted)
     wanted[40:60, 70:90] = 1
-    np.testing.assert_array_equal(remove_islands(labels, 0.05), wanted)
+    np.testing.assert_array_equal(remove_small_regions(labels, 0.05), wanted)
 
 
 def test_where_all_regions_are_small_nothing_changes():
     board = (np.indices((20, 20)).sum(0) % 2).astype(np.uint8)
-    np.testing.assert_array_equal(remove_islands(board, 0.01), board)
+    np.testing.assert_array_equal(remove_small_regions(board, 0.01), board)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
@@ -94,5 +94,5 @@ def test_swapping_two_sources_swaps_the_labels(scores):
 
 def test_summary():
     labels = np.array([[0, 0], [0, 2]], np.uint8)
-    decision = RefinedDecision(labels, labels)
+    decision = MapDecision(labels, labels)
     assert decision.summary() == {"strategy": "refined", "shares": [0.75, 0.0, 0.25]}

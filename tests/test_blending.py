@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.blending import Ranking, Seam
+from model.fusion.blending import BoundaryBlending, Ranking
 
 ODDS = np.float32(np.log(3))  # the logit of 3/4
 SHAPE = (12, 40)
-REACH, MISTAKE = Seam().reach, Seam().mistake
+REACH, MISTAKE = BoundaryBlending().reach, BoundaryBlending().mistake
 
 
 def two_halves(logit, images):
@@ -20,16 +20,16 @@ def two_halves(logit, images):
     logits = np.full(SHAPE, -logit, np.float32)
     logits[:, 20:] = logit
     ranking = Ranking(SHAPE)
-    ranking.challenge(1, logits)
-    return Seam().mix(images, ranking)
+    ranking.add(1, logits)
+    return BoundaryBlending().mix(images, ranking)
 
 
-def grey(*values, dtype=np.uint8):
+def gray(*values, dtype=np.uint8):
     return [np.full((*SHAPE, 3), value, dtype) for value in values]
 
 
 def test_doubt_at_an_outline_mixes_by_probability():
-    fused = two_halves(ODDS, grey(100, 200))
+    fused = two_halves(ODDS, gray(100, 200))
     columns = fused[6, :, 0]
     np.testing.assert_array_equal(columns[20 - REACH : 20], 125)  # 3/4 of 100 and 1/4 of 200
     np.testing.assert_array_equal(columns[20 : 20 + REACH], 175)
@@ -39,59 +39,59 @@ def test_doubt_at_an_outline_mixes_by_probability():
 
 @pytest.mark.parametrize(("difference", "is_mixed"), [(MISTAKE * 4, False), (MISTAKE * 4 + 1, True)])
 def test_small_mistakes_are_not_mixed(difference, is_mixed):
-    fused = two_halves(ODDS, grey(100, 100 + int(difference)))
+    fused = two_halves(ODDS, gray(100, 100 + int(difference)))
     assert np.any(~np.isin(fused, (100, 100 + int(difference)))) == is_mixed
 
 
 def test_certainty_takes_one_source():
-    fused = two_halves(np.float32(30), grey(0, 255))
+    fused = two_halves(np.float32(30), gray(0, 255))
     assert set(np.unique(fused)) == {0, 255}
 
 
 def test_nothing_is_mixed_beyond_reach_or_without_a_mistake():
     logits = np.where(np.arange(40) < 20, -ODDS, ODDS)[None].repeat(12, 0)
     ranking = Ranking(SHAPE)
-    ranking.challenge(1, logits)
-    hard = Seam(mistake=math.inf).mix(grey(100, 200), ranking)
+    ranking.add(1, logits)
+    hard = BoundaryBlending(mistake=math.inf).mix(gray(100, 200), ranking)
     assert set(np.unique(hard)) == {100, 200}
-    near = Seam(reach=1).mix(grey(100, 200), ranking)
+    near = BoundaryBlending(reach=1).mix(gray(100, 200), ranking)
     np.testing.assert_array_equal(np.unique(np.nonzero(near != hard)[1]), [19, 20])
 
 
 def test_smoothing():
     point = np.zeros((21, 21), np.float32)
     point[10, 10] = 1
-    np.testing.assert_allclose(Seam().smooth(point)[10, 10], 0.3989**2, rtol=0.01)  # 1 / sqrt(2 pi), twice
-    assert Seam(smoothing=0).smooth(point) is point
+    np.testing.assert_allclose(BoundaryBlending().smooth(point)[10, 10], 0.3989**2, rtol=0.01)  # 1 / sqrt(2 pi), twice
+    assert BoundaryBlending(smoothing=0).smooth(point) is point
 
 
 def test_gray_and_sixteen_bits():
-    colour = two_halves(ODDS, grey(100, 200))
-    np.testing.assert_array_equal(two_halves(ODDS, [image[..., 0] for image in grey(100, 200)]), colour[..., 0])
-    wide = two_halves(ODDS, grey(100 * 257, 200 * 257, dtype=np.uint16))
-    np.testing.assert_array_equal(wide, colour.astype(np.uint16) * 257)
+    color = two_halves(ODDS, gray(100, 200))
+    np.testing.assert_array_equal(two_halves(ODDS, [image[..., 0] for image in gray(100, 200)]), color[..., 0])
+    wide = two_halves(ODDS, gray(100 * 257, 200 * 257, dtype=np.uint16))
+    np.testing.assert_array_equal(wide, color.astype(np.uint16) * 257)
 
 
 def test_the_ranking_by_hand():
     ranking = Ranking((1, 4))
-    first = ranking.challenge(1, np.float32([[2, -2, -2, 2]]))
-    second = ranking.challenge(2, np.float32([[-1, -1, -3, 4]]))
+    first = ranking.add(1, np.float32([[2, -2, -2, 2]]))
+    second = ranking.add(2, np.float32([[-1, -1, -3, 4]]))
     np.testing.assert_array_equal(first, [[True, False, False, True]])
     np.testing.assert_array_equal(second, [[False, False, False, True]])
-    np.testing.assert_array_equal(ranking.labels, [[1, 0, 0, 2]])
-    np.testing.assert_array_equal(ranking.rivals, [[2, 2, 1, 1]])  # whichever came closer
-    np.testing.assert_allclose(ranking.shares, 1 / (1 + np.exp([[-1, -1, -2, -4]])), rtol=1e-6)
+    np.testing.assert_array_equal(ranking.decision_map, [[1, 0, 0, 2]])
+    np.testing.assert_array_equal(ranking.runner_up, [[2, 2, 1, 1]])  # whichever came closer
+    np.testing.assert_allclose(ranking.confidence, 1 / (1 + np.exp([[-1, -1, -2, -4]])), rtol=1e-6)
 
 
 def test_islands_go_without_a_doubt():
     logits = np.full((40, 40), -1, np.float32)
     logits[10:12, 10:12] = 1
     ranking = Ranking((40, 40))
-    ranking.challenge(1, logits)
-    ranking.remove_islands(0.01)
-    assert not ranking.labels.any()
-    assert np.all(ranking.shares[10:12, 10:12] == 1)
-    assert np.count_nonzero(ranking.shares == 1) == 4
+    ranking.add(1, logits)
+    ranking.remove_small_regions(0.01)
+    assert not ranking.decision_map.any()
+    assert np.all(ranking.confidence[10:12, 10:12] == 1)
+    assert np.count_nonzero(ranking.confidence == 1) == 4
 
 
 @settings(max_examples=40, deadline=None)
@@ -103,7 +103,7 @@ def test_between_the_sources_and_the_same_when_they_are_swapped(images, logits):
     results = []
     for pair, sign in ((images, 1), (images[::-1], -1)):
         ranking = Ranking((9, 11))
-        ranking.challenge(1, sign * logits)
-        results.append(Seam().mix(pair, ranking))
+        ranking.add(1, sign * logits)
+        results.append(BoundaryBlending().mix(pair, ranking))
     np.testing.assert_array_equal(*results)
     assert np.all((images.min(0) <= results[0]) & (results[0] <= images.max(0)))

@@ -19,7 +19,7 @@ from metrics.reference import psnr, ssim
 from model.baselines import BASELINES, SELF_CONTAINED
 
 TEXTURED = 0.5
-"""Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 grey levels."""
+"""Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 gray levels."""
 
 
 def measure(
@@ -51,7 +51,7 @@ def measure(
         decisions = {name: fusers[name].decide(near, far) for name in mapped}
         textured = detail_weights(np.stack([near, far]).astype(np.float32))[0, ..., 0].numpy() >= TEXTURED
         for name, decision in decisions.items():
-            take_far = decision.labels > 0
+            take_far = decision.decision_map > 0
             parts = take_far & truth, take_far | truth, take_far == truth, np.ones_like(truth)
             counts[name] += [np.count_nonzero(part & textured) for part in parts]
         results = {

@@ -1,4 +1,4 @@
-"""How fast training pairs are made, and how many cores that takes for a GPU: `python -m data.benchmark --voc DIR`."""
+"""How fast training pairs are made, and how many cores that takes for a GPU: `python -m data.throughput --voc DIR`."""
 
 import argparse
 import json
@@ -41,7 +41,7 @@ def measure(source: PairSource, pairs: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(prog="python -m data.benchmark", description=__doc__.split(":")[0] + ".")
+    parser = argparse.ArgumentParser(prog="python -m data.throughput", description=__doc__.split(":")[0] + ".")
     parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("--pairs", type=int, default=200, metavar="N", help="pairs for each figure (200)")
     parser.add_argument("--json", action="store_true", help="print JSON")

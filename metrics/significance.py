@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Significance:
     """Ranks by one metric.
 
     Attributes:
@@ -27,7 +27,7 @@ class Ranking:
             that have every pair.
         friedman: p of Friedman's test that all are alike; NaN for fewer than three methods or two pairs.
         wilcoxon: Method to p of Wilcoxon's test against the first method, after Holm; without the first.
-        better: Method to whether its median difference from the first is to its favour.
+        better: Method to whether its median difference from the first is to its favor.
     """
 
     mean_ranks: dict[str, float]
@@ -36,7 +36,7 @@ class Ranking:
     better: dict[str, bool]
 
 
-def rank(scores: Scores, metric: str) -> Ranking:
+def rank(scores: Scores, metric: str) -> Significance:
     """Ranks the methods by one metric.
 
     Args:
@@ -47,7 +47,7 @@ def rank(scores: Scores, metric: str) -> Ranking:
     values = {m: [scores.value(m, pair, metric) for pair in scores.pairs] for m in scores.results}
     costs = {m: sign * np.array(row) for m, row in values.items() if not any(isinstance(v, str) for v in row)}
     if not costs:
-        return Ranking({}, nan, {}, {})
+        return Significance({}, nan, {}, {})
     matrix = np.stack(list(costs.values()))
     ranks = stats.rankdata(matrix, axis=0).mean(1)
     friedman = nan
@@ -56,7 +56,7 @@ def rank(scores: Scores, metric: str) -> Ranking:
             friedman = float(stats.friedmanchisquare(*matrix).pvalue)
     first, *others = costs
     differences = {method: costs[method] - costs[first] for method in others}
-    return Ranking(
+    return Significance(
         dict(zip(costs, map(float, ranks), strict=True)),
         friedman,
         _holm({method: _wilcoxon(difference) for method, difference in differences.items()}),

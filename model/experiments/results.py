@@ -1,0 +1,205 @@
+"""All methods on a folder of pairs: fused images, scores and times, each computed once.
+
+Every result has a record, `records/METHOD/PAIR.json`, with what decided it and the digest of the image; a second run
+takes what fits and computes the rest, so a comparison can be stopped and resumed, and grows with every method.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite, nan
+from pathlib import Path, PurePath
+from statistics import median
+from typing import Any
+
+from data.errors import InputError
+from data.io.batch import protect_files
+from data.io.files import file_digest, read_json, write_json
+from data.io.image_folder import JPEG_NOTE, label_with_type
+from data.io.image_io import read_image, write_image
+from data.io.stacks import Stack
+from data.parts import alone, refusals
+from metrics import PAPER_METRICS, PairScorer, resolve_variants
+from metrics.markup import Cell, Column, Table
+from metrics.tables import Scores
+from model.experiments.competitors import Competitor, Folder
+
+METRIC_VARIANTS = resolve_variants(PAPER_METRICS, {})
+"""The paper's five metrics in their default variants."""
+
+
+class Comparison:
+    """Competitors, pairs, and the folder that holds what is known of them.
+
+    Args:
+        competitors: Name to competitor, as `choose` gives it; the first is what tests compare the others with.
+        stacks: The pairs.
+        folder: Where results lie.
+
+    Raises:
+        InputError: A pair's name cannot become a file in that folder.
+    """
+
+    def __init__(self, competitors: Mapping[str, Competitor], stacks: Sequence[Stack], folder: Path):
+        self.competitors = dict(competitors)
+        self.stacks = list(stacks)
+        self.folder = folder
+        for stack in self.stacks:
+            if stack.name in ("", "..") or PurePath(stack.name).name != stack.name:
+                raise InputError(f"the pair {stack.name!r} would lead out of {folder}; rename its files.")
+        run = [name for name, competitor in self.competitors.items() if not isinstance(competitor, Folder)]
+        protect_files(
+            (self.fused_path(name, stack.name) for name in run for stack in self.stacks),
+            (path for stack in self.stacks for path in stack.images),
+        )
+        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def run(self) -> Iterator[tuple[str, str, bool]]:
+        """Computes what is missing; whatever a method or a pair raises is a failure of the two alone.
+
+        Yields:
+            Method, pair, and whether it was computed, after each.
+        """
+        for stack in self.stacks:
+            scene = _Scene(stack)
+            for name in self.competitors:
+                with alone(f"{name}, {stack.name}") as part:
+                    record, computed = self._result(name, scene)
+                if part.failure:
+                    record, computed = {"failure": part.failure}, True
+                self._records[name, stack.name] = record
+                yield name, stack.name, computed
+
+    def fused_path(self, name: str, pair: str) -> Path:
+        """Where a fused image lies, whoever made it."""
+        competitor = self.competitors[name]
+        if isinstance(competitor, Folder):
+            return competitor.images.find(pair)
+        return self.folder / "fused" / name / f"{pair}.png"
+
+    def has(self, name: str, pair: str) -> bool:
+        """Whether there is a fused image, after `run`."""
+        return "scores" in self._records[name, pair]
+
+    def scores(self) -> Scores:
+        """All scores, after `run`; a failure stands with its reason."""
+        results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
+        for (name, pair), record in self._records.items():
+            failed = dict.fromkeys(METRIC_VARIANTS, record.get("failure", ""))
+            results[name][pair] = failed if "failure" in record else _numbers(record["scores"])
+        labels = {name: self._label(name) for name in self.competitors}
+        notes = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
+        return Scores(results, METRIC_VARIANTS, labels=labels, notes=notes)
+
+    def seconds(self) -> dict[str, float]:
+        """Method to the median of its times a pair, without loading; only of those that were run."""
+        times: dict[str, list[float]] = {}
+        for (name, _), record in self._records.items():
+            if record.get("seconds") is not None:
+                times.setdefault(name, []).append(record["seconds"])
+        return {name: median(values) for name, values in times.items()}
+
+    def time_table(self) -> Table:
+        """Median seconds a pair."""
+        seconds = self.seconds()
+        order = sorted(seconds.values())
+        rows = [
+            (self._label(name), (Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3),))
+            for name, value in seconds.items()
+        ]
+        caption = f"Median time a pair over n = {len(self.stacks)} pairs, without loading"
+        return Table(caption, (Column("Seconds", "Seconds", "↓"),), tuple(rows))
+
+    def _result(self, name, scene):
+        """The record of one method on one pair, and whether it had to be made."""
+        competitor, stack = self.competitors[name], scene.stack
+        key = {"sources": scene.digests, "variants": METRIC_VARIANTS, "inputs": competitor.inputs(stack)}
+        record = self._known(name, stack, key)
+        if record is not None:
+            return record, False
+        record = key | self._compute(name, scene)
+        write_json(self._record_path(name, stack), record)
+        return record, True
+
+    def _known(self, name, stack, key):
+        """The record of an earlier run; None where there is none that fits, whatever lies in its place."""
+        run = not isinstance(self.competitors[name], Folder)
+        try:
+            record = read_json(self._record_path(name, stack))
+            if not _is_record(record, key, run):
+                return None
+            # An image that was exchanged since does not have these scores.
+            unchanged = not run or record.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
+        except InputError:
+            return None  # none yet, or not readable: it is made anew
+        return record if unchanged else None
+
+    def _compute(self, name, scene):
+        competitor, stack = self.competitors[name], scene.stack
+        with refusals():
+            scorer = scene.scorer
+        images = scene.read()  # for each method its own: one that works in place must not spoil the others'
+        competitor.prepare(stack)
+        started = time.perf_counter()
+        fused = competitor.fuse(stack, *images)
+        seconds = round(time.perf_counter() - started, 4)
+        with refusals():
+            scores = {metric: _stored(value) for metric, value in scorer.score(fused, METRIC_VARIANTS).items()}
+        if isinstance(competitor, Folder):
+            return {"scores": scores, "seconds": None}
+        path = self.fused_path(name, stack.name)
+        write_image(path, fused)
+        return {"scores": scores, "seconds": seconds, "result": file_digest(path, "sha256")}
+
+    def _record_path(self, name, stack):
+        return self.folder / "records" / name / f"{stack.name}.json"
+
+    def _label(self, name):
+        competitor = self.competitors[name]
+        if not isinstance(competitor, Folder):
+            return competitor.title
+        found = [pair for (method, pair), record in self._records.items() if method == name and "scores" in record]
+        return label_with_type(competitor.title, map(competitor.images.find, found))
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A pair and what is computed of it once."""
+
+    stack: Stack
+
+    def read(self):
+        return [read_image(path) for path in self.stack.images]
+
+    @cached_property
+    def digests(self):
+        return [file_digest(path, "sha256") for path in self.stack.images]
+
+    @cached_property
+    def scorer(self):
+        return PairScorer(*self.read(), METRIC_VARIANTS)
+
+
+def _is_record(record, key, run):
+    """Whether it was made of what `key` says and holds all that a record must, in numbers."""
+    if not isinstance(record, dict) or any(record.get(part) != value for part, value in key.items()):
+        return False
+    scores, seconds = record.get("scores"), record.get("seconds")
+    if not isinstance(scores, dict) or list(scores) != list(METRIC_VARIANTS):
+        return False
+    timed = _is_number(seconds) and seconds >= 0 if run else seconds is None
+    return timed and all(value is None or _is_number(value) for value in scores.values())
+
+
+def _is_number(value):
+    return isinstance(value, float) and isfinite(value)  # all that we write are
+
+
+def _stored(value):
+    """A score as JSON knows it: null where the metric is undefined for these images."""
+    return float(value) if isfinite(value) else None
+
+
+def _numbers(scores):
+    return {name: nan if value is None else float(value) for name, value in scores.items()}
