@@ -12,9 +12,10 @@ _HOMES = {
     "load_fuser": "model.fusion.fuser",
     "build_network": "model.networks.network",
     "TrainingRun": "model.training.run",
+    "ComparerRun": "model.training.comparer_run",
 }
 
-__all__ = ["Fuser", "TrainingRun", "build_network", "load_fuser"]
+__all__ = ["ComparerRun", "Fuser", "TrainingRun", "build_network", "load_fuser"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,7 +28,8 @@ def __getattr__(name: str) -> Any:
 def _import_quietly(module: str) -> ModuleType:
     """Imports a module and drops what TensorFlow says meanwhile, of absent GPU drivers and the like.
 
-    It speaks below the reach of Python's logging. Should the import fail, what was said is shown.
+    TensorFlow writes to the standard error stream from C++, which Python's logging cannot silence. Should the import
+    fail, what it said is shown.
     """
     if "tensorflow" in sys.modules:
         return import_module(module)

@@ -1,13 +1,13 @@
-"""Outlines that are moved by Q_ABF."""
+"""Decision boundaries that are moved by Q_ABF."""
 
 import cv2
 import numpy as np
 import pytest
 
+from data import boundaries
+from data.boundaries import align_boundaries
 from metrics import compute
 from metrics.edges import EdgeTransfer
-from model.fusion import boundaries as outlines
-from model.fusion.boundaries import align_boundaries
 from tests.conftest import drawn_photograph
 
 
@@ -32,7 +32,7 @@ def test_what_q_abf_sums_up(pair):
 
 
 @pytest.mark.parametrize("column", [57, 61, 63])
-def test_an_outline_moves_to_where_sharpness_changes(pair, column):
+def test_a_boundary_moves_to_where_sharpness_changes(pair, column):
     aligned = align_boundaries(pair, straight(column))
     assert np.mean(aligned != straight(60)) < 0.5 * np.mean(straight(column) != straight(60))
     fused = [np.where(labels[..., None], pair[1], pair[0]) for labels in (straight(column), aligned)]
@@ -57,7 +57,7 @@ def test_flat_images_and_single_labels_stay():
 
 def test_blocks_give_what_one_block_gives_but_for_pieces_they_cut(pair, monkeypatch):
     whole = align_boundaries(pair, straight(57))
-    monkeypatch.setattr(outlines, "BLOCK", 32)
+    monkeypatch.setattr(boundaries, "BLOCK", 32)
     assert np.mean(align_boundaries(pair, straight(57)) != whole) < 0.02
 
 

@@ -62,22 +62,25 @@ def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
     assert set(taken) == {expected, "_two_ramps"}
 
 
-def test_the_mask_is_the_label_of_stitched_scenes_and_settle_has_the_last_word_on_others():
+def test_the_mask_is_the_label_of_stitched_scenes_and_that_of_others_is_refined(monkeypatch):
     image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
     mask[:, :32] = 1
-    settled, kinds = [], set()
+    refined, kinds = [], set()
 
-    def settle(views, label):
+    def refine(views, label, least_gain):
         assert [view.dtype for view in views] == [np.uint8, np.uint8]
-        settled.append(label)
+        assert least_gain == 3
+        refined.append(label)
         return np.full_like(label, 7)
 
+    monkeypatch.setattr(camera, "align_boundaries", refine)
+
     for seed in range(12):
-        label = camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, settle=settle)[2]
+        label = camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, least_gain=3)[2]
         assert np.all(label == 7) or set(np.unique(label)) == {0, 1}
-        assert np.all(label == 7) == bool(settled)
-        kinds.add(bool(settled))
-        settled.clear()
+        assert np.all(label == 7) == bool(refined)
+        kinds.add(bool(refined))
+        refined.clear()
     assert kinds == {True, False}
 
 

@@ -1,16 +1,21 @@
 """The network that compares two photographs, and its training."""
 
 import json
+import os
 import shutil
+import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.errors import InputError
+from data.errors import InputError, StoppedError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.comparer import build_comparer, compare, load_comparer
+from model.training.comparer_run import ComparerLoss, ComparerRun
+from model.training.settings import ComparerSettings
 from model.training.train_comparer import main
 from tests.conftest import drawn_photograph
 
@@ -90,6 +95,55 @@ def test_one_training_run(small_voc, tmp_path, capsys):
         np.testing.assert_allclose(first, second, atol=1e-4)
     log = json.loads((tmp_path / "one.weights.json").read_text(encoding="utf-8"))["log"]
     assert log[-1]["step"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"{name}.weights.{suffix}" for name in ("one", "two") for suffix in ("h5", "json")
+    )
     with pytest.raises(SystemExit):
         main([*arguments, str(tmp_path / "one.h5")])
     assert "must end in .weights.h5" in capsys.readouterr().err
+
+
+def test_a_stopped_training_goes_on_exactly(small_voc, tmp_path):
+    settings = ComparerSettings(steps=5, pairs_per_batch=1, seed=3)
+    whole, parts = tmp_path / "whole.weights.h5", tmp_path / "parts.weights.h5"
+    ComparerRun(settings, small_voc, whole).run(lambda *_: None, 0)
+    steps = []
+
+    def stop_after_three(*_):
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match="after step 3 of 5"):
+        ComparerRun(settings, small_voc, parts).run(stop_after_three, 0)
+    assert not parts.exists()
+    with pytest.raises(InputError, match="go on with --resume"):
+        ComparerRun(settings, small_voc, parts)
+    with pytest.raises(InputError, match="has other settings"):
+        ComparerRun(replace(settings, seed=4), small_voc, parts, resume=True)
+    ComparerRun(settings, small_voc, parts, resume=True).run(stop_after_three, 0)
+    assert len(steps) == 5
+    one, two = (load_comparer(BUNDLED_WEIGHTS, path) for path in (whole, parts))
+    for first, second in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    logs = [json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["log"] for path in (whole, parts)]
+    assert logs[0] == logs[1]
+    assert [row["step"] for row in logs[0]] == [5]
+
+
+def test_nothing_to_resume(small_voc, tmp_path):
+    with pytest.raises(InputError, match="holds no run to resume"):
+        ComparerRun(ComparerSettings(steps=1), small_voc, tmp_path / "none.weights.h5", resume=True)
+
+
+def test_what_a_comparison_loses_by_hand():
+    """Half of the pixels wrong, all of one weight: the network adds nothing yet, so the scores decide."""
+    shape = (1, 4, 4, 1)
+    images = tf.concat([tf.fill((1, 4, 4, 3), 100.0), tf.fill((1, 4, 4, 3), 108.0)], 0)
+    second = tf.constant(np.where(np.arange(4) < 2, -4.0, 4.0), tf.float32) * tf.ones((1, 4, 4))
+    scores = tf.concat([tf.zeros(shape), second[..., None]], 0)
+    labels = tf.concat([tf.ones(shape), tf.zeros(shape)], 0)
+    loss, (wrong, before) = ComparerLoss().measure(build_comparer(), (images, tf.zeros((2, 4, 4, 2)), scores), labels)
+    # The logit is the difference of the scores / 4: 1 on the left (right), -1 on the right (wrong).
+    assert float(loss) == pytest.approx((np.log(1 + np.exp(-1)) + np.log(1 + np.exp(1))) / 2, rel=1e-5)
+    assert (float(wrong), float(before)) == (0.5, 0.5)

@@ -9,39 +9,51 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from data.boundaries import align_boundaries
 from data.synthesis.blur import convolve, disc_kernel, gaussian_kernel, polygon_kernel
 from data.synthesis.depth_of_field import defocus_by_depth
 from data.synthesis.regions import draw_region, grow_region
 
 RADIUS_RANGE = (1.0, 7.0)
+"""Radius of defocus, in pixels."""
+
 SOFTNESS_RANGE = (0.0, 1.0)
+"""Softness of lens and sensor: standard deviation in pixels."""
+
 GAMMA_RANGE = (1.0, 2.2)
+"""Exponent that makes linear light of pixel values."""
+
 NOISE_RANGE = (0.0, 5.0)
+"""Standard deviation of noise, in gray levels."""
+
 SHARPENING_RANGE = (0.0, 0.8)
+"""Strength of unsharp masking."""
+
 EXPOSURE_RANGE = (0.96, 1.04)
+"""Brightness of the far photograph, in proportion to the near one."""
+
 JPEG_QUALITY_RANGE = (55, 99)
-"""Radius of defocus in pixels, softness of lens and sensor (standard deviation in pixels), exponent of linear light,
-standard deviation of noise in gray levels, strength of unsharp masking, brightness of the second photograph in
-proportion to the first, JPEG quality."""
+"""Quality of compression, both ends included."""
 
 EDGE_SIGMA = 0.7
 """Softness of a region's edge in pixels."""
 
 VISIBLE_SIGMA = 1.5
+"""Standard deviation in pixels of the window in which both photographs are compared with the sharp scene."""
+
 VISIBLE_ERROR = 1.5 / 255
-"""Standard deviation in pixels of the window in which photographs are compared with the sharp scene, and the difference
-of their errors (root mean square of values in [0, 1]) from which it decides the label."""
+"""Difference of their errors (root mean square of values in [0, 1]) from which the comparison decides the label."""
 
 RAMP_SHARE = 0.25
+"""Share of the scenes whose depth changes across the picture."""
+
 DRAWN_SHARE = 0.3
+"""Share of the scenes whose foreground is a drawn shape."""
+
 GROWN_SHARE = 0.3
-"""Shares of the scenes whose depth changes across the picture, of those whose foreground is a drawn shape, and of those
-whose foreground is a part of the photograph that ends at its edges; the rest have the mask's."""
+"""Share of the scenes whose foreground is a part of the photograph that ends at its edges; the rest have the mask's."""
 
 Kernel = Callable[[float], np.ndarray]
-
-Settle = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
-"""Near and far, (N, N, 3) uint8 RGB without noise, and a label, (N, N) uint8 -> the label with other outlines."""
 
 
 def simulate_pair(
@@ -53,7 +65,7 @@ def simulate_pair(
     *,
     stitched_share: float = 0.0,
     visible: tuple[float, float] = (VISIBLE_SIGMA, VISIBLE_ERROR),
-    settle: Settle | None = None,
+    least_gain: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Photographs a scene twice.
 
@@ -67,7 +79,8 @@ def simulate_pair(
             mask is the label.
         visible: Window and difference of errors that decide the label of the others, as `VISIBLE_SIGMA` and
             `VISIBLE_ERROR`.
-        settle: What has the last word on their label.
+        least_gain: What moving a piece of their label's boundary must gain (see `data.boundaries.align_boundaries`);
+            None refines no label.
 
     Returns:
         The near and the far photograph, the label (1 where the near one is out of focus) and the scene as it is
@@ -93,8 +106,8 @@ def simulate_pair(
     if take is not stitch:
         views = [view ** (1 / gamma) for view in (near, far, light)]
         label = visible_label(label, *views, *visible)
-        if settle is not None:
-            label = settle([to_uint8(255 * view) for view in views[:2]], label)
+        if least_gain is not None:
+            label = align_boundaries([to_uint8(255 * view) for view in views[:2]], label, least_gain)
     develop = _Development(gamma, rng)
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
 

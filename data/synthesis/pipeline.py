@@ -56,6 +56,11 @@ class PairSource:
         """What pair `index` is made of: its scene and level."""
         return f"{self.scenes[index // len(LEVELS)].id} level {LEVELS[index % len(LEVELS)]}"
 
+    def name_batch(self, epoch: int, pairs_per_batch: int, batch: int) -> str:
+        """What a batch of an epoch is made of: the names of its pairs."""
+        first = batch * pairs_per_batch
+        return ", ".join(self.name(int(index)) for index in self.order(epoch)[first : first + pairs_per_batch])
+
     def order(self, epoch: int) -> np.ndarray:
         """The order of an epoch's pairs, (n,) int64: a permutation drawn from (seed, epoch)."""
         return np.random.default_rng((self.seed, epoch)).permutation(len(self)).astype(np.int64)

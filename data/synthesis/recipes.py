@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from data.synthesis.blur import GAUSSIAN_WINDOW, repeated_gaussian
-from data.synthesis.camera import Settle, simulate_pair
+from data.synthesis.camera import simulate_pair
 
 LEVELS = (1, 2, 3, 4, 5)
 """Degrees of blur; each scene gives one pair of each."""
@@ -21,8 +21,14 @@ REDUCTION_RANGE = (0.4, 1.0)
 """`photographic`: by how much a photograph is reduced before anything else."""
 
 STITCHED_SHARE = 0.2
-OUTLINE_VISIBLE = (1.0, 1 / 255)
-"""`outlines`: the share of stitched scenes, and window (pixels) and error that decide the label."""
+"""`outlines`: the share of stitched scenes."""
+
+OUTLINES_VISIBLE = (1.0, 1 / 255)
+"""`outlines`: window (pixels) and difference of errors that decide the label of the others, see `visible_label`."""
+
+OUTLINES_GAIN = 3.0
+"""`outlines`: what moving the boundary of their label must gain, see `data.boundaries.LEAST_GAIN`; less than in fusion,
+since labels are refined before noise is added."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,12 @@ class SynthesisSettings:
         size: Side of the square pairs, in pixels.
         crop: False resizes the whole photograph to `size` (the paper); True cuts a random square at native resolution.
         blur_window: Side of the paper recipe's Gaussian window.
-        settle: `outlines`: what has the last word on the label of a scene that is not stitched.
     """
 
     recipe: str = "paper"
     size: int = 224
     crop: bool = False
     blur_window: int = GAUSSIAN_WINDOW
-    settle: Settle | None = None
 
     def __post_init__(self):
         if self.recipe not in RECIPES:
@@ -105,7 +109,7 @@ def _photographic(image, mask, level, settings, rng, **camera) -> SyntheticPair:
 
 
 def _outlines(image, mask, level, settings, rng) -> SyntheticPair:
-    camera = {"stitched_share": STITCHED_SHARE, "visible": OUTLINE_VISIBLE, "settle": settings.settle}
+    camera = {"stitched_share": STITCHED_SHARE, "visible": OUTLINES_VISIBLE, "least_gain": OUTLINES_GAIN}
     return _photographic(image, mask, level, settings, rng, **camera)
 
 

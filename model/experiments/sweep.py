@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.arguments import positive
+from data.boundaries import align_boundaries
 from data.errors import EXIT_DONE
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
@@ -87,8 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _refined(fuser, images, settings):
     """Decision map and image by each of the settings, and last by the first with boundaries moved."""
-    from model.fusion.boundaries import align_boundaries
-
     maps = list(fuser.predictor.two_scales(images))
     decisions = [
         measure.decide(measure.score(image, *both) for image, both in zip(images, maps, strict=True))

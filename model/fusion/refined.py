@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from data.boundaries import align_boundaries
 from data.pixels import WIDE
-from model.fusion.boundaries import align_boundaries
 
 if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
     from model.fusion.predictor import FocusPredictor

@@ -10,19 +10,21 @@ import tensorflow as tf
 from keras import layers
 
 from data.errors import InputError
-from data.io.fields import read_object
 from data.io.files import file_digest
 from model.bundled import BUNDLED_COMPARER
-from model.networks.weights import REMEDY, load_checked, sidecar_path
+from model.networks.weights import load_checked, read_description
 
 CHANNELS = 11
 """Of what the network sees of one photograph and the other; see `_features`."""
 
 WIDTH = 16
+"""Channels at full resolution."""
+
 COMPARER_STRIDE = 4
+"""Height and width of the network's input must be multiples of this: two stages of stride 2."""
+
 SCORE_SCALE = 4.0
-"""Width at full resolution; the factor that sides are multiples of; the difference of two scores that counts 1 in the
-logit."""
+"""The difference of two scores that counts 1 in the logit."""
 
 
 def build_comparer() -> keras.Model:
@@ -33,23 +35,23 @@ def build_comparer() -> keras.Model:
         photograph seems the blurred one. It begins as 0 everywhere.
     """
     inputs = keras.Input((None, None, CHANNELS))
-    full = _conv(inputs, WIDTH)
-    half = _conv(_conv(full, 2 * WIDTH, 2), 2 * WIDTH)
-    quarter = _conv(_conv(half, 3 * WIDTH, 2), 3 * WIDTH)
-    half = _conv(layers.Add()([half, _enlarge(quarter, 2 * WIDTH)]), 2 * WIDTH)
-    full = _conv(layers.Add()([full, _enlarge(half, WIDTH)]), WIDTH)
-    outputs = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros")(full)
+    full = _conv(inputs, WIDTH, "full")
+    half = _conv(_conv(full, 2 * WIDTH, "reduce1", 2), 2 * WIDTH, "half")
+    quarter = _conv(_conv(half, 3 * WIDTH, "reduce2", 2), 3 * WIDTH, "quarter")
+    half = _conv(layers.Add()([half, _enlarge(quarter, 2 * WIDTH, "enlarge1")]), 2 * WIDTH, "half_again")
+    full = _conv(layers.Add()([full, _enlarge(half, WIDTH, "enlarge2")]), WIDTH, "full_again")
+    outputs = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(full)
     return keras.Model(inputs, outputs, name="comparer")
 
 
-def _conv(features, width, strides=1):
-    return layers.Conv2D(width, 3, strides=strides, padding="same", activation="relu", kernel_initializer="he_normal")(
-        features
-    )
+# Layers are named, because Keras would number those of a second network on, and a checkpoint knows them by name.
+def _conv(features, width, name, strides=1):
+    options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+    return layers.Conv2D(width, 3, strides=strides, name=name, **options)(features)
 
 
-def _enlarge(features, width):
-    return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal")(features)
+def _enlarge(features, width, name):
+    return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=name)(features)
 
 
 def compare(comparer: keras.Model, images: tf.Tensor, logits: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
@@ -97,12 +99,7 @@ def load_comparer(weights: Path | str, path: Path = BUNDLED_COMPARER) -> keras.M
     Raises:
         InputError: if a file is missing or damaged, or was trained beside other weights.
     """
-    for needed in (path, sidecar_path(path)):
-        if not needed.exists():
-            raise InputError(f"{needed} is missing; the strategy `learned` needs it.")
-    content = read_object(sidecar_path(path), {"sha256": str, "beside": str}, REMEDY)
-    if file_digest(path, "sha256") != content["sha256"]:
-        raise InputError(f"{path} does not match its sidecar; {REMEDY}.")
+    content = read_description(path, {"beside": str})
     if file_digest(Path(weights), "sha256") != content["beside"]:
         raise InputError(f"the strategy `learned` goes with the bundled weights alone, not with {weights}.")
     comparer = build_comparer()

@@ -15,7 +15,7 @@ import keras
 
 from data.errors import InputError
 from data.io.fields import check_values, read_object
-from data.io.files import atomic_path, file_digest
+from data.io.files import atomic_path, file_digest, write_text
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.network import build_network
 
@@ -43,29 +43,51 @@ def save_weights(
     Raises:
         InputError: if the name does not end in `.weights.h5`, or the folder cannot be written to.
     """
+    write_weights(
+        network,
+        path,
+        {"variant": network_arguments["variant"], "builder": network_arguments, "record": record or {}},
+    )
+
+
+def write_weights(network: keras.Model, path: Path | str, description: dict[str, Any]) -> None:
+    """Writes any network's weights and their sidecar; a failure leaves older files as they were.
+
+    Args:
+        network: The network.
+        path: Where to; ends in `.weights.h5`.
+        description: Of the sidecar, besides the number of parameters and the sha256; any JSON values.
+
+    Raises:
+        InputError: if the name does not end in `.weights.h5`, or the folder cannot be written to.
+    """
     path = Path(path)
     if not path.name.endswith(SUFFIX):
         raise InputError(f"a weights file must end in {SUFFIX}, received {path}.")
     with atomic_path(path) as temporary:
         network.save_weights(temporary)
-        digest = file_digest(temporary, "sha256")
+        content = {**description, "parameters": network.count_params(), "sha256": file_digest(temporary, "sha256")}
         # Serialized before the weights take their place, so that a record that is no JSON leaves the old file whole.
-        sidecar = json.dumps(
-            {
-                "variant": network_arguments["variant"],
-                "builder": network_arguments,
-                "parameters": network.count_params(),
-                "sha256": digest,
-                "record": record or {},
-            },
-            indent=2,
-        )
-    with atomic_path(sidecar_path(path)) as temporary:
-        temporary.write_text(sidecar + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=2) + "\n"
+    write_text(sidecar_path(path), text)
 
 
 def read_sidecar(path: Path | str) -> dict[str, Any]:
-    """Reads and checks a weights file's sidecar, and the file's sha256 against it.
+    """Reads and checks the sidecar of a file that `save_weights` wrote; errors as `read_description`."""
+    content = read_description(path, {"builder": dict, "parameters": int})
+    try:
+        _check_arguments(content["builder"])
+    except ValueError as error:
+        raise InputError(f"{sidecar_path(path)} is damaged: the builder's {error}; {REMEDY}.") from error
+    return content
+
+
+def read_description(path: Path | str, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Reads a sidecar and compares the weights file's sha256 with it.
+
+    Args:
+        path: The weights file.
+        kinds: What the sidecar must hold besides the sha256, as in `data.io.fields.check_values`.
 
     Raises:
         InputError: if either file is missing, the sidecar is damaged, or the weights are not those it describes.
@@ -74,13 +96,8 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
     for needed in (path, sidecar):
         if not needed.exists():
             raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
-    content = read_object(sidecar, {"sha256": str, "builder": dict, "parameters": int}, REMEDY)
-    try:
-        _check_arguments(content["builder"])
-    except ValueError as error:
-        raise InputError(f"{sidecar} is damaged: the builder's {error}; {REMEDY}.") from error
-    expected = content["sha256"]
-    actual = file_digest(path, "sha256")
+    content = read_object(sidecar, {"sha256": str, **kinds}, REMEDY)
+    expected, actual = content["sha256"], file_digest(path, "sha256")
     if actual != expected:
         raise InputError(
             f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says "

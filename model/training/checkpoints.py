@@ -15,17 +15,17 @@ from data.io.fields import check_values
 from data.io.files import atomic_path
 
 KEPT = 2
-MOST = 10
-"""Checkpoints kept unless told otherwise, and most that can be."""
+"""Checkpoints kept unless told otherwise."""
 
+MOST = 10
+"""Most that can be kept."""
 
 REPORTS = 7
-"""Numbers of a step's report: the loss, five side losses, accuracy."""
+"""Numbers of a step's report in the training of the paper's network: the loss, five side losses, accuracy."""
 
 _PROGRESS, _STATE = "progress", "state/"
 _COUNTED = {"epoch": int, "step": int}
 _BEST = {"epoch": int, "val_iou": float}
-"""What a run goes on with of the rows of its log."""
 
 
 @dataclass
@@ -35,10 +35,10 @@ class Progress:
     Attributes:
         epoch: Epoch in progress, from 0.
         batch: Batches of it that are done.
-        totals: Sum of the step reports of those batches (loss, five side losses, accuracy).
+        totals: Sum of the step reports of those batches.
         seconds: Time spent in training, over all parts of the run.
         rows: The log, a row for each finished epoch.
-        best: The row with the highest validation IoU so far.
+        best: The row with the highest validation IoU so far; None where nothing is validated.
     """
 
     epoch: int = 0
@@ -76,8 +76,15 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
                 newer.replace(checkpoint_path(path, age))
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
+def load_checkpoint(
+    path: Path, reports: int = REPORTS, validated: bool = True
+) -> tuple[dict[str, np.ndarray], Progress]:
     """Reads the newest checkpoint that is whole; newer ones that cannot be used are renamed, and it is said.
+
+    Args:
+        path: The newest.
+        reports: Numbers of a step's report.
+        validated: Whether each epoch ends in a validation, so that one of them is the best.
 
     Raises:
         InputError: if there is none, or none can be used.
@@ -89,7 +96,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
     problems, damaged = [], []
     for candidate in found:
         try:
-            state, progress = _read(candidate)
+            state, progress = _read(candidate, reports, validated)
         except InputError as error:
             problems.append(str(error).removesuffix("."))
             damaged.append(candidate)
@@ -107,16 +114,16 @@ def checkpoint_path(path: Path, age: int) -> Path:
     return path if age == 0 else path.with_suffix(f".{age}{path.suffix}")
 
 
-def _read(path):
+def _read(path, reports, validated):
     arrays = read_arrays(path)
     try:
-        progress = _progress(json.loads(arrays.pop(_PROGRESS).tobytes()))
+        progress = _progress(json.loads(arrays.pop(_PROGRESS).tobytes()), reports, validated)
     except (ValueError, KeyError, RecursionError) as error:
         raise InputError(f"{path} is damaged (its progress: {error}).") from error
     return {name.removeprefix(_STATE): values for name, values in arrays.items()}, progress
 
 
-def _progress(content: Any) -> Progress:
+def _progress(content: Any, reports: int, validated: bool) -> Progress:
     """Checks what a file says of a run's progress, field by field.
 
     Raises:
@@ -128,8 +135,8 @@ def _progress(content: Any) -> Progress:
     # Of what was measured, PSNR is not a number where each image is the reference itself.
     check_values(kinds, content, finite=False)
     progress = Progress(**content)
-    if len(progress.totals) != REPORTS or not all(map(math.isfinite, [*progress.totals, progress.seconds])):
-        raise ValueError(f"its sums are not {REPORTS} finite numbers")
+    if len(progress.totals) != reports or not all(map(math.isfinite, [*progress.totals, progress.seconds])):
+        raise ValueError(f"its sums are not {reports} finite numbers")
     if min(progress.epoch, progress.batch, progress.seconds) < 0 or len(progress.rows) != progress.epoch:
         raise ValueError("its counts do not fit together")
     for row in progress.rows:
@@ -140,6 +147,6 @@ def _progress(content: Any) -> Progress:
     if progress.best is not None:
         check_values(_BEST, progress.best)
     best = 0 if progress.best is None else progress.best["epoch"]
-    if not min(1, progress.epoch) <= best <= progress.epoch:
+    if not min(validated, progress.epoch) <= best <= progress.epoch:
         raise ValueError("its best epoch is none of its rows")
     return progress

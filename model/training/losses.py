@@ -9,16 +9,19 @@ focus. Two terms of ours, off by default: `pair_weight` adds a loss of the compa
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 SIDE_OUTPUTS = 5
-EPSILON = 1e-7
 
-DETAIL_WINDOW = 9
+EPSILON = 1e-7
+"""Least probability of which a logarithm is taken."""
+
+REPORTS = ("loss", *(f"loss_side{number}" for number in range(1, SIDE_OUTPUTS + 1)), "accuracy")
+"""Names of what a training step reports; the accuracy is the share of the last map's pixels that are right."""
+
 FULL_DETAIL = 8.0
-LEAST_WEIGHT = 0.1
-"""`detail_weights`: side of the window in pixels, the mean difference in gray levels from which a pixel counts in full,
-and what a pixel counts where there is none."""
+"""`detail_weights`: the mean difference in gray levels from which a pixel counts 1."""
 
 
 def cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
@@ -30,13 +33,13 @@ def cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | 
         weight: (N, H, W, 1) float32, what each pixel counts; None counts all alike.
     """
     log_probability = tf.math.log(tf.clip_by_value(probability, EPSILON, 1.0))
-    return _mean(-(label * log_probability[..., 1:] + (1 - label) * log_probability[..., :1]), weight)
+    return weighted_mean(-(label * log_probability[..., 1:] + (1 - label) * log_probability[..., :1]), weight)
 
 
 def squared_error(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
     """Mean over pixels and classes of (p - y)^2, the L2 term; arguments as for `cross_entropy`."""
     # The two classes sum to 1, so both have the same squared error.
-    return _mean(tf.square(probability[..., 1:] - label), weight)
+    return weighted_mean(tf.square(probability[..., 1:] - label), weight)
 
 
 def pair_cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
@@ -53,28 +56,32 @@ def pair_cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tens
     log_probability = tf.math.log(tf.clip_by_value(probability, EPSILON, 1.0))
     first, second = tf.split(log_probability[..., 1:] - log_probability[..., :1], 2)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.split(label, 2)[0], first - second)
-    return _mean(losses, None if weight is None else tf.split(weight, 2)[0])
+    return weighted_mean(losses, None if weight is None else tf.split(weight, 2)[0])
 
 
-def detail_weights(images: tf.Tensor) -> tf.Tensor:
+def detail_weights(images: tf.Tensor, window: int = 9, least: float = 0.1, most: float = 1.0) -> tf.Tensor:
     """What each pixel counts: in proportion to how much the two sources differ around it, noise apart.
 
-    In a flat region both sources look alike, no one can say which is blurred, and no one sees which was taken.
+    In a flat region both sources look alike: nobody can say which is blurred, nor see which was taken.
 
     Args:
         images: (2n, H, W, 3) float32 RGB in [0, 255]: all first sources, then all second ones.
+        window: Side in pixels of the window over which differences are averaged.
+        least: What a pixel counts where there is no difference.
+        most: What a pixel counts at most.
 
     Returns:
-        (2n, H, W, 1) float32 in [0.1, 1], the same for both sources of a pair.
+        (2n, H, W, 1) float32 in [least, most], the same for both sources of a pair.
     """
     first, second = tf.split(tf.reduce_mean(images, axis=-1, keepdims=True), 2)
     difference = tf.abs(tf.nn.avg_pool2d(first - second, 3, 1, "SAME"))  # the window takes most of the noise away
-    around = tf.nn.avg_pool2d(difference, DETAIL_WINDOW, 1, "SAME")
-    weight = tf.clip_by_value(around / FULL_DETAIL, LEAST_WEIGHT, 1.0)
+    around = tf.nn.avg_pool2d(difference, window, 1, "SAME")
+    weight = tf.clip_by_value(around / FULL_DETAIL, least, most)
     return tf.concat([weight, weight], 0)
 
 
-def _mean(values, weight):
+def weighted_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    """The mean of values, each counted by its weight; None counts all alike."""
     if weight is None:
         return tf.reduce_mean(values)
     return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
@@ -105,6 +112,19 @@ class HybridLoss:
         for name in ("l2_weight", "pair_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be >= 0, received {getattr(self, name)}.")
+
+    def measure(self, network: keras.Model, images: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The loss of a training step, and what is reported besides, by `REPORTS`.
+
+        Args:
+            network: Made by `build_network`.
+            images: (N, H, W, 3) float32 RGB in [0, 255].
+            label: (N, H, W, 1) float32 in {0, 1}; 1 = out of focus.
+        """
+        maps = network(images, training=True)
+        side_losses = self.side_losses(maps, label, images)
+        right = tf.reduce_mean(tf.cast((maps[-1][..., 1:] > 0.5) == (label > 0.5), tf.float32))
+        return self.combine(side_losses), [*side_losses, right]
 
     def side_losses(self, maps: Sequence[tf.Tensor], label: tf.Tensor, images: tf.Tensor) -> list[tf.Tensor]:
         """Loss of each side output.

@@ -5,37 +5,29 @@ Everything lies in one folder: `config.json`, `scenes.json` and `transfer.json` 
 """
 
 import platform
-import signal
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from data.errors import InputError, StoppedError
+from data.errors import InputError
 from data.io.files import write_json
 from data.synthesis.pipeline import PairSource
 from data.synthesis.voc import split_scenes
 from model.networks.transfer import VGG19_MD5, layer_names, transfer_vgg19
 from model.networks.weights import save_weights
-from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
+from model.training.checkpoints import KEPT, Progress
 from model.training.distribution import Distribution, make_distribution
 from model.training.history import draw_curves, write_log
+from model.training.loop import Loop, Observer
+from model.training.losses import REPORTS
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CONFIG, TRANSFER, TrainingConfig
 from model.training.setup import device_name, make_trainer, prepare_process, start_from
 from model.training.shutdown import noted_signals
 from model.training.validation import validate
-
-REPORT = ("loss", *(f"loss_side{number}" for number in range(1, 6)), "accuracy")
-
-Observer = Callable[[int, dict[str, float], float], None]
-"""Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this
-process."""
 
 
 class TrainingRun:
@@ -83,11 +75,12 @@ class TrainingRun:
         self.steps_per_epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
         if self.steps_per_epoch == 0:
             raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
-        self.trainer = make_trainer(config, self.distribution, self.total_steps)
-        self.progress = Progress()
-        self._keep = KEPT
+        total = config.epochs * self.steps_per_epoch
+        self.trainer = make_trainer(config, self.distribution, total)
+        checkpoint, writes = folder / CHECKPOINT, self.distribution.chief
+        self.loop = Loop(self.trainer, checkpoint, REPORTS, self.steps_per_epoch, total, writes)
         if resume:
-            self._restore()
+            self.loop.restore(validated=True)
         elif config.transfer is not None:
             layers = transfer_vgg19(self.trainer.network, config.transfer, vgg19_md5)
             self.transferred = [str(layer) for layer in layers]
@@ -97,12 +90,19 @@ class TrainingRun:
         self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
 
     @property
-    def total_steps(self) -> int:
-        return self.config.epochs * self.steps_per_epoch
+    def progress(self) -> Progress:
+        """Where the run stands."""
+        return self.loop.progress
 
     @property
     def steps_done(self) -> int:
-        return self.progress.epoch * self.steps_per_epoch + self.progress.batch
+        """Steps that are done, of all epochs."""
+        return self.loop.steps_done
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.loop.total_steps
 
     def describe(self) -> str:
         """The facts that matter before the first step, in a few lines."""
@@ -140,7 +140,7 @@ class TrainingRun:
             InputError: if a file cannot be read or the loss is no number.
             StoppedError: if a signal ended the run.
         """
-        self._keep = keep_checkpoints
+        self.loop.keep = keep_checkpoints
         try:
             with noted_signals() as signals:
                 return self._run(observe, checkpoint_steps, tensorboard, signals)
@@ -162,18 +162,6 @@ class TrainingRun:
                         tf.summary.scalar(name, value)
         return self._finish()
 
-    def _restore(self) -> None:
-        state, self.progress = load_checkpoint(self.folder / CHECKPOINT)
-        try:
-            self.trainer.restore(state)
-        except ValueError as error:
-            raise InputError(f"{self.folder / CHECKPOINT} does not fit: {error}") from error
-        if self.progress.batch > self.steps_per_epoch:
-            raise InputError(
-                f"{self.folder / CHECKPOINT} does not fit: it stands at batch {self.progress.batch} of an epoch of "
-                f"{self.steps_per_epoch}."
-            )
-
     def _write_settings(self) -> None:
         if not self.distribution.chief:
             return
@@ -181,48 +169,23 @@ class TrainingRun:
         self.scenes.write(self.folder)
         if self.steps_done == 0:
             write_json(self.folder / TRANSFER, self.transferred)
-            self._checkpoint()
+            self.loop.save()
 
     def _train_epoch(self, observe: Observer, checkpoint_steps: int, signals: list[int]) -> None:
         progress = self.progress
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
         self.trainer.freeze(layer_names().values() if holds else ())
-        started, before = time.monotonic(), progress.seconds
         pairs = self.config.pairs_per_batch
         shard = partial(self.distribution.shard, pairs=pairs)
         batches = self.train_source.batches(progress.epoch, pairs, progress.batch, shard)
-        batches = self.distribution.gather(batches)
-        for steps_here, (images, labels) in enumerate(batches, start=1):
-            report = self.trainer.step(images, labels)
-            if not np.isfinite(report[0]):
-                raise InputError(self._describe_failure(report[0]))
-            progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
-            progress.batch += 1
-            progress.seconds = before + time.monotonic() - started
-            observe(progress.epoch + 1, self._means(), (progress.seconds - before) / steps_here)
-            if checkpoint_steps and self.steps_done % checkpoint_steps == 0 and progress.batch < self.steps_per_epoch:
-                self._checkpoint()
-            if signals:
-                self._checkpoint()
-                name = signal.Signals(signals[0]).name
-                raise StoppedError(
-                    f"stopped by {name} after step {self.steps_done} of {self.total_steps}, which is saved; go on with "
-                    f"--resume {self.folder}."
-                )
-
-    def _describe_failure(self, loss: float) -> str:
-        """What is known of a step whose loss is no number: its pairs, and where the run can go on from."""
-        count = self.config.pairs_per_batch
-        first = self.progress.batch * count
-        indices = self.train_source.order(self.progress.epoch)[first : first + count]
-        pairs = ", ".join(self.train_source.name(int(index)) for index in indices)
-        return (
-            f"the loss became {loss} in step {self.steps_done + 1} (pairs {pairs}); lower the learning rate. The last "
-            f"good state is in {self.folder / CHECKPOINT}."
+        self.loop.train(
+            self.distribution.gather(batches),
+            observe,
+            signals,
+            checkpoint_steps=checkpoint_steps,
+            name_batch=lambda: self.train_source.name_batch(progress.epoch, pairs, progress.batch),
+            again=f"--resume {self.folder}",
         )
-
-    def _means(self) -> dict[str, float]:
-        return {name: total / self.progress.batch for name, total in zip(REPORT, self.progress.totals, strict=True)}
 
     def _finish_epoch(self) -> None:
         progress = self.progress
@@ -231,7 +194,7 @@ class TrainingRun:
             "step": self.steps_done,
             "seconds": round(progress.seconds, 1),
             "learning_rate": self.trainer.learning_rate,
-            **self._means(),
+            **self.loop.means(),
         }
         with self.trainer.averaged_weights():
             pairs = self.validation_source.validation_pairs(self.config.validation_pairs)
@@ -241,14 +204,10 @@ class TrainingRun:
             if progress.best is None or row["val_iou"] > progress.best["val_iou"]:
                 progress.best = row
                 self._save("best.weights.h5")
-        progress.epoch, progress.batch, progress.totals = progress.epoch + 1, 0, [0.0] * len(REPORT)
+        self.loop.next_epoch()
         if self.distribution.chief:
             write_log(self.folder / "log.csv", progress.rows)
-        self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        if self.distribution.chief:
-            save_checkpoint(self.folder / CHECKPOINT, self.trainer.state(), self.progress, self._keep)
+        self.loop.save()
 
     def _save(self, name: str) -> None:
         if self.distribution.chief:

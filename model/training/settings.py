@@ -168,3 +168,20 @@ class TrainingConfig:
         for name in sorted(known - set(content) - set(LATER)):
             raise ValueError(f"the setting {name!r} is missing in a saved configuration.")
         return cls(**content)
+
+
+@dataclass(frozen=True)
+class ComparerSettings:
+    """What decides the numbers of a training of the comparing network.
+
+    Attributes:
+        steps: How many there are.
+        pairs_per_batch: Pairs in each.
+        scenes: How many of VOC's training scenes are drawn; None takes all.
+        seed: Of all that is random.
+    """
+
+    steps: int = 3000
+    pairs_per_batch: int = 4
+    scenes: int | None = None
+    seed: int = 0

@@ -6,21 +6,27 @@ an epoch.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from model.training.losses import HybridLoss
+
+class Loss(Protocol):
+    """What a step minimizes."""
+
+    def measure(self, network: keras.Model, inputs: Any, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The loss of a batch, a scalar, and further scalars to report."""
 
 
 class Trainer:
     """Trains a network batch by batch.
 
     Args:
-        network: Made by `build_network`, under the strategy's scope where there is one.
+        network: Made under the strategy's scope where there is one.
         optimizer: Made under the same scope.
-        loss: The loss of the side outputs.
+        loss: What is minimized.
         kernel_decay: Weight decay as part of the loss, kernel_decay / 2 * sum(kernel^2) over all convolution kernels:
             the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimizer.
         average: Decay of the moving average of all weights, such as 0.999; None keeps none.
@@ -32,7 +38,7 @@ class Trainer:
         self,
         network: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-        loss: HybridLoss,
+        loss: Loss,
         *,
         kernel_decay: float = 0.0,
         average: float | None = None,
@@ -73,18 +79,17 @@ class Trainer:
     def learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
-    def step(self, images: tf.Tensor, labels: tf.Tensor) -> np.ndarray:
+    def step(self, inputs: Any, labels: tf.Tensor) -> np.ndarray:
         """Trains on one batch.
 
         Args:
-            images: (N, H, W, 3) uint8 RGB.
-            labels: (N, H, W, 1) uint8; 1 = out of focus.
+            inputs: What the loss takes, tensors of any numbers: for `HybridLoss` (N, H, W, 3) RGB in [0, 255].
+            labels: (N, H, W, 1); for `HybridLoss` 1 = out of focus.
 
         Returns:
-            (7,) float32: the loss, the losses of the five side outputs, and the share of the last map's pixels that
-            are right.
+            (k,) float32: the loss, weight decay included, and what else the loss reports.
         """
-        return self._step(images, labels).numpy()
+        return self._step(inputs, labels).numpy()
 
     def state(self) -> dict[str, np.ndarray]:
         """Every number that a step reads or changes, by name: weights, optimizer and averages."""
@@ -135,22 +140,19 @@ class Trainer:
         if self.averages:
             yield from ((f"average/{w.path}", a) for w, a in zip(self.network.weights, self.averages, strict=True))
 
-    def _gradients_of_batch(self, images, labels):
-        images, labels = tf.cast(images, tf.float32), tf.cast(labels, tf.float32)
+    def _gradients_of_batch(self, inputs, labels):
+        inputs, labels = tf.nest.map_structure(lambda values: tf.cast(values, tf.float32), (inputs, labels))
         with tf.GradientTape() as tape:
-            maps = self.network(images, training=True)
-            side_losses = self.loss.side_losses(maps, labels, images)
-            loss = self.loss.combine(side_losses)
+            loss, figures = self.loss.measure(self.network, inputs, labels)
             if self.kernel_decay:
                 loss += self.kernel_decay * tf.add_n([tf.nn.l2_loss(tf.cast(k, tf.float32)) for k in self._kernels])
             # Replicas add their gradients up, so each takes its share of the mean.
             target = self.optimizer.scale_loss(loss / self.strategy.num_replicas_in_sync)
         gradients = tape.gradient(target, self._trained)
-        right = tf.reduce_mean(tf.cast((maps[-1][..., 1:] > 0.5) == (labels > 0.5), tf.float32))
-        return gradients, tf.stack([loss, *side_losses, right])
+        return gradients, tf.stack([loss, *figures])
 
-    def _replica_step(self, images, labels):
-        gradients, report = self._gradients(images, labels)
+    def _replica_step(self, inputs, labels):
+        gradients, report = self._gradients(inputs, labels)
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1:
             # Keras clips what each replica has and adds that up; clipped must be the sum. So it is made here, and each
@@ -172,8 +174,8 @@ class Trainer:
         for weight, average in zip(self.network.weights, self.averages, strict=True):
             average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
 
-    def _distributed_step(self, images, labels):
-        reports = self.strategy.run(self._replica_step, args=(images, labels))
+    def _distributed_step(self, inputs, labels):
+        reports = self.strategy.run(self._replica_step, args=(inputs, labels))
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, reports, axis=None)
 
 

@@ -1,4 +1,4 @@
-"""Decision boundaries between two sources, moved to where the edges of both survive.
+"""Decision boundaries between two sources, moved to where the edges of both are preserved.
 
 The paper keeps the whole candidate with the higher Q_ABF; here the same is asked region by region. A boundary is moved
 outwards and inwards by a few pixels, and each connected piece of the strip between is taken over if it raises Q_ABF,
@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from metrics.edges import EdgeTransfer
-from model.fusion.paper import select
 
 SHIFTS = (1, 3)
 """Pixels by which boundaries are moved, in turn."""
@@ -53,7 +52,7 @@ def align_boundaries(
 
 def _align_block(images, decision_map, least_gain):
     edges = EdgeTransfer(*images)
-    kept = edges.preserved(select(*images, decision_map > 0))
+    kept = edges.preserved(_fuse(images, decision_map))
     for shift in SHIFTS:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * shift + 1, 2 * shift + 1))
         for move in (cv2.dilate, cv2.erode):
@@ -61,14 +60,19 @@ def _align_block(images, decision_map, least_gain):
             differs = moved != decision_map
             if not differs.any():
                 continue
-            gain = edges.preserved(select(*images, moved > 0)) - kept - least_gain * differs
+            gain = edges.preserved(_fuse(images, moved)) - kept - least_gain * differs
             # What a pixel gains shows in the gradients around it.
             count, pieces = cv2.connectedComponents(cv2.dilate(differs.view(np.uint8), np.ones((3, 3), np.uint8)))
             better = np.bincount(pieces.ravel(), gain.ravel(), count) > 0
             better[0] = False
             decision_map = np.where(better[pieces] & differs, moved, decision_map)
-            kept = edges.preserved(select(*images, decision_map > 0))
+            kept = edges.preserved(_fuse(images, decision_map))
     return decision_map
+
+
+def _fuse(images, decision_map):
+    first, second = images
+    return np.where(decision_map[..., None] > 0 if first.ndim == 3 else decision_map > 0, second, first)
 
 
 def _blocks(shape) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:

@@ -1,0 +1,190 @@
+"""A training of the network of the strategy `learned`, beside the bundled weights, which stay as they are.
+
+While it runs, a folder beside the output holds what it is resumed from: settings, scenes with digests, checkpoints.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from data.errors import InputError
+from data.io.arrays import check_finite
+from data.io.files import file_digest, read_json, write_json
+from data.synthesis.pipeline import PairSource
+from data.synthesis.recipes import SynthesisSettings
+from data.synthesis.voc import split_scenes
+from model.bundled import BUNDLED_WEIGHTS
+from model.fusion.learned import PairComparer
+from model.fusion.predictor import FocusPredictor
+from model.networks.comparer import build_comparer, compare
+from model.networks.weights import SUFFIX, load_network, write_weights
+from model.training.checkpoints import MOST, checkpoint_path
+from model.training.loop import Loop, Observer
+from model.training.losses import detail_weights, weighted_mean
+from model.training.optimizers import make_optimizer, make_schedule
+from model.training.run_folder import RunScenes
+from model.training.settings import CHECKPOINT, CONFIG, SCENES, ComparerSettings
+from model.training.shutdown import noted_signals
+from model.training.trainer import Trainer
+
+SIZE = 160
+"""Side of the pairs, in pixels."""
+
+LEARNING_RATE = 2e-3
+"""Highest rate of AdamW; it falls by a cosine."""
+
+WARMUP_STEPS = 100
+"""Steps in which the rate rises, where the run has twice as many."""
+
+WEIGHT_DECAY = 1e-3
+
+CLIP_NORM = 5.0
+"""Longest gradient."""
+
+AVERAGE = 0.998
+"""Decay of the moving average of the weights."""
+
+WEIGHT_RANGE = (0.05, 2.0)
+"""The least and the most that a pixel counts, by `detail_weights` without a window: boundaries count pixel by pixel."""
+
+LOG_STEPS = 100
+"""Steps of a row of the log."""
+
+REPORTS = ("loss", "wrong", "wrong_before")
+
+
+class ComparerLoss:
+    """Cross entropy of "the first photograph is the blurred one"; pixels count by how much the photographs differ."""
+
+    def measure(self, network: keras.Model, inputs: Any, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """See `model.training.trainer.Loss`.
+
+        Args:
+            network: Made by `build_comparer`.
+            inputs: Images, logits and scores, as `compare` takes them.
+            labels: (2n, H, W, 1) float32; 1 = out of focus.
+
+        Returns:
+            The loss; and the share of wrong pixels, by weight, with the network and by the scores alone.
+        """
+        images, logits, scores = inputs
+        weight = tf.split(detail_weights(images, 1, *WEIGHT_RANGE), 2)[0]
+        label = tf.split(labels, 2)[0]
+        logit, before = compare(network, images, logits, scores), tf.subtract(*tf.split(scores, 2))
+        loss = weighted_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, logit), weight)
+        wrong = [tf.cast((values > 0) != (label > 0.5), tf.float32) for values in (logit, before)]
+        return loss, [weighted_mean(values, weight) for values in wrong]
+
+
+class ComparerRun:
+    """One run: made new, or as it was when it stopped.
+
+    Args:
+        settings: What decides its numbers.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+        output: The weights file to write, ending in `.weights.h5`.
+        resume: Whether to go on from the checkpoint of an earlier run.
+
+    Raises:
+        InputError: The data cannot be used, there is nothing to resume or a run that was not asked for, or it is of
+            other settings, scenes or weights.
+    """
+
+    def __init__(self, settings: ComparerSettings, voc: Path, output: Path, resume: bool = False):
+        self.settings, self.output = settings, output
+        self.folder = output.with_name(f"{output.name.removesuffix(SUFFIX)}-run")
+        self.beside = file_digest(BUNDLED_WEIGHTS, "sha256")
+        if not resume and (self.folder / CHECKPOINT).exists():
+            raise InputError(f"{self.folder} holds a run that was not finished; go on with --resume, or remove it.")
+        keras.utils.set_random_seed(settings.seed)
+        train, _ = split_scenes(voc, "voc", **({"limit": settings.scenes} if settings.scenes else {}))
+        self._scenes = RunScenes(voc, train, [])
+        self._source = PairSource(train, SynthesisSettings("outlines", SIZE, crop=True), settings.seed, cache=True)
+        self._epoch = self._source.batches_per_epoch(settings.pairs_per_batch)
+        if self._epoch == 0:
+            raise InputError(f"{len(self._source)} pairs do not fill one batch of {settings.pairs_per_batch}.")
+        self.network = build_comparer()
+        self._evidence = PairComparer(FocusPredictor(load_network(BUNDLED_WEIGHTS)), self.network).evidence
+        steps = settings.steps
+        rate = make_schedule("cosine", LEARNING_RATE, steps, min(WARMUP_STEPS, steps // 2))
+        optimizer = make_optimizer("adamw", rate, weight_decay=WEIGHT_DECAY, clip_norm=CLIP_NORM)
+        trainer = Trainer(self.network, optimizer, ComparerLoss(), average=AVERAGE, jit=True)
+        self.loop = Loop(trainer, self.folder / CHECKPOINT, REPORTS, LOG_STEPS, steps)
+        if resume:
+            self._check()
+            self.loop.restore(validated=False)
+
+    def run(self, observe: Observer, checkpoint_steps: int) -> None:
+        """Trains to the last step and writes the weights with their record; arguments and errors as `Loop.train`."""
+        loop = self.loop
+        if loop.steps_done == 0:
+            write_json(self.folder / CONFIG, self._identity())
+            self._scenes.write(self.folder)
+            loop.save()
+        batches = self._batches()
+        with noted_signals() as signals:
+            while loop.steps_done < loop.total_steps:
+                until = min(LOG_STEPS, loop.total_steps - loop.progress.epoch * LOG_STEPS)
+                loop.train(
+                    islice(batches, until - loop.progress.batch),
+                    observe,
+                    signals,
+                    checkpoint_steps=checkpoint_steps,
+                    name_batch=self._name_batch,
+                    again="--resume",
+                )
+                means = {name: round(value, 5) for name, value in loop.means().items()}
+                step = loop.steps_done
+                loop.next_epoch()
+                loop.progress.rows.append({"epoch": loop.progress.epoch, "step": step, **means})
+                loop.save()
+        self._finish()
+
+    def _batches(self) -> Iterator[tuple[tuple[tf.Tensor, ...], tf.Tensor]]:
+        """What the network sees of each batch from the next step on, and its labels; without end."""
+        epoch, first = divmod(self.loop.steps_done, self._epoch)
+        while True:
+            for images, labels in self._source.batches(epoch, self.settings.pairs_per_batch, first):
+                yield tuple(map(tf.constant, self._evidence(*images.numpy()))), labels
+            epoch, first = epoch + 1, 0
+
+    def _name_batch(self) -> str:
+        epoch, batch = divmod(self.loop.steps_done, self._epoch)
+        return self._source.name_batch(epoch, self.settings.pairs_per_batch, batch)
+
+    def _identity(self) -> dict[str, Any]:
+        return {**asdict(self.settings), "beside": self.beside}
+
+    def _check(self) -> None:
+        """Compares the run that is resumed with this one.
+
+        Raises:
+            InputError: It is of other settings, weights or scenes.
+        """
+        if not (self.folder / CONFIG).exists():
+            raise InputError(f"{self.folder} holds no run to resume.")
+        if read_json(self.folder / CONFIG) != self._identity():
+            raise InputError(f"the run in {self.folder} has other settings, or was begun beside other weights.")
+        self._scenes.check(self.folder)
+
+    def _finish(self) -> None:
+        progress = self.loop.progress
+        with self.loop.trainer.averaged_weights():
+            check_finite("the trained network", {weight.path: weight.numpy() for weight in self.network.weights})
+            description = {
+                "beside": self.beside,
+                "settings": asdict(self.settings),
+                "seconds": round(progress.seconds, 1),
+                "log": [{name: value for name, value in row.items() if name != "epoch"} for row in progress.rows],
+            }
+            write_weights(self.network, self.output, description)
+        for path in (CONFIG, SCENES, *(checkpoint_path(Path(CHECKPOINT), age) for age in range(MOST))):
+            (self.folder / path).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else's files are in it
+            self.folder.rmdir()
