@@ -55,13 +55,12 @@ def network(vgg19_file):
 
 
 def test_every_kernel_and_bias_is_copied(network, vgg19_file):
-    weights = read_vgg19(vgg19_file, file_digest(vgg19_file, "md5"))
-    assert list(layer_names()) == list(weights)
-    assert len(weights) == 16
-    for source, target in layer_names().items():
-        kernel, bias = network.get_layer(target).get_weights()
-        np.testing.assert_array_equal(kernel, weights[source][0])
-        np.testing.assert_array_equal(bias, weights[source][1])
+    assert len(layer_names()) == 16
+    with h5py.File(vgg19_file) as file:
+        for source, target in layer_names().items():
+            kernel, bias = network.get_layer(target).get_weights()
+            np.testing.assert_array_equal(kernel, file[source][f"{source}_W_1:0"])
+            np.testing.assert_array_equal(bias, file[source][f"{source}_b_1:0"])
 
 
 def test_the_report_lists_each_layer(network):
@@ -84,7 +83,7 @@ def test_a_missing_layer_is_an_error(network, tmp_path):
     path = tmp_path / "incomplete.h5"
     write_vgg19(path, leave_out=("block4_conv3",))
     before = network.get_layer("encoder1_conv1").get_weights()[0]
-    with pytest.raises(InputError, match="the layer block4_conv3 is missing"):
+    with pytest.raises(InputError, match="not in Keras' H5 layout of weights: Layer count mismatch"):
         transfer_vgg19(network, str(path), file_digest(path, "md5"))
     np.testing.assert_array_equal(network.get_layer("encoder1_conv1").get_weights()[0], before)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import h5py
 import keras
-import numpy as np
 
 from data.errors import InputError
 from data.io.files import file_digest
@@ -56,12 +55,11 @@ def transfer_vgg19(network: keras.Model, source: str = IMAGENET, md5: str = VGG1
         What was copied, layer by layer.
 
     Raises:
-        InputError: if the weights cannot be had, the md5 differs, or a layer is missing or of another shape.
+        InputError: if the weights cannot be had, the md5 differs, or a layer is of another shape.
     """
-    weights = _fetch_imagenet() if source == IMAGENET else read_vgg19(source, md5)
+    vgg19 = _fetch_imagenet() if source == IMAGENET else read_vgg19(source, md5)
+    weights = {name: vgg19.get_layer(name).get_weights() for name in layer_names()}
     for name, target in layer_names().items():
-        if name not in weights:
-            raise InputError(f"VGG-19 weights {source}: the layer {name} is missing.")
         shapes = [array.shape for array in weights[name]]
         wanted = [variable.shape for variable in network.get_layer(target).weights]
         if shapes != wanted:
@@ -73,11 +71,8 @@ def transfer_vgg19(network: keras.Model, source: str = IMAGENET, md5: str = VGG1
     return report
 
 
-def read_vgg19(path: str | Path, md5: str = VGG19_MD5) -> dict[str, list[np.ndarray]]:
-    """Reads kernels and biases from a VGG-19 file in Keras' legacy H5 layout.
-
-    Returns:
-        [kernel (3, 3, in, out), bias (out,)] by layer name; layers without weights are left out.
+def read_vgg19(path: str | Path, md5: str = VGG19_MD5) -> keras.Model:
+    """Builds VGG-19 without its classifier and loads a file in Keras' legacy H5 layout.
 
     Raises:
         InputError: if the file is missing, its md5 differs, it has another layout, or holds NaN or infinity.
@@ -88,30 +83,27 @@ def read_vgg19(path: str | Path, md5: str = VGG19_MD5) -> dict[str, list[np.ndar
     if actual != md5:
         raise InputError(f"{path} is not the expected VGG-19 file: its md5 is {actual}, not {md5}.")
     check_h5(path)
-    with h5_errors(path, "is not in Keras' H5 layout of weights"), h5py.File(path) as file:
-        read: set[h5py.Dataset] = set()
-        weights = {_text(name): _read_layer(file[_text(name)], read) for name in file.attrs["layer_names"]}
-    return {name: arrays for name, arrays in weights.items() if arrays}
+    with h5_errors(path, "is not in Keras' H5 layout of weights"):
+        _check_names(path)
+        return keras.applications.VGG19(include_top=False, weights=str(path))
 
 
-def _read_layer(group: h5py.Group, read: set[h5py.Dataset]) -> list[np.ndarray]:
-    arrays = [group[_text(name)] for name in group.attrs["weight_names"]]
-    if len(set(arrays)) < len(arrays) or not read.isdisjoint(arrays):  # or a small file could fill the memory
-        raise ValueError(f"{group.name} names an array twice")
-    read.update(arrays)
-    return [array[()] for array in arrays]
+def _check_names(path: str | Path) -> None:
+    """Raises a ValueError where a file lists more arrays than it has: Keras reads all that are listed, and a small file
+    could fill the memory."""
+    with h5py.File(path) as file:
+        items: list[h5py.HLObject] = []
+        file.visititems(lambda _, item: items.append(item))
+        listed = sum(len(item.attrs.get("weight_names", ())) for item in items)
+        if listed > sum(isinstance(item, h5py.Dataset) for item in items):
+            raise ValueError("it names an array twice")
 
 
-def _fetch_imagenet() -> dict[str, list[np.ndarray]]:
+def _fetch_imagenet() -> keras.Model:
     try:
-        vgg19 = keras.applications.VGG19(include_top=False, weights=IMAGENET)
+        return keras.applications.VGG19(include_top=False, weights=IMAGENET)
     except Exception as error:  # Keras raises a bare Exception where the download fails.
         raise InputError(
             f"VGG-19's ImageNet weights could not be fetched ({error}); give a file with --transfer PATH, or train "
             "without them with --ablation non-tl."
         ) from error
-    return {layer.name: layer.get_weights() for layer in vgg19.layers if layer.get_weights()}
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name
