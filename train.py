@@ -70,9 +70,10 @@ def build_parser() -> argparse.ArgumentParser:
 def _describe(setting: Field, kind: Any) -> dict[str, Any]:
     """The arguments of `add_argument` for a setting; one that is not given does not appear among the arguments."""
     default, metadata = setting.default, setting.metadata
-    shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
-    if isinstance(default, tuple):
-        shown = " ".join(f"{value:g}" for value in default)
+    if isinstance(default, bool):
+        shown = "on" if default else "off"
+    else:
+        shown = " ".join(f"{value:g}" for value in default) if isinstance(default, tuple) else default
     text = metadata["help"] if default is None else f"{metadata['help']} ({shown})"
     described = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
     if kind is bool:

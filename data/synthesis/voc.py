@@ -19,6 +19,9 @@ PAPER_SCENES = 2000
 VALIDATION_SHARE = 0.1
 """Wang, Jin et al. 2022: 2000 photographs; 9,000 of 10,000 pairs for training, the rest for validation."""
 
+SPLITS = ("seeded", "voc")
+"""A seeded draw, a tenth of it held out; or VOC's own lists."""
+
 _FILE_NAME = re.compile(r"[\w.\-]{1,100}")
 """A scene's name is a part of file names: VOC's are of digits and "_"."""
 

@@ -7,14 +7,10 @@ Source: Wang, Jin et al., "Color multi-focus image fusion based on transfer lear
 import keras
 from keras import layers
 
-from model.networks.stages import DECONV_KERNEL_SIZE, KERNEL_SIZE, get_variant
+from model.networks.stages import DECONV_KERNEL_SIZE, INITIALIZERS, KERNEL_SIZE, STRIDE, get_variant
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 """ImageNet's mean color, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
-
-INITIALIZERS = {"glorot": "glorot_uniform", "normal": keras.initializers.RandomNormal(stddev=0.05)}
-"""Initializers of the layers that are not transferred: `glorot` is the paper's, `normal` its compare-initial
-ablation."""
 
 
 @keras.saving.register_keras_serializable(package="multifocus")
@@ -64,7 +60,7 @@ def build_network(
     """
     if initializer not in INITIALIZERS:
         raise ValueError(f"unknown initializer {initializer!r}; there are {', '.join(INITIALIZERS)}.")
-    if any(side is not None and side % 32 for side in input_size):
+    if any(side is not None and side % STRIDE for side in input_size):
         raise ValueError(f"input_size must be multiples of 32, received {input_size}.")
     stages = get_variant(variant)
     block = _ConvBlock(batch_norm, initializer, activation, synchronized)
@@ -86,7 +82,7 @@ class _ConvBlock:
 
     def __init__(self, batch_norm: bool, initializer: str, activation: str, synchronized: bool):
         self.batch_norm = batch_norm
-        self.initializer = INITIALIZERS[initializer]
+        self.initializer = initializer
         self.activation = activation
         self.synchronized = synchronized
 
@@ -138,6 +134,6 @@ class _ConvBlock:
 
     def _fresh_initializer(self):
         # One initializer object draws the same numbers each time it is used; every layer needs its own.
-        return keras.initializers.get(
-            self.initializer if isinstance(self.initializer, str) else self.initializer.clone()
-        )
+        if self.initializer == "normal":
+            return keras.initializers.RandomNormal(stddev=0.05)
+        return keras.initializers.GlorotUniform()

@@ -12,7 +12,13 @@ STRIDE = 32
 """Height and width of the network's input must be multiples of this: five stages of stride 2."""
 
 KERNEL_SIZE = 3
+"""Side of a convolution's kernel."""
+
 DECONV_KERNEL_SIZE = 4
+"""Side of the kernel of a deconvolution, which has stride 2."""
+
+INITIALIZERS = ("glorot", "normal")
+"""How kernels that are not transferred begin: the paper's, and that of its compare-initial ablation."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 import keras
 
-OPTIMIZERS = ("rmsprop", "adamw")
-SCHEDULES = ("constant", "cosine")
+from model.training.settings import OPTIMIZERS, SCHEDULES
 
 
 def make_schedule(

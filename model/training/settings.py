@@ -7,13 +7,20 @@ from typing import Any, get_type_hints
 
 from data.io.fields import check_values
 from data.synthesis.recipes import SynthesisSettings
-from model.networks.stages import VARIANTS, get_variant
+from data.synthesis.voc import SPLITS
+from model.networks.stages import INITIALIZERS, VARIANTS, get_variant
 
 CONFIG = "config.json"
+"""Name of the file of a run's settings."""
+
 SCENES = "scenes.json"
+"""Name of the file of its scenes, with digests."""
+
 TRANSFER = "transfer.json"
+"""Name of the file that lists the transferred layers."""
+
 CHECKPOINT = "checkpoint.npz"
-"""Names of a run's files that it is resumed from."""
+"""Name of the file of its newest checkpoint."""
 
 ABLATIONS: dict[str, dict[str, Any]] = {
     "compare-loss": {"side_weights": (0.0, 0.0, 0.0, 0.0, 1.0), "l2_weight": 0.0},
@@ -29,18 +36,25 @@ TRAINED = ("paper", "photographic")
 DISTRIBUTIONS = ("one", "mirrored", "multiworker")
 """One device (the default); all devices of this host; all devices of the hosts that TF_CONFIG names."""
 
+OPTIMIZERS = ("rmsprop", "adamw")
+"""The paper's, and one of decoupled weight decay."""
+
+SCHEDULES = ("constant", "cosine")
+"""Of the learning rate: the paper's, and one that falls to 0."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "variant": tuple(VARIANTS),
-    "initializer": ("glorot", "normal"),
+    "initializer": INITIALIZERS,
     "recipe": TRAINED,
     "validation_recipe": TRAINED,
-    "split": ("seeded", "voc"),
-    "optimizer": ("rmsprop", "adamw"),
-    "schedule": ("constant", "cosine"),
+    "split": SPLITS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
 }
 """Settings that are one of a few words."""
 
 POSITIVE = ("learning_rate", "epochs", "pairs_per_batch", "scenes", "validation_pairs", "clip_norm")
+"""Settings that must be above 0; other numbers must not be below."""
 
 LARGEST_COUNT = 2**32 - 1
 """What numpy takes as a seed; no other count comes near."""
