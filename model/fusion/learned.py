@@ -31,12 +31,10 @@ class PairComparer:
     Args:
         predictor: Looks at each.
         comparer: Made by `build_comparer`.
-        measure: Scores what the predictor saw.
     """
 
-    def __init__(self, predictor: FocusPredictor, comparer: keras.Model, measure: FocusMeasure | None = None):
+    def __init__(self, predictor: FocusPredictor, comparer: keras.Model):
         self._predictor = predictor
-        self._measure = measure or FocusMeasure()
         signature = [tf.TensorSpec([2, None, None, channels]) for channels in (3, 2, 1)]
         self._compare = tf.function(
             lambda images, logits, scores: compare(comparer, images, logits, scores)[0, ..., 0],
@@ -52,7 +50,7 @@ class PairComparer:
     def evidence(self, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `compare` sees of images: (N, H, W, 3), (N, H, W, 2) and (N, H, W, 1) float32."""
         maps = list(self._predictor.two_scales(images))
-        scores = [self._measure.score(image, *both) for image, both in zip(images, maps, strict=True)]
+        scores = [FocusMeasure().score(image, *both) for image, both in zip(images, maps, strict=True)]
         return (
             np.stack([to_rgb(image) for image in images]),
             np.stack([np.stack(both, -1) for both in maps]),
@@ -66,26 +64,17 @@ class LearnedStrategy:
     Args:
         predictor: Looks at each source.
         comparer: Made by `build_comparer`, with weights.
-        measure: Of the scores that the network corrects, and of small regions.
-        blending: How two are mixed.
     """
 
-    def __init__(
-        self,
-        predictor: FocusPredictor,
-        comparer: keras.Model,
-        measure: FocusMeasure | None = None,
-        blending: BoundaryBlending | None = None,
-    ):
+    def __init__(self, predictor: FocusPredictor, comparer: keras.Model):
         self._predictor = predictor
-        self._measure = measure or FocusMeasure()
-        self._blending = blending or BoundaryBlending()
-        self.compare = PairComparer(predictor, comparer, self._measure)
+        self._blending = BoundaryBlending()
+        self.compare = PairComparer(predictor, comparer)
 
     def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
         ranking = self._rank(images)
-        ranking.remove_small_regions(self._measure.smallest)  # when what ranking needed is free again
+        ranking.remove_small_regions(FocusMeasure().smallest)  # when what ranking needed is free again
         return MapDecision(ranking.decision_map, self._blending.mix(images, ranking), "learned")
 
     def _rank(self, images):
