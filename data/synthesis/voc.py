@@ -16,8 +16,10 @@ from data.io.files import LARGEST_TEXT, read_bytes
 from data.io.image_io import read_image, read_index_image
 
 PAPER_SCENES = 2000
+"""Photographs that the paper takes (Wang, Jin et al. 2022)."""
+
 VALIDATION_SHARE = 0.1
-"""Wang, Jin et al. 2022: 2000 photographs; 9,000 of 10,000 pairs for training, the rest for validation."""
+"""The paper's: 1,000 of 10,000 pairs."""
 
 _FILE_NAME = re.compile(r"[\w.\-]{1,100}")
 """A scene's name is a part of file names: VOC's are of digits and "_"."""
