@@ -49,12 +49,9 @@ class DemoScene:
         """Takes `count` photographs, focused in even steps from the first to the last of `focuses`; each (H, W, 3)
         uint8 RGB with noise of its own."""
         rng = np.random.default_rng(seed)
-
-        def photograph(focus):
-            image = photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture)
-            return quantize(image + rng.normal(0, NOISE, image.shape), np.uint8)
-
-        return [photograph(focus) for focus in np.linspace(*self.focuses, count)]
+        focuses = np.linspace(*self.focuses, count)
+        views = (photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture) for focus in focuses)
+        return [quantize(view + rng.normal(0, NOISE, view.shape), np.uint8) for view in views]
 
 
 def rendered_scene() -> DemoScene:

@@ -11,9 +11,6 @@ from data.synthesis.blur import convolve, disc_kernel
 GAMMA = 2.2
 """Exponent that makes linear light of an image file's values in [0, 1]."""
 
-LAYERS = 24
-"""Into how many layers of depth a scene is cut."""
-
 SMALLEST_RADIUS = 0.3
 """Blur below this radius, in pixels, cannot be seen and is left out."""
 
@@ -32,7 +29,7 @@ def defocus_by_depth(
     aperture: float,
     *,
     kernel: Callable[[float], np.ndarray] = disc_kernel,
-    layers: int = LAYERS,
+    layers: int = 24,
 ) -> np.ndarray:
     """Looks at a scene through a lens of wide aperture, focused at one depth.
 

@@ -34,7 +34,7 @@ def on_levels(fuse_levels: Method) -> Method:
 
 
 def per_channel(fuse_channel: Method) -> Method:
-    """The same from a method of single channels, (H, W) float64 in gray levels: each is fused by itself."""
+    """A decorator that makes a method of images from one of single channels, (H, W) float64; see `on_levels`."""
 
     @on_levels
     @wraps(fuse_channel)

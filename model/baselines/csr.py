@@ -94,8 +94,8 @@ def code_details(detail: np.ndarray, filters: np.ndarray, sparsity: float = 0.01
         known = fft.rfft2(apart, workers=-1)
         # Filter by filter, as one plane stays in the processor's cache and all of them do not.
         total = np.zeros_like(known[0])
-        for plane, one, factor in zip(known, right, spectrum, strict=True):
-            plane += one
+        for plane, constant, factor in zip(known, right, spectrum, strict=True):
+            plane += constant
             total += factor * plane
         for plane, factor in zip(known, gain, strict=True):
             plane -= factor * total

@@ -17,6 +17,7 @@ from data.io.batch import refuse_existing
 from data.io.files import atomic_path, write_json
 from data.io.image_io import IMAGE_SUFFIXES, read_image
 from metrics.color import to_gray
+from model.baselines.csr import code_details, split_base, to_spectrum
 from model.baselines.sparse_coding.codes import SIDE, to_patches
 from model.baselines.sparse_coding.orientation import ORIENTATIONS, dominant_orientation
 
@@ -95,8 +96,6 @@ def learn_filters(images: Sequence[np.ndarray], rng: np.random.Generator) -> np.
     Raises:
         InputError: if the photographs are all too small or have no detail.
     """
-    from model.baselines.csr import code_details, split_base, to_spectrum
-
     images = [image.astype(np.float32) / 255 for image in images if min(image.shape) >= FILTER_CROP]
     if not images:
         raise InputError(f"no photograph has {FILTER_CROP} rows and columns to learn filters from; give larger ones.")

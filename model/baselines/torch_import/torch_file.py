@@ -178,7 +178,8 @@ def _run(file: io.BytesIO) -> Any:
             stack[-1].extend(items)
         elif name in ("SETITEM", "SETITEMS"):
             items = _take(stack, 2 if name == "SETITEM" else None)
-            _set_items(stack[-1], items)
+            _expect(type(stack[-1]) is dict and all(map(_is_name, items[::2])), "a dictionary with names was expected")
+            stack[-1].update(zip(items[::2], items[1::2], strict=True))
         elif name in ("BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):
@@ -202,12 +203,6 @@ def _take(stack: list[Any], count: int | None) -> list[Any]:
         items.append(item)
     _expect(count is None or len(items) == count, "a mark among the items")
     return items[::-1]
-
-
-def _set_items(target: Any, items: list[Any]) -> None:
-    _expect(type(target) is dict, "a dictionary was expected")
-    _expect(all(map(_is_name, items[::2])), "a key is no name")
-    target.update(zip(items[::2], items[1::2], strict=True))
 
 
 def _storage(identity: Any) -> _Storage:
