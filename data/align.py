@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 
 from data.errors import InputError
+from data.pixels import quantize, to_gray
 
 MODES = ("none", "ecc", "homography")
+"""What can be done before fusion; see `register`."""
 
 LONGEST_SIDE = 1024
 """Motion is estimated on images reduced to so many pixels; an affine or projective motion scales."""
@@ -56,7 +58,7 @@ def register(reference: np.ndarray, image: np.ndarray, mode: str) -> Registratio
         InputError: if no motion is found, or the images do not fit on each other with it.
     """
     scale = min(1.0, LONGEST_SIDE / max(reference.shape[:2]))
-    small = [_to_gray(view, scale) for view in (reference, image)]
+    small = [_reduce_to_gray(view, scale) for view in (reference, image)]
     find = {"ecc": _find_affine, "homography": _find_homography}[mode]
     warp = find(*small)
     # Pixel centers are half a pixel from the corner, so scaling moves them as well.
@@ -71,7 +73,9 @@ def register(reference: np.ndarray, image: np.ndarray, mode: str) -> Registratio
     if covered < 0.5:
         raise InputError(f"the images cannot be aligned: only {covered:.0%} of one would lie on the other.")
     moved = np.where(known if image.ndim == 2 else known[..., None], moved, reference)
-    views = [cv2.GaussianBlur(_to_gray(view, 1.0), (0, 0), SMOOTHING / scale)[known] for view in (reference, moved)]
+    views = [
+        cv2.GaussianBlur(_reduce_to_gray(view, 1.0), (0, 0), SMOOTHING / scale)[known] for view in (reference, moved)
+    ]
     correlation = float(np.corrcoef(*views)[0, 1])
     if not correlation >= LEAST_CORRELATION:
         raise InputError(f"the images cannot be aligned: their correlation is {correlation:.2f} after {mode}.")
@@ -109,7 +113,7 @@ def estimate_shift(reference: np.ndarray, image: np.ndarray) -> tuple[float, flo
         (x, y) in pixels, or None where the images do not tell.
     """
     scale = min(1.0, LONGEST_SIDE / 2 / max(reference.shape[:2]))
-    small = [_to_gray(view, scale) for view in (reference, image)]
+    small = [_reduce_to_gray(view, scale) for view in (reference, image)]
     try:
         warp = _maximize_correlation(*small, cv2.MOTION_TRANSLATION)
     except cv2.error:
@@ -140,14 +144,11 @@ def match_exposure(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
     wide = (cv2.blur(view.astype(np.float32), (side, side)) for view in (reference, image))
     (target, target_spread), (mean, spread) = ((view.mean((0, 1)), view.std((0, 1))) for view in wide)
     gain = np.where(spread > 1e-3, target_spread / np.maximum(spread, 1e-3), 1)
-    matched = (image - mean) * gain + target
-    return np.clip(np.rint(matched), 0, np.iinfo(image.dtype).max).astype(image.dtype)
+    return quantize((image - mean) * gain + target, image.dtype)
 
 
-def _to_gray(image, scale):
-    gray = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-    if gray.ndim == 3:
-        gray = cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
+def _reduce_to_gray(image, scale):
+    gray = to_gray(image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max))
     if scale == 1:
         return gray
     if min(gray.shape) * scale < 1:  # thinner than a pixel: OpenCV refuses to make a picture of no rows

@@ -16,6 +16,7 @@ import numpy as np
 
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import write_image
+from data.pixels import quantize
 from data.synthesis.depth_of_field import photograph_by_depth, render_scene
 
 NOISE = 1.5
@@ -48,13 +49,9 @@ class DemoScene:
         """Takes `count` photographs, focused in even steps from the first to the last of `focuses`; each (H, W, 3)
         uint8 RGB with noise of its own."""
         rng = np.random.default_rng(seed)
-
-        def photograph(focus):
-            image = photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture)
-            noisy = image + rng.normal(0, NOISE, image.shape)
-            return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-
-        return [photograph(focus) for focus in np.linspace(*self.focuses, count)]
+        focuses = np.linspace(*self.focuses, count)
+        views = (photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture) for focus in focuses)
+        return [quantize(view + rng.normal(0, NOISE, view.shape), np.uint8) for view in views]
 
 
 def rendered_scene() -> DemoScene:
@@ -83,6 +80,7 @@ def motorcycle_scene() -> DemoScene:
 
 
 SCENES = {"motorcycle": motorcycle_scene, "rendered": rendered_scene}
+"""What `--scene` takes, and what makes it."""
 
 
 def _fill_unknown(disparity):

@@ -1,5 +1,6 @@
-"""Pixels of 8 and of 16 bits as levels of 0..255, and for the screen."""
+"""Pixels of 8 and of 16 bits: as levels of 0..255, gray, rounded, and for the screen."""
 
+import cv2
 import numpy as np
 
 WIDE = 257
@@ -12,11 +13,25 @@ def per_level(dtype: np.dtype) -> int:
 
 
 def to_rgb(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) RGB or (H, W) gray, uint8 or uint16, as (H, W, 3) float32 RGB in [0, 255]."""
+    """(H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255, as (H, W, 3) float32 RGB in [0, 255]."""
     values = image.astype(np.float32)
     if image.dtype == np.uint16:
         values /= WIDE
     return np.repeat(values[..., None], 3, axis=2) if values.ndim == 2 else values
+
+
+def to_gray(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) RGB or (H, W) gray of any type as (H, W) float32 gray in the image's own range, by BT.601's weights.
+
+    For image processing; metrics and methods that follow MATLAB have `metrics.color.to_gray`.
+    """
+    values = image.astype(np.float32)
+    return cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) if values.ndim == 3 else values
+
+
+def quantize(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Rounds and clips floating point in the range of an unsigned type of 8 or 16 bits to that type."""
+    return np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)
 
 
 def to_bytes(image: np.ndarray) -> np.ndarray:

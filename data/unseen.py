@@ -24,11 +24,16 @@ from data.synthesis.recipes import SyntheticPair
 from data.synthesis.voc import Scene, split_scenes
 
 REDUCTION = 0.64
+"""By how much a photograph is reduced before anything else."""
+
 RADIUS_RANGE = (2.0, 6.0)
+"""Radius of defocus in pixels, of what the other photograph shows sharp."""
+
 NOISE = 2.0
+"""Standard deviation of noise in gray levels."""
+
 JPEG_QUALITY = 92
-"""By how much a photograph is reduced, radius of defocus in pixels (of what the other photograph shows sharp), standard
-deviation of noise in gray levels, and the quality of the last compression."""
+"""Of the last compression."""
 
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
@@ -63,12 +68,10 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean:
 
 
 def _stitched(light, mask, rng):
-    """Linear light in; near, far and label (near is out of focus) out."""
     return stitch(light, mask, rng.uniform(*RADIUS_RANGE), ring_kernel)
 
 
 def _receding(light, mask, rng):
-    """The same on receding ground."""
     ground = np.linspace(0, 0.9, mask.shape[0], dtype=np.float32)[:, None]
     inverse_depth = np.where(mask > 0, np.float32(rng.uniform(0.8, 1.0)), ground)
     focuses = 0.9, rng.uniform(0.0, 0.3)
@@ -78,6 +81,7 @@ def _receding(light, mask, rng):
 
 
 GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding": _receding}
+"""(light, mask, rng) -> near, far and label (1 where near is out of focus); all in linear light."""
 
 
 def _develop(view, rng):

@@ -1,5 +1,6 @@
 """The methods of others on small images, and against their published results where these are at hand."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -24,6 +25,15 @@ from tests.conftest import drawn_photograph
 @pytest.fixture(params=SELF_CONTAINED)
 def method(request):
     return BASELINES[request.param].fuse
+
+
+def test_help_says_what_each_method_does_and_takes():
+    methods = [baseline.fuse or baseline.load for baseline in BASELINES.values()]
+    texts = [inspect.getdoc(method) for method in methods]
+    for method, text in zip(methods, texts, strict=True):
+        assert all(f"    {argument}: " in text for argument in inspect.signature(method).parameters)
+    assert len(set(texts)) == len(BASELINES)
+    assert list(inspect.signature(BASELINES["pca"].fuse).parameters) == ["near", "far"]
 
 
 @pytest.mark.parametrize("shape", [(40, 48, 3), (37, 41, 3), (33, 40), (17, 9)])
@@ -78,15 +88,15 @@ def test_lis_rule():
 
 def test_msvd_blocks_go_there_and_back():
     image = np.arange(24.0).reshape(4, 6)
-    blocks = msvd._to_blocks(image)
+    blocks = msvd.to_blocks(image)
     np.testing.assert_array_equal(blocks[:, 0], [0, 6, 1, 7])  # the first block, column by column
     np.testing.assert_array_equal(blocks[:, 1], [12, 18, 13, 19])  # the block below it
-    np.testing.assert_array_equal(msvd._from_blocks(blocks, 2), image)
+    np.testing.assert_array_equal(msvd.from_blocks(blocks, 2), image)
 
 
 def test_a_gradient_is_integrated():
     image = np.random.default_rng(0).uniform(0, 255, (13, 20))
-    restored = gradient._integrate(*gradient._gradient(image))
+    restored = gradient.integrate(*gradient.differences(image))
     np.testing.assert_allclose(restored - restored.mean(), image - image.mean(), atol=1e-9)
 
 

@@ -12,9 +12,9 @@ from data.io.image_io import write_image
 from model.baselines import csr
 from model.baselines.sparse_coding.codes import TOLERANCE, encode, from_patches, to_patches
 from model.baselines.sparse_coding.dictionaries import BUNDLED, load_dictionaries
-from model.baselines.sparse_coding.learn import _learn_filters
+from model.baselines.sparse_coding.learn import learn_filters
 from model.baselines.sparse_coding.learn import main as learn_main
-from model.baselines.sparse_coding.orientation import GENERIC, orientation
+from model.baselines.sparse_coding.orientation import GENERIC, dominant_orientation
 from tests.conftest import drawn_photograph
 
 
@@ -22,18 +22,18 @@ def test_a_code_by_hand():
     # Atoms e1, e2 and (e1 + e2) / sqrt 2. The signal (3, 1) has its largest product, 3, with e1 (the third gives 2.83);
     # what is left, (0, 1), is e2's: the code is 3 e1 + 1 e2.
     dictionary = np.array([[1, 0, 0.5**0.5], [0, 1, 0.5**0.5]], np.float32)
-    codes = encode(np.array([[3, 1], [0.05, 0.05], [2, 2]], np.float32), dictionary)
-    np.testing.assert_allclose(codes.norms, [4, 0, 8**0.5], rtol=1e-5)
-    np.testing.assert_allclose(codes.approximations, [[3, 1], [0, 0], [2, 2]], atol=1e-5)
+    norms, approximations = encode(np.array([[3, 1], [0.05, 0.05], [2, 2]], np.float32), dictionary)
+    np.testing.assert_allclose(norms, [4, 0, 8**0.5], rtol=1e-5)
+    np.testing.assert_allclose(approximations, [[3, 1], [0, 0], [2, 2]], atol=1e-5)
 
 
 def test_codes_are_those_of_scikit_learn():
     linear_model = pytest.importorskip("sklearn.linear_model")
     dictionary = load_dictionaries()["generic"]
     signals, _ = to_patches(drawn_photograph(np.random.default_rng(0), 24, 24)[..., 0].astype(float), 4)
-    codes = encode(signals, dictionary)
+    norms, _ = encode(signals, dictionary)
     expected = linear_model.orthogonal_mp(dictionary.astype(float), signals.T.astype(float), tol=TOLERANCE**2)
-    np.testing.assert_allclose(codes.norms, np.abs(expected).sum(0), rtol=1e-3)
+    np.testing.assert_allclose(norms, np.abs(expected).sum(0), rtol=1e-3)
 
 
 @settings(max_examples=20, deadline=None)
@@ -41,8 +41,8 @@ def test_codes_are_those_of_scikit_learn():
 def test_nothing_above_the_tolerance_is_left(seed, strength):
     signals = np.random.default_rng(seed).normal(0, strength, (7, 64)).astype(np.float32)
     signals -= signals.mean(1, keepdims=True)
-    codes = encode(signals, load_dictionaries()["generic"])
-    assert np.linalg.norm(signals - codes.approximations, axis=1).max() <= TOLERANCE + 1e-3 * strength
+    _, approximations = encode(signals, load_dictionaries()["generic"])
+    assert np.linalg.norm(signals - approximations, axis=1).max() <= TOLERANCE + 1e-3 * strength
 
 
 @pytest.mark.parametrize(("shape", "step"), [((8, 8), 1), ((13, 20), 1), ((21, 17), 2)])
@@ -62,10 +62,10 @@ def test_directions_by_hand():
     x = np.tile(np.arange(8.0) ** 2, (8, 1))
     turned = [x * np.cos(angle) + x.T * np.sin(angle) for angle in np.deg2rad([15, 75])]
     flat, noise = np.zeros((8, 8)), np.random.default_rng(0).normal(size=(8, 8))
-    sorts = orientation(np.stack([*turned, flat, noise]).reshape(4, 64))
-    assert sorts[2] == GENERIC
-    assert sorts[0] != sorts[1]
-    assert set(sorts[:2]) <= {0, 2}
+    orientations = dominant_orientation(np.stack([*turned, flat, noise]).reshape(4, 64))
+    assert orientations[2] == GENERIC
+    assert orientations[0] != orientations[1]
+    assert set(orientations[:2]) <= {0, 2}
 
 
 def test_bundled_dictionaries():
@@ -111,4 +111,4 @@ def test_dictionaries_cannot_be_learned_from_nothing(tmp_path, capsys):
 )
 def test_filters_cannot_be_learned_from_small_or_flat_photographs(image, message):
     with pytest.raises(InputError, match=message):
-        _learn_filters([image], np.random.default_rng(0))
+        learn_filters([image], np.random.default_rng(0))

@@ -137,7 +137,7 @@ def ifcnn_tensors(rng):
 
 def sesf_tensors(rng):
     shapes, channels = {}, 1
-    for block, gate in zip(sesf.BLOCKS, sesf.ATTENTION, strict=True):
+    for block, gate in sesf.BLOCKS.items():
         shapes |= {f"{block}.0.weight": (16, channels, 3, 3), f"{block}.0.bias": (16,)}
         shapes |= {f"{block}.2.{name}": (16,) for name in ("weight", "bias", "running_mean", "running_var")}
         shapes |= {f"{gate}.fc.0.weight": (2, 16), f"{gate}.fc.2.weight": (16, 2)}
@@ -163,6 +163,7 @@ def test_ifcnn_with_weights_that_copy_its_input(tmp_path, monkeypatch):
     tensors["conv2.bn.bias"][:], tensors["conv4.bias"][:] = 5, -5
     write_old_format(tmp_path / "ifcnn.pth", tensors, monkeypatch)
     fuse = BASELINES["ifcnn"].method(tmp_path / "ifcnn.pth")
+    assert "uint16" in fuse.__doc__
     near, far = (drawn_photograph(np.random.default_rng(seed), 21, 33) for seed in (0, 1))
     np.testing.assert_allclose(fuse(near, far).astype(int), np.maximum(near, far), atol=1)
     gray = fuse(near[..., 0], far[..., 0])
@@ -174,6 +175,7 @@ def test_ifcnn_with_weights_that_copy_its_input(tmp_path, monkeypatch):
 def test_sesf_takes_the_side_with_more_detail(tmp_path, monkeypatch):
     write_old_format(tmp_path / "sesf.pkl", sesf_tensors(np.random.default_rng(0)), monkeypatch)
     fuse = BASELINES["sesf"].method(tmp_path / "sesf.pkl")
+    assert "uint16" in fuse.__doc__
     sharp = drawn_photograph(np.random.default_rng(0), 80, 120)
     near, far = sharp.copy(), sharp.copy()
     near[:, 60:], far[:, :60] = 127, 127
@@ -216,12 +218,12 @@ def test_sesf_is_the_network_in_pytorch(tmp_path, monkeypatch):
 
     image = rng.normal(size=(1, 33, 41, 1)).astype(np.float32)
     known = to_torch(torch, image)
-    for index, (block, gate) in enumerate(zip(sesf.BLOCKS, sesf.ATTENTION, strict=True)):
+    for index, (block, gate) in enumerate(sesf.BLOCKS.items()):
         x = functional.conv2d(known, weights[f"{block}.0.weight"], weights[f"{block}.0.bias"], padding=1)
         x = normalize(functional, weights, torch.relu(x), f"{block}.2")
-        share = torch.relu(x.mean((2, 3)) @ weights[f"{gate}.fc.0.weight"].T)
-        share = torch.sigmoid(share @ weights[f"{gate}.fc.2.weight"].T)
-        x = x * share[:, :, None, None]
+        weight = torch.relu(x.mean((2, 3)) @ weights[f"{gate}.fc.0.weight"].T)
+        weight = torch.sigmoid(weight @ weights[f"{gate}.fc.2.weight"].T)
+        x = x * weight[:, :, None, None]
         known = torch.cat((known, x), 1) if index else x
     actual = np.asarray(network(image, training=False))
     np.testing.assert_allclose(actual, known.numpy().transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 
 GAUSSIAN_WINDOW = 3
+"""Side in pixels of the paper's Gaussian filter (Wang, Jin et al. 2022), which is applied 1 to 5 times."""
+
 GAUSSIAN_SIGMA = 2.0
-"""Wang, Jin et al. 2022: a Gaussian filter of window 3x3 and standard deviation 2, applied 1 to 5 times."""
+"""Its standard deviation in pixels."""
 
 
 def repeated_gaussian(image: np.ndarray, passes: int, window: int = GAUSSIAN_WINDOW) -> np.ndarray:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from data.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel
 
 GAMMA = 2.2
-LAYERS = 24
+"""Exponent that makes linear light of an image file's values in [0, 1]."""
+
 SMALLEST_RADIUS = 0.3
 """Blur below this radius, in pixels, cannot be seen and is left out."""
 
@@ -27,7 +29,7 @@ def defocus_by_depth(
     aperture: float,
     *,
     kernel: Callable[[float], np.ndarray] = disc_kernel,
-    layers: int = LAYERS,
+    layers: int = 24,
 ) -> np.ndarray:
     """Looks at a scene through a lens of wide aperture, focused at one depth.
 
@@ -98,7 +100,7 @@ def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np
         albedo[nearer] = _ball_colors(normal, hue, texture)[nearer]
         distance = np.where(nearer, depth, distance)
     image = cv2.resize(albedo, (width, height), interpolation=cv2.INTER_AREA)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8), (1 / distance[::scale, ::scale]).astype(np.float32)
+    return quantize(image, np.uint8), (1 / distance[::scale, ::scale]).astype(np.float32)
 
 
 def _texture(rng):

@@ -69,10 +69,10 @@ class PairSource:
         """Batches in an epoch; the last one is as large as the others, so up to one batch less one pair is left out."""
         return len(self) // pairs_per_batch
 
-    def dataset(
+    def batches(
         self, epoch: int, pairs_per_batch: int, first_batch: int = 0, shard: Shard | None = None
-    ) -> tf.data.Dataset:
-        """The batches of one epoch from `first_batch` on.
+    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Iterates over the batches of one epoch from `first_batch` on.
 
         Each pair gives two samples, so a batch holds 2 * `pairs_per_batch`: all near, then all far.
 
@@ -82,10 +82,21 @@ class PairSource:
             first_batch: Batches left out.
             shard: The pairs in order -> those that are made here, and how many make a batch here; None makes all.
 
-        Returns:
-            A data set of (images, labels): (2n, size, size, 3) uint8 RGB and (2n, size, size, 1) uint8, 1 where out of
-            focus.
+        Yields:
+            Images, (2n, size, size, 3) uint8 RGB, and labels, (2n, size, size, 1) uint8, 1 where out of focus.
+
+        Raises:
+            InputError: if a file of a scene cannot be read; as it was raised, not wrapped in an error of the graph.
         """
+        self._failure.clear()
+        try:
+            yield from self._dataset(epoch, pairs_per_batch, first_batch, shard)
+        except tf.errors.OpError:
+            if self._failure:
+                raise self._failure[0] from None
+            raise
+
+    def _dataset(self, epoch, pairs_per_batch, first_batch, shard) -> tf.data.Dataset:
         size = self.settings.size
         used = self.batches_per_epoch(pairs_per_batch) * pairs_per_batch
         indices = self.order(epoch)[first_batch * pairs_per_batch : used]
@@ -93,35 +104,16 @@ class PairSource:
             indices, pairs_per_batch = shard(indices)
 
         def load(index):
-            near, far, label = tf.numpy_function(
-                lambda i: self._arrays(epoch, int(i)), [index], (tf.uint8, tf.uint8, tf.uint8)
-            )
-            near.set_shape((size, size, 3))
-            far.set_shape((size, size, 3))
-            label.set_shape((size, size, 1))
-            return near, far, label
+            arrays = tf.numpy_function(lambda i: self._arrays(epoch, int(i)), [index], (tf.uint8,) * 3)
+            for array, channels in zip(arrays, (3, 3, 1), strict=True):
+                array.set_shape((size, size, channels))
+            return tuple(arrays)
 
         def join(near, far, label):
             return tf.concat([near, far], 0), tf.concat([label, 1 - label], 0)
 
         pairs = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=tf.data.AUTOTUNE)
         return pairs.batch(pairs_per_batch, drop_remainder=True).map(join).prefetch(tf.data.AUTOTUNE)
-
-    def batches(
-        self, epoch: int, pairs_per_batch: int, first_batch: int = 0, shard: Shard | None = None
-    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        """Iterates over `dataset`; what is wrong with a file is raised as it was, not wrapped in an error of the graph.
-
-        Raises:
-            InputError: if a file of a scene cannot be read.
-        """
-        self._failure.clear()
-        try:
-            yield from self.dataset(epoch, pairs_per_batch, first_batch, shard)
-        except tf.errors.OpError:
-            if self._failure:
-                raise self._failure[0] from None
-            raise
 
     def validation_pairs(self, count: int | None = None) -> Iterator[SyntheticPair]:
         """A fixed set of pairs, the same every time: all pairs, or `count` with scenes and levels spread evenly."""

@@ -82,3 +82,4 @@ def _polygons(size, rng):
 
 
 SHAPES = (_strokes, _blobs, _polygons)
+"""What draws a shape: (side of the picture, random source) -> (side, side) uint8, 1 = foreground."""

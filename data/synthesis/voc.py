@@ -16,8 +16,10 @@ from data.io.files import LARGEST_TEXT, read_bytes
 from data.io.image_io import read_image, read_index_image
 
 PAPER_SCENES = 2000
+"""Photographs that the paper takes (Wang, Jin et al. 2022)."""
+
 VALIDATION_SHARE = 0.1
-"""Wang, Jin et al. 2022: 2000 photographs; 9,000 of 10,000 pairs for training, the rest for validation."""
+"""The paper's: 1,000 of 10,000 pairs."""
 
 SPLITS = ("seeded", "voc")
 """A seeded draw, a tenth of it held out; or VOC's own lists."""

@@ -1,53 +1,61 @@
-"""What the methods share: images as float channels and back."""
+"""What the methods share: gray levels of images, their channels, and a weighted average."""
 
 from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 
 from data.errors import InputError
-from data.pixels import per_level
+from data.pixels import per_level, quantize
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(near, far) -> fused, each (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape and type."""
 
-FuseChannel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(near, far) -> fused, each (H, W) float64 in gray levels 0..255."""
 
+def on_levels(fuse_levels: Method) -> Method:
+    """A decorator that makes a method of images from one of gray levels.
 
-def check(near: np.ndarray, far: np.ndarray) -> None:
-    """Checks two images.
+    Args:
+        fuse_levels: (near, far) -> fused, each (H, W, 3) or (H, W) floating point in gray levels 0..255. Its docstring
+            is that of the method, so it describes images.
 
-    Raises:
-        InputError: if they are not (H, W) or (H, W, 3), not uint8 or uint16, or differ in shape or type.
+    Returns:
+        The method; it rounds and clips the result, and raises InputError if the images are not (H, W) or (H, W, 3), not
+        uint8 or uint16, or differ in shape or type.
     """
+
+    @wraps(fuse_levels)
+    def fuse(near, far):
+        _check(near, far)
+        scale = per_level(near.dtype)
+        return quantize(fuse_levels(near / scale, far / scale) * scale, near.dtype)
+
+    return fuse
+
+
+def per_channel(fuse_channel: Method) -> Method:
+    """A decorator that makes a method of images from one of single channels, (H, W) float64; see `on_levels`."""
+
+    @on_levels
+    @wraps(fuse_channel)
+    def fuse(near, far):
+        if near.ndim == 2:
+            return fuse_channel(near, far)
+        return np.stack([fuse_channel(near[..., channel], far[..., channel]) for channel in range(3)], axis=-1)
+
+    return fuse
+
+
+def mix(near: np.ndarray, far: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The average of two (H, W) or (H, W, 3) images, with `near`'s weight at each pixel, (H, W) in 0..1."""
+    weight = weight.reshape(weight.shape + (1,) * (near.ndim - 2))
+    return weight * near + (1 - weight) * far
+
+
+def _check(near, far):
     if near.shape != far.shape or near.dtype != far.dtype:
         raise InputError(
             f"both images must be of one size and kind: received {near.shape} {near.dtype} and {far.shape} {far.dtype}."
         )
     if near.dtype not in (np.uint8, np.uint16) or not (near.ndim == 2 or (near.ndim == 3 and near.shape[2] == 3)):
         raise InputError(f"images must be RGB or gray, uint8 or uint16; received {near.shape} {near.dtype}.")
-
-
-def to_levels(image: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 to float64 in gray levels 0..255."""
-    return image / float(per_level(image.dtype))
-
-
-def from_levels(levels: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Gray levels 0..255 to uint8 or uint16, rounded and clipped."""
-    scaled = levels * per_level(dtype)
-    return np.clip(np.rint(scaled), 0, np.iinfo(dtype).max).astype(dtype)
-
-
-def per_channel(fuse_channel: FuseChannel) -> Method:
-    """Makes a method of images from one of channels: each channel is fused by itself."""
-
-    def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        check(near, far)
-        one, other = to_levels(near), to_levels(far)
-        if near.ndim == 2:
-            return from_levels(fuse_channel(one, other), near.dtype)
-        fused = [fuse_channel(one[..., channel], other[..., channel]) for channel in range(3)]
-        return from_levels(np.stack(fused, axis=-1), near.dtype)
-
-    return fuse

@@ -13,30 +13,32 @@ from model.baselines.channels import per_channel
 from model.baselines.sparse_coding.dictionaries import load_dictionaries
 
 SMOOTHNESS = 5.0
-WEIGHT = 0.01
-WINDOW = 19
-"""Weight of the base's gradients, of the codes' L1 norm, and side of the window in which activity is averaged."""
+"""Weight of the base's gradients."""
 
-ITERATIONS = 60
-RELAXATION = 1.8
 MARGIN = 16
-"""Steps of ADMM, its over-relaxation, and pixels mirrored around an image before the base is found."""
+"""Pixels mirrored around an image before the base is found."""
+
+RELAXATION = 1.8
+"""Over-relaxation of ADMM."""
 
 
-def _fuse_channel(near, far):
+@per_channel
+def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Fuses two images by convolutional sparse codes of their details, each channel by itself.
+
+    Args:
+        near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+        far: The same shape and type.
+    """
     filters = load_dictionaries()["filters"]
     images = [image.astype(np.float32) / 255 for image in (near, far)]
     bases = [split_base(image) for image in images]
     codes = [code_details(image - base, filters) for image, base in zip(images, bases, strict=True)]
-    one, other = (cv2.blur(np.abs(code).sum(0), (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT) for code in codes)
-    takes_near = one > other
-    spectra = fft.rfft2(np.where(takes_near, *codes), workers=-1) * to_spectrum(filters, near.shape)
+    activity = [cv2.blur(np.abs(code).sum(0), ksize=(19, 19), borderType=cv2.BORDER_REFLECT) for code in codes]
+    near_wins = activity[0] > activity[1]
+    spectra = fft.rfft2(np.where(near_wins, *codes), workers=-1) * to_spectrum(filters, near.shape)
     detail = fft.irfft2(spectra.sum(0), s=near.shape)
-    return 255.0 * (np.where(takes_near, *bases) + detail)
-
-
-fuse = per_channel(_fuse_channel)
-"""Fuses two images, each channel by itself; see `channels.Method`."""
+    return 255.0 * (np.where(near_wins, *bases) + detail)
 
 
 def split_base(image: np.ndarray) -> np.ndarray:
@@ -66,23 +68,21 @@ def to_spectrum(filters: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return fft.rfft2(laid, workers=-1)
 
 
-def code_details(
-    detail: np.ndarray, filters: np.ndarray, weight: float = WEIGHT, iterations: int = ITERATIONS
-) -> np.ndarray:
-    """Codes an image by convolutions: min 1/2 |sum of filters * codes - detail|^2 + weight |codes|_1.
+def code_details(detail: np.ndarray, filters: np.ndarray, sparsity: float = 0.01, iterations: int = 60) -> np.ndarray:
+    """Codes an image by convolutions: min 1/2 |sum of filters * codes - detail|^2 + sparsity |codes|_1.
 
     Args:
         detail: (H, W) float32.
         filters: (M, K, K) float32.
-        weight: Of the L1 norm.
+        sparsity: Weight of the L1 norm.
         iterations: Of ADMM.
 
     Returns:
         (M, H, W) float32, the codes, most of them 0.
     """
-    # Wohlberg's choice of the penalty for these filters and weights.
-    penalty = np.float32(50 * weight + 1)
-    bound = np.float32(weight) / penalty
+    # Wohlberg's choice of the penalty.
+    penalty = np.float32(50 * sparsity + 1)
+    bound = np.float32(sparsity) / penalty
     spectrum = to_spectrum(filters, detail.shape)
     conjugate = spectrum.conj()
     # (conjugate spectrum^T + penalty I) x = b has rank one plus a diagonal: solved by Sherman and Morrison's formula.
@@ -94,8 +94,8 @@ def code_details(
         known = fft.rfft2(apart, workers=-1)
         # Filter by filter, as one plane stays in the processor's cache and all of them do not.
         total = np.zeros_like(known[0])
-        for plane, one, factor in zip(known, right, spectrum, strict=True):
-            plane += one
+        for plane, constant, factor in zip(known, right, spectrum, strict=True):
+            plane += constant
             total += factor * plane
         for plane, factor in zip(known, gain, strict=True):
             plane -= factor * total

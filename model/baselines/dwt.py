@@ -4,8 +4,6 @@ Source: Naidu & Raol, "Pixel-level image fusion using wavelets and principal com
 Journal 58(3), 2008. Haar, four levels, periodized; approximations averaged, details by Li's rule.
 """
 
-from functools import partial
-
 import numpy as np
 import pywt
 
@@ -13,24 +11,21 @@ from model.baselines.channels import per_channel
 from model.baselines.selection import select_by_li
 
 LEVELS = 4
+"""Of the decomposition, fewer where an image is less than 16 pixels high or wide."""
 
 
-def fuse(near: np.ndarray, far: np.ndarray, wavelet: str = "haar") -> np.ndarray:
-    """Fuses two images, each channel by itself.
+@per_channel
+def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Fuses two images by their Haar wavelets, each channel by itself.
 
     Args:
         near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         far: The same shape and type.
-        wavelet: A name that PyWavelets knows.
     """
-    return per_channel(partial(_fuse_channel, wavelet=wavelet))(near, far)
-
-
-def _fuse_channel(near, far, wavelet):
     levels = min(LEVELS, max(1, int(np.log2(max(2, min(near.shape))))))
-    one, other = (pywt.wavedec2(image, wavelet, "periodization", levels) for image in (near, far))
-    bands = [(one[0] + other[0]) / 2]
-    for details in zip(one[1:], other[1:], strict=True):
+    near_bands, far_bands = (pywt.wavedec2(image, "haar", "periodization", levels) for image in (near, far))
+    bands = [(near_bands[0] + far_bands[0]) / 2]
+    for details in zip(near_bands[1:], far_bands[1:], strict=True):
         bands.append(tuple(select_by_li(*band) for band in zip(*details, strict=True)))
     height, width = near.shape
-    return pywt.waverec2(bands, wavelet, "periodization")[:height, :width]
+    return pywt.waverec2(bands, "haar", "periodization")[:height, :width]

@@ -8,59 +8,58 @@ import cv2
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from model.baselines.channels import check, from_levels, to_levels
-
-TILES = 8
-CLIP = 1.1
-"""OpenCV's clip limit, in multiples of an even histogram's count: of 1 to 8 nearest to the published Lytro images,
-which differ by 3.5 gray levels at most in the mean of a picture."""
+from model.baselines.channels import on_levels
 
 TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
+"""RGB to YCbCr by BT.601, before `OFFSET` is added."""
+
 OFFSET = np.array([16.0, 128.0, 128.0])
-"""BT.601, studio range: Y from 16 to 235."""
+"""Black: Y is from 16 to 235 (studio range), Cb and Cr are 128 for gray."""
 
 
+@on_levels
 def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Fuses two images in YCbCr; a gray image is its own luminance. The luminance is rounded to 8 bits before its
-    contrast is equalized, also for 16-bit images.
+    """Fuses two images in YCbCr by the stronger gradients of their luminance; a gray image is its own luminance.
+
+    The luminance is rounded to 8 bits before its contrast is equalized, also for 16-bit images.
 
     Args:
         near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         far: The same shape and type.
     """
-    check(near, far)
     if near.ndim == 2:
-        luminance = _fuse_luminance(*(to_levels(image) * 219 / 255 + 16 for image in (near, far)))
-        return from_levels((luminance - 16) * 255 / 219, near.dtype)
-    one, other = (to_levels(image) @ TO_YCBCR.T + OFFSET for image in (near, far))
-    luminance = _fuse_luminance(one[..., 0], other[..., 0])
-    chroma = [_fuse_chroma(one[..., channel], other[..., channel]) for channel in (1, 2)]
-    ycbcr = np.stack([luminance, *chroma], axis=-1)
-    return from_levels((ycbcr - OFFSET) @ np.linalg.inv(TO_YCBCR).T, near.dtype)
+        luminance = _fuse_luminance(*(image * 219 / 255 + 16 for image in (near, far)))
+        return (luminance - 16) * 255 / 219
+    near, far = (image @ TO_YCBCR.T + OFFSET for image in (near, far))
+    luminance = _fuse_luminance(near[..., 0], far[..., 0])
+    ycbcr = np.dstack([luminance, _fuse_chroma(near[..., 1:], far[..., 1:])])
+    return (ycbcr - OFFSET) @ np.linalg.inv(TO_YCBCR).T
 
 
 def _fuse_luminance(near, far):
-    (near_x, near_y), (far_x, far_y) = _gradient(near), _gradient(far)
+    (near_x, near_y), (far_x, far_y) = differences(near), differences(far)
     stronger = np.hypot(near_x, near_y) >= np.hypot(far_x, far_y)
-    restored = _integrate(np.where(stronger, near_x, far_x), np.where(stronger, near_y, far_y))
+    restored = integrate(np.where(stronger, near_x, far_x), np.where(stronger, near_y, far_y))
     spread = np.ptp(restored)
     if spread <= 1:
         # Nothing to stretch: the logarithm below would not be positive.
         return (near + far) / 2
     gamma = np.log(219) / np.log(spread)
     stretched = 255 * ((restored - restored.min()) / spread) ** gamma
-    equalize = cv2.createCLAHE(CLIP, (TILES, TILES))
+    # Of limits of 1 to 8 times an even histogram's count, 1.1 comes nearest to the published Lytro images: their means
+    # differ by 3.5 gray levels at most.
+    equalize = cv2.createCLAHE(clipLimit=1.1, tileGridSize=(8, 8))
     return equalize.apply(np.rint(stretched).astype(np.uint8)) * (219 / 255) + 16
 
 
-def _gradient(image):
-    """Forward differences along x and y, 0 at the last column and row."""
-    return (np.diff(image, axis=axis, append=image.take([-1], axis)) for axis in (1, 0))
+def differences(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient of an image, (H, W) float64: forward differences along x and y, 0 at the last column and row."""
+    return tuple(np.diff(image, axis=axis, append=image.take([-1], axis)) for axis in (1, 0))
 
 
-def _integrate(along_x, along_y):
-    """The image whose gradient is nearest to the given one (Poisson's equation with Neumann's border), up to a
-    constant."""
+def integrate(along_x: np.ndarray, along_y: np.ndarray) -> np.ndarray:
+    """The image whose `differences` are nearest to the given ones (Poisson's equation with Neumann's border), up to a
+    constant; all (H, W) float64."""
     height, width = along_x.shape
     divergence = np.diff(along_x, axis=1, prepend=0) + np.diff(along_y, axis=0, prepend=0)
     cosines = [2 * np.cos(np.pi * np.arange(side) / side) for side in (height, width)]

@@ -8,35 +8,47 @@ from pathlib import Path
 
 import numpy as np
 
-from model.baselines.channels import Method, check, from_levels, to_levels
+from data.pixels import to_rgb
+from model.baselines.channels import Method, on_levels
 from model.baselines.torch_import.torch_file import read_tensors
 from model.baselines.torch_import.torch_layers import assign
 
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+MEAN = np.float32([0.485, 0.456, 0.406])
+"""ImageNet's, of RGB in [0, 1]."""
+
+DEVIATION = np.float32([0.229, 0.224, 0.225])
 """ImageNet's, of RGB in [0, 1]."""
 
 
 def load(path: Path) -> Method:
     """Makes the method from the authors' file.
 
+    Args:
+        path: IFCNN-MAX.pth.
+
     Raises:
         InputError: if the file is not that of this network.
     """
     network = build()
     tensors = read_tensors(path)
-    for name in ("conv1", "conv2", "conv3", "conv4"):
-        source = f"{name}.conv" if name in ("conv2", "conv3") else name
-        assign(path, tensors, network.get_layer(name), source)
+    for name in ("conv1", "conv4"):
+        assign(path, tensors, network.get_layer(name), name)
     for name in ("conv2", "conv3"):
+        assign(path, tensors, network.get_layer(name), f"{name}.conv")
         assign(path, tensors, network.get_layer(f"{name}_bn"), f"{name}.bn")
 
+    @on_levels
     def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        check(near, far)
-        inputs = [_normalize(image)[None] for image in (near, far)]
+        """Fuses two images by the network; gray ones as RGB of three equal channels, the result averaged.
+
+        Args:
+            near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+            far: The same shape and type.
+        """
+        inputs = [((to_rgb(image) / 255 - MEAN) / DEVIATION)[None] for image in (near, far)]
         output = np.asarray(network(inputs, training=False))[0]
-        levels = 255 * (output * np.float32(DEVIATION) + np.float32(MEAN))
-        return from_levels(levels if near.ndim == 3 else levels.mean(-1), near.dtype)
+        levels = 255 * (output * DEVIATION + MEAN)
+        return levels if near.ndim == 3 else levels.mean(-1)
 
     return fuse
 
@@ -64,10 +76,3 @@ def build():
     features = layers.Maximum()([second(first(image)) for image in images])
     output = convolve(3, 1, "conv4", bias=True)(block("conv3")(features))
     return keras.Model(images, output, name="ifcnn")
-
-
-def _normalize(image):
-    levels = to_levels(image).astype(np.float32) / 255
-    if levels.ndim == 2:
-        levels = np.repeat(levels[..., None], 3, axis=2)
-    return (levels - np.float32(MEAN)) / np.float32(DEVIATION)

@@ -1,4 +1,5 @@
-"""MGIVF, also called MGFF: details of a multi-scale decomposition by guided filters that see the other image.
+"""MGIVF, also called MGFF: details of a multi-scale decomposition by guided filters that see the other image, weighted
+by their strength.
 
 Source: Bavirisetti et al., "Multi-scale guided image and video fusion: a fast and efficient approach", Circuits,
 Systems, and Signal Processing 38(12), 2019. Checked: the published Lytro images, pixel by pixel after the same JPEG
@@ -7,27 +8,26 @@ compression, on 17 of 20 pairs.
 
 import numpy as np
 
-from model.baselines.channels import per_channel
+from model.baselines.channels import mix, per_channel
 from model.baselines.guided import guided_filter
 
-RADIUS = 9
-EPSILON = 1000.0
-LEVELS = 4
 
+@per_channel
+def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Fuses two images by guided filters on four levels, each channel by itself.
 
-def _fuse_channel(near, far):
+    Args:
+        near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+        far: The same shape and type.
+    """
     fused = np.zeros(near.shape)
-    for _ in range(LEVELS):
-        smooth_near = guided_filter(near, far, RADIUS, EPSILON)
-        smooth_far = guided_filter(far, near, RADIUS, EPSILON)
+    for _ in range(4):
+        smooth_near = guided_filter(near, far, radius=9, epsilon=1000.0)
+        smooth_far = guided_filter(far, near, radius=9, epsilon=1000.0)
         details = near - smooth_near, far - smooth_far
         strength = np.abs(details[0]), np.abs(details[1])
         total = strength[0] + strength[1]
-        share = np.divide(strength[0], total, out=np.full(near.shape, 0.5), where=total > 0)
-        fused += share * details[0] + (1 - share) * details[1]
+        weight = np.divide(strength[0], total, out=np.full(near.shape, 0.5), where=total > 0)
+        fused += mix(*details, weight)
         near, far = smooth_near, smooth_far
     return fused + (near + far) / 2
-
-
-fuse = per_channel(_fuse_channel)
-"""Fuses two images, each channel by itself; see `channels.Method`."""

@@ -9,35 +9,31 @@ import numpy as np
 
 from data.errors import InputError
 from metrics.color import to_gray
-from model.baselines.channels import check, from_levels, to_levels
+from model.baselines.channels import mix, on_levels
 from model.baselines.guided import guided_filter
 
 BLOCK = 8
-VOTES = (8, 7)
-RADIUS = 8
-EPSILON = 0.03
+"""Side in pixels of the blocks that are compared."""
+
 LAPLACIAN = np.array([[1, 4, 1], [4, -20, 4], [1, 4, 1]]) / 6
+"""Of nine points; its squared response is the energy."""
 
 
+@on_levels
 def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Fuses two images; the decision is that of their gray values.
+    """Fuses two images by a decision map of their gray values, softened by a guided filter.
 
     Args:
         near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         far: The same shape and type.
 
     Raises:
-        InputError: if they cannot be used, or are thinner than 2 pixels.
+        InputError: if they are thinner than 2 pixels.
     """
-    check(near, far)
     if min(near.shape[:2]) < 2:
         raise InputError(f"nmei needs at least 2x2 pixels, received {near.shape[1]}x{near.shape[0]}.")
-    one, other = to_levels(near), to_levels(far)
-    gray = [to_gray(image) / 255 for image in (one, other)]
-    share = guided_filter(gray[0], _decide(*gray), RADIUS, EPSILON)
-    if near.ndim == 3:
-        share = share[..., None]
-    return from_levels(share * one + (1 - share) * other, near.dtype)
+    grays = [to_gray(image) / 255 for image in (near, far)]
+    return mix(near, far, guided_filter(grays[0], _decide(*grays), radius=8, epsilon=0.03))
 
 
 def _decide(near, far):
@@ -51,7 +47,7 @@ def _decide(near, far):
         rows, columns = (side // BLOCK for side in squared.shape)
         energies.append(squared.reshape(rows, BLOCK, columns, BLOCK).sum((1, 3)))
     decision = (energies[0] > energies[1]).astype(np.float64)
-    for size in VOTES:
+    for size in (8, 7):  # sides, in blocks, of the windows in which the majority decides
         balance = cv2.boxFilter(decision - 0.5, -1, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
         decision = (balance > 0).astype(np.float64)
     return np.kron(decision, np.ones((BLOCK, BLOCK)))[:height, :width]

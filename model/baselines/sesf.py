@@ -11,47 +11,58 @@ import cv2
 import numpy as np
 
 from metrics.color import to_gray
-from model.baselines.channels import Method, check, from_levels, to_levels
+from model.baselines.channels import Method, mix, on_levels
 from model.baselines.guided import box_mean, guided_filter
 from model.baselines.torch_import.torch_file import read_tensors
 from model.baselines.torch_import.torch_layers import assign
 
-MEAN, DEVIATION = 0.4500517361627943, 0.26465333914691797
+MEAN = 0.4500517361627943
 """Of the gray values in [0, 1] that the authors trained on."""
 
-BLOCKS = ("features", "conv_encode_1", "conv_encode_2", "conv_encode_3")
-ATTENTION = ("se_f", "se_1", "se_2", "se_3")
+DEVIATION = 0.26465333914691797
+"""Of the same values."""
+
+BLOCKS = {"features": "se_f", "conv_encode_1": "se_1", "conv_encode_2": "se_2", "conv_encode_3": "se_3"}
+"""The authors' names of the encoder's blocks, and of the attention after each."""
+
 CHANNELS = 16
-WINDOW = 11
+"""That each block adds to the features."""
+
 DISC = 5
-SMALLEST = 0.01
-RADIUS, EPSILON = 4, 0.1
-"""Side of the window of spatial frequency, radius of the morphology, share of the image below which a region is
-removed, and the guided filter's window and variance (of gray levels 0..255)."""
+"""Radius of the disc that opens and closes the decision, in pixels."""
+
+RADIUS = 4
+"""Of the guided filter's windows, in pixels."""
 
 
 def load(path: Path) -> Method:
     """Makes the method from the authors' file.
+
+    Args:
+        path: lp+lssim_se_sf_net_times30.pkl.
 
     Raises:
         InputError: if the file is not that of this network.
     """
     network = build()
     tensors = read_tensors(path)
-    for block, attention in zip(BLOCKS, ATTENTION, strict=True):
+    for block, attention in BLOCKS.items():
         assign(path, tensors, network.get_layer(block), f"{block}.0")
         assign(path, tensors, network.get_layer(f"{block}_bn"), f"{block}.2")
         for number in (0, 2):
             assign(path, tensors, network.get_layer(f"{attention}_{number}"), f"{attention}.fc.{number}")
 
+    @on_levels
     def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        check(near, far)
-        one, other = to_levels(near), to_levels(far)
-        active = [_activity(network, image) for image in (one, other)]
-        decision = clean(active[0] > active[1]).astype(np.float64)
-        hard = np.where(_like(decision, one) > 0, one, other)
-        share = _like(_soften(hard, decision), one)
-        return from_levels(share * one + (1 - share) * other, near.dtype)
+        """Fuses two images by the spatial frequency of the network's features of their gray values.
+
+        Args:
+            near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+            far: The same shape and type.
+        """
+        activity = [_activity(network, image) for image in (near, far)]
+        decision = clean(activity[0] > activity[1]).astype(np.float64)
+        return mix(near, far, _soften(mix(near, far, decision), decision))
 
     return fuse
 
@@ -63,7 +74,7 @@ def build():
 
     image = keras.Input((None, None, 1))
     x, known = image, []
-    for block, attention in zip(BLOCKS, ATTENTION, strict=True):
+    for block, attention in BLOCKS.items():
         x = layers.Conv2D(CHANNELS, 3, padding="same", activation="relu", name=block)(x)
         x = layers.BatchNormalization(epsilon=1e-5, name=f"{block}_bn")(x)
         gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
@@ -75,12 +86,12 @@ def build():
 
 
 def _activity(network, levels):
-    """The spatial frequency of the features around each pixel, (H, W) float32."""
+    """The spatial frequency of the features in 11x11 pixels around each, (H, W) float32."""
     gray = ((to_gray(levels) / 255 - MEAN) / DEVIATION).astype(np.float32)
     features = np.asarray(network(gray[None, ..., None], training=False))[0]
     shifted = np.pad(features, ((1, 0), (1, 0), (0, 0)))  # what lies beyond the border is 0
     frequency = ((features - shifted[1:, :-1]) ** 2 + (features - shifted[:-1, 1:]) ** 2).sum(-1)
-    return cv2.boxFilter(frequency, -1, (WINDOW, WINDOW), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return cv2.boxFilter(frequency, -1, (11, 11), normalize=False, borderType=cv2.BORDER_CONSTANT)
 
 
 def clean(decision: np.ndarray) -> np.ndarray:
@@ -93,19 +104,15 @@ def clean(decision: np.ndarray) -> np.ndarray:
 
 
 def _without_small(regions):
-    """(H, W) uint8 of 0 and 1, without the connected regions of 1 that are small."""
+    """(H, W) uint8 of 0 and 1, without the connected regions of 1 below 1 % of the image."""
     _, numbers, statistics, _ = cv2.connectedComponentsWithStats(regions, connectivity=4)
-    stays = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST * regions.size
+    stays = statistics[:, cv2.CC_STAT_AREA] >= 0.01 * regions.size
     stays[0] = False  # the rest
     return stays[numbers].astype(np.uint8)
 
 
-def _soften(guide, share):
+def _soften(guide, weight):
     """A guided filter with each channel of the guide by itself, their corrections added up as the authors do."""
-    channels = np.moveaxis(guide[..., None] if guide.ndim == 2 else guide, -1, 0)
-    smooth = box_mean(box_mean(share, RADIUS), RADIUS)
-    return smooth + sum(guided_filter(channel, share, RADIUS, EPSILON) - smooth for channel in channels)
-
-
-def _like(plane, image):
-    return plane if image.ndim == 2 else plane[..., None]
+    smooth = box_mean(box_mean(weight, RADIUS), RADIUS)
+    channels = np.moveaxis(np.atleast_3d(guide), -1, 0)
+    return smooth + sum(guided_filter(channel, weight, RADIUS, epsilon=0.1) - smooth for channel in channels)

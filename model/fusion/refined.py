@@ -18,7 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from data.boundaries import align_boundaries
-from data.pixels import WIDE
+from data.pixels import per_level, to_gray
 
 if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
     from model.fusion.predictor import FocusPredictor
@@ -138,11 +138,7 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
     Returns:
         (H, W) float32, in squared gray levels of 0..255.
     """
-    gray = image.astype(np.float32)
-    if image.ndim == 3:
-        gray = cv2.cvtColor(gray, cv2.COLOR_RGB2GRAY)
-    if image.dtype == np.uint16:
-        gray /= WIDE
+    gray = to_gray(image) / per_level(image.dtype)
     along_x, along_y = cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)
     return cv2.GaussianBlur(along_x * along_x + along_y * along_y, (0, 0), sigma)
 

@@ -1,9 +1,9 @@
-"""Sparse representation of overlapping patches: what MST-SR and ASR share.
+"""Fusion of overlapping patches by their sparse representation: what MST-SR and ASR share.
 
 Source: Yang & Li, "Multifocus image fusion and restoration with sparse representation", IEEE TIM 59(4), 2010.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,35 +15,63 @@ TOLERANCE = 0.1
 """Greatest norm of what a code leaves of a patch, in gray levels."""
 
 CHUNK = 256
-"""So many signals are coded together: what is kept of them should stay in the processor's cache."""
+"""Signals that are coded together: their matrices should stay in the processor's cache."""
 
 MOVED = 0.75
-"""When no more than this share of a chunk is being coded, what is kept of the others is left out."""
+"""When no more than this share of a chunk is still being coded, the finished signals are taken out of its matrices."""
 
 SPANNED = 1e-4
 """An atom of which less is left beside the earlier ones adds nothing: the pursuit ends."""
 
+Patches = tuple[np.ndarray, np.ndarray]
+"""Patches without their means, (n, 64) float32, and the means, (n,) float32; row by row."""
 
-@dataclass(frozen=True)
-class Codes:
-    """What coding says of n signals.
 
-    Attributes:
-        norms: (n,) float32, the L1 norm of each code.
-        approximations: (n, d) float32, dictionary times code.
+def fuse_by_patches(
+    near: np.ndarray, far: np.ndarray, select: Callable[[Patches, Patches], np.ndarray], step: int
+) -> np.ndarray:
+    """Fuses two channels patch by patch; what no patch covers is averaged.
+
+    Args:
+        near: (H, W) float64 in gray levels.
+        far: The same.
+        select: The patches of both -> the fused patches, (n, 64) float32.
+        step: Pixels from one patch to the next.
+
+    Returns:
+        (H, W) float64.
     """
+    average = (near + far) / 2
+    if min(near.shape) < SIDE:
+        return average
+    return from_patches(select(to_patches(near, step), to_patches(far, step)), average, step)
 
-    norms: np.ndarray
-    approximations: np.ndarray
+
+def select_by_norm(near: Patches, far: Patches, dictionary: np.ndarray) -> np.ndarray:
+    """Takes of each two patches the approximation and the mean of the one whose code has the larger L1 norm.
+
+    Args:
+        near: Patches of one image.
+        far: The patches at the same places of the other.
+        dictionary: (64, k) float32, columns of norm 1.
+
+    Returns:
+        (n, 64) float32.
+    """
+    (near_norms, near_fits), (far_norms, far_fits) = (encode(patches, dictionary) for patches, _ in (near, far))
+    far_wins = near_norms < far_norms
+    return np.where(far_wins[:, None], far_fits, near_fits) + np.where(far_wins, far[1], near[1])[:, None]
 
 
-def encode(signals: np.ndarray, dictionary: np.ndarray, tolerance: float = TOLERANCE) -> Codes:
-    """Codes signals by orthogonal matching pursuit: atoms are added until what is left is small.
+def encode(signals: np.ndarray, dictionary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes signals by orthogonal matching pursuit: atoms are added until what is left is within `TOLERANCE`.
 
     Args:
         signals: (n, d) float32.
         dictionary: (d, k) float32, columns of norm 1.
-        tolerance: Greatest norm of what is left of a signal.
+
+    Returns:
+        The L1 norms of the codes, (n,) float32, and the approximations, dictionary times code, (n, d) float32.
     """
     norms = np.zeros(len(signals), np.float32)
     residuals = signals.copy()
@@ -51,11 +79,11 @@ def encode(signals: np.ndarray, dictionary: np.ndarray, tolerance: float = TOLER
     with threadpool_limits(1, "blas"):
         for start in range(0, len(signals), CHUNK):
             part = slice(start, start + CHUNK)
-            _pursue(residuals[part], norms[part], dictionary, tolerance)
-    return Codes(norms, signals - residuals)
+            _pursue(residuals[part], norms[part], dictionary)
+    return norms, signals - residuals
 
 
-def _pursue(residuals, norms, dictionary, tolerance):
+def _pursue(residuals, norms, dictionary):
     """Codes a chunk in place.
 
     Atoms are made orthogonal one after the other (Gram-Schmidt): atoms = basis @ R. The coordinates in the basis are
@@ -64,7 +92,7 @@ def _pursue(residuals, norms, dictionary, tolerance):
     """
     length = dictionary.shape[0]
     atoms = np.ascontiguousarray(dictionary.T)
-    active = np.flatnonzero((residuals * residuals).sum(1) > tolerance**2)
+    active = np.flatnonzero((residuals * residuals).sum(1) > TOLERANCE**2)
     going = np.ones(len(active), bool)
     rest = residuals[active]
     coordinates = np.zeros((len(active), length), np.float32)
@@ -98,7 +126,7 @@ def _pursue(residuals, norms, dictionary, tolerance):
         rest -= coordinate[:, None] * new
         basis[:, step], coordinates[:, step] = new, coordinate
         triangle[:, step, :step], triangle[:, step, step] = overlap[..., 0], left
-        going &= np.einsum("nd,nd->n", rest, rest) > tolerance**2
+        going &= np.einsum("nd,nd->n", rest, rest) > TOLERANCE**2
 
 
 def _code_norms(triangle, coordinates):
@@ -109,16 +137,8 @@ def _code_norms(triangle, coordinates):
     return np.abs(coordinates).sum(1)
 
 
-def to_patches(image: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts an image into overlapping patches.
-
-    Args:
-        image: (H, W), at least 8x8.
-        step: Pixels from one patch to the next.
-
-    Returns:
-        The patches without their means, (n, 64) float32, and the means, (n,) float32; row by row.
-    """
+def to_patches(image: np.ndarray, step: int) -> Patches:
+    """Cuts an image, (H, W) and at least 8x8, into overlapping patches, `step` pixels from one to the next."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE))[::step, ::step]
     patches = windows.reshape(-1, SIDE * SIDE).astype(np.float32)
     means = patches.mean(1)
@@ -129,9 +149,9 @@ def from_patches(patches: np.ndarray, fallback: np.ndarray, step: int) -> np.nda
     """Lays patches over each other and averages them.
 
     Args:
-        patches: (n, 64), as `to_patches` orders them.
+        patches: (n, 64), with their means, as `to_patches` orders them.
         fallback: (H, W), what a pixel is that no patch covers.
-        step: As it was cut.
+        step: Pixels from one patch to the next.
 
     Returns:
         (H, W) float64.

@@ -9,7 +9,11 @@ from data.errors import InputError
 from data.io.arrays import read_arrays
 
 BUNDLED = Path(__file__).parent.parent / "bundled" / "dictionaries.npz"
+"""The dictionaries in the project; how they were learned stands beside them, in dictionaries.json."""
+
 NAMES = ("generic", "orientations", "filters")
+"""The arrays that the file must hold."""
+
 LARGEST = 16 * 2**20
 """Bytes of all dictionaries together beyond which they are none of ours, which have half a million."""
 

@@ -17,19 +17,27 @@ from data.io.batch import refuse_existing
 from data.io.files import atomic_path, write_json
 from data.io.image_io import IMAGE_SUFFIXES, read_image
 from metrics.color import to_gray
+from model.baselines.csr import code_details, split_base, to_spectrum
 from model.baselines.sparse_coding.codes import SIDE, to_patches
-from model.baselines.sparse_coding.orientation import GENERIC, ORIENTATIONS, orientation
+from model.baselines.sparse_coding.orientation import ORIENTATIONS, dominant_orientation
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "brick", "grass", "gravel", "rocket", "stereo_motorcycle")
+"""Of scikit-image's data, what is learned from."""
+
 ATOMS = 256
+"""Columns of a dictionary of patches."""
+
 FILTERS = 32
+"""Of the convolutional dictionary."""
+
 PATCHES = 20_000
-"""Of scikit-image's data, what is learned from; columns of a dictionary of patches; filters of the convolutional one;
-patches that each dictionary is learned from."""
+"""Greatest number of patches that a dictionary is learned from, and of windows that are tried for the filters."""
 
 FILTER_STEPS = 300
+"""Steps of learning the filters."""
+
 FILTER_CROP = 96
-"""Steps of learning the filters, and the side of the window that each one codes."""
+"""Side in pixels of the window that each of these steps codes."""
 
 LEAST_DEVIATION = 4.0
 """Patches whose standard deviation is below so many gray levels teach nothing."""
@@ -53,13 +61,11 @@ def learn(images: Sequence[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     patches = np.concatenate([to_patches(image, 2)[0] for image in images])
     patches = patches[patches.std(1) >= LEAST_DEVIATION]
-    sorts = orientation(patches)
-    dictionaries = [_learn_patches(patches, rng)]
-    dictionaries += [_learn_patches(patches[sorts == index], rng) for index in range(ORIENTATIONS)]
+    orientations = dominant_orientation(patches)
     return {
-        "generic": dictionaries[GENERIC + 1],
-        "orientations": np.stack(dictionaries[1:]),
-        "filters": _learn_filters(images, rng),
+        "generic": _learn_patches(patches, rng),
+        "orientations": np.stack([_learn_patches(patches[orientations == i], rng) for i in range(ORIENTATIONS)]),
+        "filters": learn_filters(images, rng),
     }
 
 
@@ -77,10 +83,19 @@ def _learn_patches(patches, rng):
     return (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).T.astype(np.float32)
 
 
-def _learn_filters(images, rng):
-    """Filters that code details of photographs sparsely by convolution, (32, 8, 8); they begin as cuts of details."""
-    from model.baselines.csr import code_details, split_base, to_spectrum
+def learn_filters(images: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Learns filters that code details of photographs sparsely by convolution; they begin as cuts of details.
 
+    Args:
+        images: Sharp photographs, (H, W) float in gray levels 0..255; small ones are left out.
+        rng: Source of all that is random.
+
+    Returns:
+        (32, 8, 8) float32, each of norm 1.
+
+    Raises:
+        InputError: if the photographs are all too small or have no detail.
+    """
     images = [image.astype(np.float32) / 255 for image in images if min(image.shape) >= FILTER_CROP]
     if not images:
         raise InputError(f"no photograph has {FILTER_CROP} rows and columns to learn filters from; give larger ones.")
@@ -97,10 +112,10 @@ def _learn_filters(images, rng):
     filters = _normalized(np.stack(cuts))
     for step in range(FILTER_STEPS):
         detail = _draw_window(details, FILTER_CROP, rng)
-        codes = np.fft.rfft2(code_details(detail, filters, weight=0.05, iterations=40))
+        codes = np.fft.rfft2(code_details(detail, filters, sparsity=0.05, iterations=40))
         error = (codes * to_spectrum(filters, detail.shape)).sum(0) - np.fft.rfft2(detail)
         slope = np.fft.irfft2(np.conj(codes) * error, s=detail.shape)[:, :SIDE, :SIDE]
-        # The largest share that one code has at any frequency bounds the curvature.
+        # The codes' largest energy at a frequency bounds the curvature.
         curvature = max(float((np.abs(codes) ** 2).sum(0).max()), 1e-6)
         filters = _normalized(filters - slope * (20 / curvature / (1 + step / 100)))
     return filters

@@ -1,4 +1,4 @@
-"""The prevailing direction of a patch, by which ASR chooses a dictionary.
+"""The dominant orientation of a patch, by which ASR chooses a dictionary.
 
 Source: Liu & Wang, "Simultaneous image fusion and denoising with adaptive sparse representation", IET Image Processing
 9(5), 2015, after Lowe's orientation histogram.
@@ -13,20 +13,20 @@ ORIENTATIONS = 6
 """Bins of 30 degrees, from 0 (a gradient along x) on."""
 
 GENERIC = -1
-"""What has no prevailing direction."""
+"""The index of patches without a dominant orientation."""
 
 DOMINANCE = 1.5
 """The largest bin must hold so many times its even share."""
 
 
-def orientation(patches: np.ndarray) -> np.ndarray:
-    """Sorts patches by the direction of their gradients, found by Sobel filters with zeros around each patch.
+def dominant_orientation(patches: np.ndarray) -> np.ndarray:
+    """Finds the orientation of most of a patch's gradients, by Sobel filters with zeros around each patch.
 
     Args:
         patches: (n, 64) of 8x8 pixels, with or without their means.
 
     Returns:
-        (n,) int, 0 to 5, or -1 for none.
+        (n,) int, the bin from 0 to 5, or `GENERIC` for none.
     """
     tiles = patches.reshape(-1, SIDE, SIDE).astype(np.float32)
     slope = np.float32([-1, 0, 1])
@@ -43,5 +43,5 @@ def orientation(patches: np.ndarray) -> np.ndarray:
     bins = np.ceil(angle * np.float32(ORIENTATIONS / np.pi)).astype(int)
     histogram = np.stack([(magnitude * (bins == number)).sum((1, 2)) for number in range(1, ORIENTATIONS + 1)], 1)
     total = histogram.sum(1)
-    prevails = histogram.max(1) > DOMINANCE / ORIENTATIONS * total
-    return np.where(prevails & (total > 0), histogram.argmax(1), GENERIC)
+    dominates = histogram.max(1) > DOMINANCE / ORIENTATIONS * total
+    return np.where(dominates & (total > 0), histogram.argmax(1), GENERIC)

@@ -24,22 +24,40 @@ from data.io.arrays import check_finite
 from data.io.files import read_bytes
 
 MAGIC = 0x1950A86A20F9469CFC6C
-VERSION = 1001
-LARGEST = 64 * 2**20
-MOST_INSTRUCTIONS = 100_000
-MOST_DIMENSIONS = 8
-LONGEST_NAME = 1000
-"""Bytes of a file, and of its tensors together; instructions of a pickle; sides of a tensor; characters of a name:
-beyond them a file is refused. Both networks here have less than 1 MB and four sides."""
+"""The first number in a file of the old format."""
 
-_COUNT_BYTES = 8
+VERSION = 1001
+"""The second."""
+
+LARGEST = 64 * 2**20
+"""Bytes of a file, and of its tensors together, beyond which it is refused; both networks here have less than 1 MB."""
+
+MOST_INSTRUCTIONS = 100_000
+"""Of a pickle."""
+
+MOST_DIMENSIONS = 8
+"""Of a tensor; those of both networks here have four."""
+
+LONGEST_NAME = 1000
+"""Characters of a name."""
+
 _TYPES = {"torch FloatStorage": "<f4", "torch LongStorage": "<i8"}
-_ORDERED_DICT, _REBUILD = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "BINFLOAT"}
-_EMPTY = {"EMPTY_TUPLE": tuple, "EMPTY_DICT": dict, "EMPTY_LIST": list}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+"""The kinds of storages, by the names that pickles have for them."""
+
 _MARK = object()
+"""Lies on the stack below the items that a later instruction takes together."""
+
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "MARK": _MARK}
+"""Instructions that put something on the stack, and what."""
+
+_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "BINFLOAT"}
+"""Instructions that put their argument on the stack."""
+
+_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "TUPLE": None}
+"""Instructions that make a tuple, and of how many items; None: of all since the last mark."""
+
+_BROKEN = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading any row of bytes can end in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +108,6 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-_BROKEN = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading any row of bytes can end in."""
-
-
 def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
     for expected in (MAGIC, VERSION):
         number = _run(file)
@@ -119,7 +133,7 @@ def _storages(file: io.BytesIO, state: dict[str, _Tensor], keys: list[Any]) -> d
     _expect(sorted(described) == sorted(keys), "storages differ from what the tensors use")
     values = {}
     for key in keys:
-        count = int.from_bytes(_exactly(file, _COUNT_BYTES), "little")
+        count = int.from_bytes(_exactly(file, 8), "little")
         _expect(count == described[key].count, "a storage has another size")
         dtype = described[key].dtype
         values[key] = np.frombuffer(_exactly(file, count * dtype.itemsize), dtype)
@@ -148,34 +162,28 @@ def _run(file: io.BytesIO) -> Any:
         _expect(number <= MOST_INSTRUCTIONS, "too many instructions")
         if name == "STOP":
             return stack.pop()
-        if name == "PROTO":
-            continue
         if name in _CONSTANTS:
             stack.append(_CONSTANTS[name])
         elif name in _LITERALS:
             stack.append(argument)
         elif name == "GLOBAL":
             stack.append(_Name(argument))
-        elif name == "MARK":
-            stack.append(_MARK)
-        elif name in _EMPTY:
-            stack.append(_EMPTY[name]())
+        elif name in ("EMPTY_DICT", "EMPTY_LIST"):
+            stack.append({} if name == "EMPTY_DICT" else [])
         elif name in _TUPLES:
-            items = [stack.pop() for _ in range(_TUPLES[name])]
-            stack.append(tuple(reversed(items)))
-        elif name == "TUPLE":
-            stack.append(tuple(_since_mark(stack)))
+            stack.append(tuple(_take(stack, _TUPLES[name])))
+        elif name in ("APPEND", "APPENDS"):
+            items = _take(stack, 1 if name == "APPEND" else None)
+            _expect(type(stack[-1]) is list, "a list was expected")
+            stack[-1].extend(items)
+        elif name in ("SETITEM", "SETITEMS"):
+            items = _take(stack, 2 if name == "SETITEM" else None)
+            _expect(type(stack[-1]) is dict and all(map(_is_name, items[::2])), "a dictionary with names was expected")
+            stack[-1].update(zip(items[::2], items[1::2], strict=True))
         elif name in ("BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
-        elif name in ("APPEND", "APPENDS"):
-            items = _since_mark(stack) if name == "APPENDS" else [stack.pop()]
-            _expect(type(stack[-1]) is list, "a list was expected")
-            stack[-1].extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = _since_mark(stack) if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            _set_items(stack[-1], items)
         elif name == "BINPERSID":
             stack.append(_storage(stack.pop()))
         elif name == "REDUCE":
@@ -184,21 +192,17 @@ def _run(file: io.BytesIO) -> Any:
         elif name == "BUILD":
             stack.pop()  # versions of modules, kept as an attribute of the dictionary
         else:
-            raise ValueError(f"the instruction {name} is not needed for tensors")
+            _expect(name == "PROTO", f"the instruction {name} is not needed for tensors")
     raise ValueError("a pickle without an end")
 
 
-def _since_mark(stack: list[Any]) -> list[Any]:
+def _take(stack: list[Any], count: int | None) -> list[Any]:
+    """Takes so many items from the stack, or all since the last mark."""
     items = []
-    while (item := stack.pop()) is not _MARK:
+    while len(items) != count and (item := stack.pop()) is not _MARK:
         items.append(item)
+    _expect(count is None or len(items) == count, "a mark among the items")
     return items[::-1]
-
-
-def _set_items(target: Any, items: list[Any]) -> None:
-    _expect(type(target) is dict, "a dictionary was expected")
-    _expect(all(map(_is_name, items[::2])), "a key is no name")
-    target.update(zip(items[::2], items[1::2], strict=True))
 
 
 def _storage(identity: Any) -> _Storage:
@@ -212,10 +216,11 @@ def _storage(identity: Any) -> _Storage:
 
 def _call(function: Any, arguments: Any) -> Any:
     _expect(isinstance(function, _Name) and type(arguments) is tuple, "no call")
-    if function.text == _ORDERED_DICT:
+    if function.text == "collections OrderedDict":
         _expect(not arguments, "a dictionary of something")
         return {}
-    _expect(function.text == _REBUILD and len(arguments) >= 4, "a name that is not needed for tensors")
+    _expect(function.text == "torch._utils _rebuild_tensor_v2", "a name that is not needed for tensors")
+    _expect(len(arguments) >= 4, "a tensor is described in another way")
     storage, offset, shape, strides = arguments[:4]
     _expect(isinstance(storage, _Storage) and _are_counts((offset,)), "a tensor without a storage")
     _expect(_are_counts(shape) and _are_counts(strides) and len(shape) == len(strides), "a shape of other things")

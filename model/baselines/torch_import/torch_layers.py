@@ -8,6 +8,7 @@ import numpy as np
 from data.errors import InputError
 
 BATCH_NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
+"""The tensors of a batch normalization in PyTorch, in the order of Keras' weights."""
 
 
 def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) -> None:
