@@ -1,10 +1,31 @@
 """Pixels of 8 and of 16 bits: as levels of 0..255, gray, rounded, and for the screen."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
+from data.errors import InputError
+
 WIDE = 257
 """Levels of 16 bits for one of 8: 65535 is 255."""
+
+
+def check_images(images: Sequence[np.ndarray]) -> None:
+    """Checks images that are to be fused.
+
+    Raises:
+        InputError: One is not (H, W, 3) RGB or (H, W) gray, uint8 or uint16, or they differ in shape or type.
+    """
+    first = images[0]
+    for image in images:
+        if image.dtype not in (np.uint8, np.uint16):
+            raise InputError(f"images must be uint8 or uint16, received {image.dtype}.")
+        if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+            raise InputError(f"images must be (H, W, 3) RGB or (H, W) gray, received the shape {image.shape}.")
+        if image.shape != first.shape or image.dtype != first.dtype:
+            kinds = [f"{i.shape[1]}x{i.shape[0]} {'gray' if i.ndim == 2 else 'RGB'} {i.dtype}" for i in (first, image)]
+            raise InputError(f"all images must be of one size and kind: one is {kinds[0]}, another {kinds[1]}.")
 
 
 def per_level(dtype: np.dtype) -> int:

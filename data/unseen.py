@@ -17,8 +17,9 @@ from tqdm import tqdm
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
+from data.pixels import quantize
 from data.synthesis.blur import ring_kernel
-from data.synthesis.camera import stitch, through_jpeg, to_uint8, visible_label
+from data.synthesis.camera import stitch, through_jpeg, visible_label
 from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
 from data.synthesis.recipes import SyntheticPair
 from data.synthesis.voc import Scene, split_scenes
@@ -63,7 +64,7 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean:
     near, far, label = GEOMETRIES[geometry](light, mask, rng)
     near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
     label = visible_label(label, near, far, sharp)
-    views = (to_uint8(255 * view) if clean else _develop(view, rng) for view in (near, far))
+    views = (quantize(255 * view, np.uint8) if clean else _develop(view, rng) for view in (near, far))
     return SyntheticPair(*views, label, image)
 
 
@@ -86,7 +87,7 @@ GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding"
 
 def _develop(view, rng):
     values = 255 * view + rng.normal(0, NOISE, view.shape)
-    return through_jpeg(to_uint8(values), JPEG_QUALITY)
+    return through_jpeg(quantize(values, np.uint8), JPEG_QUALITY)
 
 
 def read_unseen(folder: Path) -> Iterator[SyntheticPair]:

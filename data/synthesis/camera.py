@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from data.boundaries import align_boundaries
+from data.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel, gaussian_kernel, polygon_kernel
 from data.synthesis.depth_of_field import defocus_by_depth
 from data.synthesis.regions import draw_region, grow_region
@@ -107,9 +108,9 @@ def simulate_pair(
         views = [view ** (1 / gamma) for view in (near, far, light)]
         label = visible_label(label, *views, *visible)
         if least_gain is not None:
-            label = align_boundaries([to_uint8(255 * view) for view in views[:2]], label, least_gain)
+            label = align_boundaries([quantize(255 * view, np.uint8) for view in views[:2]], label, least_gain)
     develop = _Development(gamma, rng)
-    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, to_uint8(develop.expose(light))
+    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, quantize(develop.expose(light), np.uint8)
 
 
 def stitch(light: np.ndarray, mask: np.ndarray, radius: float, kernel: Kernel, rng=None):
@@ -206,7 +207,7 @@ class _Development:
         if self.grain and self.noise:  # demosaicing makes noise coarser; its strength is kept
             noise = cv2.GaussianBlur(noise, (0, 0), self.grain)
             noise *= np.float32(self.noise / max(float(noise.std()), 1e-3))
-        return through_jpeg(to_uint8(self.expose(light, exposure) + noise), self.quality)
+        return through_jpeg(quantize(self.expose(light, exposure) + noise, np.uint8), self.quality)
 
 
 def visible_label(
@@ -243,8 +244,3 @@ def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """Compresses and decompresses (H, W, 3) uint8 RGB, chroma at half resolution as is the encoder's default."""
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
-
-
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    """Rounds and clips gray levels."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

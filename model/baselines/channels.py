@@ -5,8 +5,7 @@ from functools import wraps
 
 import numpy as np
 
-from data.errors import InputError
-from data.pixels import per_level, quantize
+from data.pixels import check_images, per_level, quantize
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(near, far) -> fused, each (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape and type."""
@@ -26,7 +25,7 @@ def on_levels(fuse_levels: Method) -> Method:
 
     @wraps(fuse_levels)
     def fuse(near, far):
-        _check(near, far)
+        check_images((near, far))
         scale = per_level(near.dtype)
         return quantize(fuse_levels(near / scale, far / scale) * scale, near.dtype)
 
@@ -50,12 +49,3 @@ def mix(near: np.ndarray, far: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """The average of two (H, W) or (H, W, 3) images, with `near`'s weight at each pixel, (H, W) in 0..1."""
     weight = weight.reshape(weight.shape + (1,) * (near.ndim - 2))
     return weight * near + (1 - weight) * far
-
-
-def _check(near, far):
-    if near.shape != far.shape or near.dtype != far.dtype:
-        raise InputError(
-            f"both images must be of one size and kind: received {near.shape} {near.dtype} and {far.shape} {far.dtype}."
-        )
-    if near.dtype not in (np.uint8, np.uint16) or not (near.ndim == 2 or (near.ndim == 3 and near.shape[2] == 3)):
-        raise InputError(f"images must be RGB or gray, uint8 or uint16; received {near.shape} {near.dtype}.")

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from data.errors import InputError
+from data.pixels import check_images
 from model.bundled import BUNDLED_WEIGHTS, default_strategy
 from model.fusion import STRATEGIES
 from model.fusion.paper import PaperDecision
@@ -15,7 +16,7 @@ from model.fusion.refined import MapDecision
 from model.networks.weights import load_network
 
 MOST_IMAGES = 255
-"""Labels are 8-bit numbers."""
+"""Most images of a scene: a decision map has 8 bits."""
 
 
 class Strategy(Protocol):
@@ -82,7 +83,7 @@ class Fuser:
 
         Returns:
             The fused image, of the same shape and type. Every pixel is that of one of the sources; only `learned` mixes
-            two where it is in doubt at an outline.
+            two near a decision boundary where it is unsure.
 
         Raises:
             InputError: if they differ in shape or type, or cannot be used.
@@ -91,22 +92,7 @@ class Fuser:
 
     def decide(self, *images: np.ndarray) -> PaperDecision | MapDecision:
         """As calling it, with what led to the result."""
-        _check(images)
+        if not 2 <= len(images) <= MOST_IMAGES:
+            raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(images)}.")
+        check_images(images)
         return self.strategy.decide(images)
-
-
-def _check(images):
-    if not 2 <= len(images) <= MOST_IMAGES:
-        raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(images)}.")
-    first = images[0]
-    for image in images:
-        if image.dtype not in (np.uint8, np.uint16):
-            raise InputError(f"images must be uint8 or uint16, received {image.dtype}.")
-        if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-            raise InputError(f"images must be (H, W, 3) RGB or (H, W) gray, received the shape {image.shape}.")
-        if image.shape != first.shape or image.dtype != first.dtype:
-            raise InputError(f"all images must be of one size and kind: one is {_kind(first)}, another {_kind(image)}.")
-
-
-def _kind(image):
-    return f"{image.shape[1]}x{image.shape[0]} {'gray' if image.ndim == 2 else 'RGB'} {image.dtype}"
