@@ -5,24 +5,51 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import warnings
 
 import pytest
 
 from data.errors import InputError, add_debug, run_command
 from data.names import checked_name
+from model.experiments.__main__ import COMMANDS as EXPERIMENTS
 from model.networks.summary import main as summarize
 from tests.conftest import REPOSITORY
 
-COMMANDS = (
-    ["train.py"],
-    ["fuse.py"],
-    ["evaluate.py"],
-    ["-m", "data.preview"],
-    ["-m", "data.download"],
-    ["-m", "data.demo"],
-    ["-m", "model.networks.summary"],
-)
+SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+
+
+def all_commands():
+    """Everything that can be run, so that a new command cannot be forgotten: scripts, modules, and each experiment."""
+    folders = {REPOSITORY / package.split(".")[0] for package in SETTINGS["packages"]}
+    for path in sorted([*REPOSITORY.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))]):
+        if '\nif __name__ == "__main__":\n' not in path.read_text():
+            continue
+        parts = path.relative_to(REPOSITORY).with_suffix("").parts
+        yield path.name if len(parts) == 1 else ".".join(parts).removesuffix(".__main__")
+    yield from (f"model.experiments {name}" for name in EXPERIMENTS)
+
+
+COMMANDS = list(all_commands())
+
+WITHOUT_EXAMPLES = {
+    *("data.throughput", "metrics.benchmark", "model.baselines", "model.experiments", "model.training.train_comparer")
+}
+"""Commands whose help need not show any."""
+
+PROBE = """
+import json, runpy, sys
+name, *words = sys.argv[1:]
+run, codes = runpy.run_path if name.endswith(".py") else runpy.run_module, []
+for option in ("--help", "--no-such-option"):
+    sys.argv = [name, *words, option]
+    try:
+        run(name, run_name="__main__")
+    except SystemExit as stop:
+        codes.append(stop.code)
+print(json.dumps({"codes": codes, "loaded": [name for name in ("keras", "tensorflow") if name in sys.modules]}))
+"""
+"""Asks a command for help and for what it does not know, and prints its exit codes and what it loaded for that."""
 
 
 def raising(error):
@@ -127,19 +154,22 @@ def test_warnings_are_one_line(capsys):
     assert capsys.readouterr().err == "warning: the alpha channel is dropped\n"
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[-1])
-def test_help_has_examples_and_needs_no_tensorflow(command):
-    code = (
-        "import runpy, sys; sys.argv = {0!r}[-1:] + ['--help']\n"
-        "try:\n    runpy.run_{1}({2!r}, run_name='__main__')\n"
-        "except SystemExit as stop:\n    assert stop.code == 0\n"
-        "assert 'tensorflow' not in sys.modules or {3!r}"
+def test_all_commands_are_found():
+    assert {"train.py", "fuse.py", "evaluate.py", "data.demo", "model.baselines", "model.experiments sweep"} <= {
+        *COMMANDS
+    }
+    assert set(SETTINGS["py-modules"]) == {name.removesuffix(".py") for name in COMMANDS if name.endswith(".py")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_wrong_usage_need_no_tensorflow(command):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *command.split()], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    module = command[0] == "-m"
-    code = code.format(command, "module" if module else "path", command[-1], command[-1] == "model.networks.summary")
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "examples:" in done.stdout
+    *shown, found = done.stdout.splitlines()
+    assert json.loads(found) == {"codes": [0, 2], "loaded": []}
+    assert shown[0].startswith("usage: ") and done.stderr.startswith("usage: ") and "error: " in done.stderr
+    assert "example" in done.stdout or command in WITHOUT_EXAMPLES
 
 
 def test_summary(capsys):

@@ -212,9 +212,3 @@ def test_wrong_usage(arguments, message, capsys):
     code, said = failure(capsys, *arguments)
     assert code == 2
     assert message in said
-
-
-def test_help_has_examples(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    assert "examples:" in capsys.readouterr().out

@@ -1,27 +1,50 @@
 """Transfer of VGG-19, against a file that is written here in the layout of the published one, with random values."""
 
+import json
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data.errors import InputError
 from data.io.files import file_digest
+from model import TrainingRun
 from model.networks.network import build_network
+from model.networks.stages import DECODERS, ENCODERS, VARIANTS, Variant
 from model.networks.transfer import layer_names, read_vgg19, transfer_vgg19
+from model.training.checkpoints import load_checkpoint
+from model.training.settings import TrainingConfig
+from tests.conftest import REPOSITORY
 
 WIDTHS = {1: (2, 64), 2: (2, 128), 3: (4, 256), 4: (4, 512), 5: (4, 512)}
+"""Convolutions of each block of VGG-19, and their width."""
+
+PLACES = {
+    f"block{block}_conv{number}": f"encoder{block}_conv{number}"
+    for block, (convolutions, _) in WIDTHS.items()
+    for number in range(1, convolutions + 1)
+}
+"""Where each belongs: block by block, conv by conv."""
+
+NARROWER = 16
+"""By how much the networks of the quick runs are narrower than the paper's."""
 
 
-def write_vgg19(path, leave_out=()):
+def write_vgg19(path, leave_out=(), narrower=1):
     """Writes kernels and biases as keras.applications publishes them: a group a layer, names in attributes."""
     rng = np.random.default_rng(0)
     channels, names = 3, ["input_1"]
     with h5py.File(path, "w") as file:
         file.create_group("input_1").attrs["weight_names"] = np.array([], "S1")
         for block, (convolutions, width) in WIDTHS.items():
+            width //= narrower
             for number in range(1, convolutions + 1):
                 name = f"block{block}_conv{number}"
                 kernel = rng.standard_normal((3, 3, channels, width), np.float32) * np.float32(
@@ -40,6 +63,16 @@ def write_vgg19(path, leave_out=()):
         file.attrs["layer_names"] = [name.encode() for name in names]
 
 
+def written(path):
+    """What `write_vgg19` wrote, by the names that the paper's network gives it."""
+    with h5py.File(path) as file:
+        return {
+            f"{target}/{kind}": file[source][f"{source}_{kind[0].replace('k', 'W')}_1:0"][()]
+            for source, target in PLACES.items()
+            for kind in ("kernel", "bias")
+        }
+
+
 @pytest.fixture(scope="module")
 def vgg19_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("vgg19") / "vgg19_notop.h5"
@@ -55,16 +88,17 @@ def network(vgg19_file):
 
 
 def test_every_kernel_and_bias_is_copied(network, vgg19_file):
-    assert len(layer_names()) == 16
-    with h5py.File(vgg19_file) as file:
-        for source, target in layer_names().items():
-            kernel, bias = network.get_layer(target).get_weights()
-            np.testing.assert_array_equal(kernel, file[source][f"{source}_W_1:0"])
-            np.testing.assert_array_equal(bias, file[source][f"{source}_b_1:0"])
+    expected = written(vgg19_file)
+    assert len(expected) == 2 * 16
+    for layer in PLACES.values():
+        kernel, bias = network.get_layer(layer).get_weights()
+        np.testing.assert_array_equal(kernel, expected[f"{layer}/kernel"])
+        np.testing.assert_array_equal(bias, expected[f"{layer}/bias"])
 
 
 def test_the_report_lists_each_layer(network):
-    assert [(layer.source, layer.target) for layer in network.report] == list(layer_names().items())
+    assert [(layer.source, layer.target) for layer in network.report] == list(PLACES.items())
+    assert layer_names() == PLACES
     assert str(network.report[0]) == "block1_conv1 -> encoder1_conv1: kernel 3x3x3x64, bias 64"
     assert sum(np.prod(layer.kernel_shape) + layer.kernel_shape[-1] for layer in network.report) == 20_024_384
 
@@ -132,3 +166,147 @@ def test_files_of_another_layout_are_one_sentence(vgg19_file, tmp_path, write, m
 def test_narrow_widths_do_not_fit(vgg19_file):
     with pytest.raises(InputError, match="encoder1_conv1 needs"):
         transfer_vgg19(build_network("compact"), str(vgg19_file), file_digest(vgg19_file, "md5"))
+
+
+@contextmanager
+def narrowed():
+    """The paper's network, far narrower and with fewer convolutions of its own, as if VGG-19 were as narrow: what a run
+    does with it is the same, and takes seconds."""
+    encoders, decoders = (
+        tuple(replace(stage, width=stage.width // NARROWER, **fewer) for stage in stages)
+        for stages, fewer in ((ENCODERS, {"own": 0}), (DECODERS, {"convs": 0}))
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.networks.stages.ENCODERS", encoders)
+        patch.setitem(VARIANTS, "paper", Variant("narrow", encoders, decoders))
+        yield
+
+
+@pytest.fixture(scope="module")
+def narrow_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("narrow") / "vgg19_narrow.h5"
+    write_vgg19(path, narrower=NARROWER)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(narrow_file, small_voc, tmp_path_factory):
+    """A run that nobody disturbed, its record and its folder."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    with narrowed():
+        watched = Watched(narrow_file, small_voc, folder)
+        return watched, watched.train(), folder
+
+
+@pytest.fixture
+def eagerly():
+    """Without graphs, whose compilation takes most of the time of so short a run."""
+    tf.config.run_functions_eagerly(True)
+    with narrowed():
+        yield
+    tf.config.run_functions_eagerly(False)
+
+
+class Stop(Exception):
+    """Ends a run at any step."""
+
+
+class Watched:
+    """A run of two epochs of two steps that holds VGG-19's convolutions in the first.
+
+    Attributes:
+        run: It.
+        seen: The epoch and all weights, before the first step (epoch 0) and after each.
+    """
+
+    def __init__(self, file, voc, folder, resume=False):
+        options = {"size": 32, "split": "voc", "scenes": 1, "pairs_per_batch": 2, "validation_pairs": 1}
+        config = TrainingConfig(
+            transfer=str(file), freeze_transferred=1, epochs=2, learning_rate=1e-4, average=0.9, **options
+        )
+        self.run = TrainingRun(config, voc, folder, vgg19_md5=file_digest(file, "md5"), resume=resume)
+        self.seen = []
+        self.note(0)
+
+    def note(self, epoch):
+        self.seen.append((epoch, {variable.path: variable.numpy() for variable in self.run.trainer.network.weights}))
+
+    def train(self, steps=None):
+        """Trains to the end, or stops as a killed process would, after some steps and before they are saved."""
+
+        def observe(epoch, *_):
+            self.note(epoch)
+            if len(self.seen) - 1 == steps:
+                raise Stop
+
+        return self.run.run(observe, checkpoint_steps=1)
+
+
+def check_held(seen, expected):
+    """The transferred convolutions are VGG-19's to the bit until the second epoch, in which each of them moves."""
+    for epoch, weights in seen:
+        for name, values in expected.items():
+            if epoch < 2:
+                np.testing.assert_array_equal(weights[name], values, err_msg=name)
+            elif name.endswith("kernel"):
+                assert np.any(weights[name] != values), name
+
+
+def test_a_run_holds_transferred_convolutions_for_an_epoch(undisturbed, narrow_file):
+    watched, record, folder = undisturbed
+    expected = written(narrow_file)
+    assert [epoch for epoch, _ in watched.seen] == [0, 1, 1, 2, 2]
+    check_held(watched.seen, expected)
+    before, first = watched.seen[0][1], watched.seen[1][1]
+    own = [name for name in before if name.endswith("kernel") and name not in expected]
+    assert len(own) == 5 + 5 + 5  # of stride 2, deconvolutions, of side maps
+    for name in own:
+        assert np.any(first[name] != before[name]), name
+    report = json.loads((folder / "transfer.json").read_text())
+    assert report == record["transferred"] and len(report) == 16
+    assert report[0] == "block1_conv1 -> encoder1_conv1: kernel 3x3x3x4, bias 4"
+    assert report[15] == "block5_conv4 -> encoder5_conv4: kernel 3x3x32x32, bias 32"
+    # The average starts from VGG-19's values too, not from those that were drawn before the transfer.
+    state, _ = load_checkpoint(folder / "checkpoint.npz")
+    for name, values in expected.items():
+        np.testing.assert_allclose(state[f"average/{name}"], values, atol=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+@pytest.mark.parametrize(("steps", "epochs"), [(2, [0, 1, 2, 2]), (3, [0, 2, 2])], ids=["within", "between"])
+def test_a_run_resumed_in_or_after_that_epoch_does_the_same(
+    steps, epochs, undisturbed, narrow_file, small_voc, tmp_path, eagerly
+):
+    with pytest.raises(Stop):
+        Watched(narrow_file, small_voc, tmp_path / "run").train(steps)
+    resumed = Watched(narrow_file, small_voc, tmp_path / "run", resume=True)
+    record = resumed.train()
+    assert [epoch for epoch, _ in resumed.seen] == epochs
+    check_held(resumed.seen, written(narrow_file))
+    assert record["transferred"] == undisturbed[1]["transferred"]
+    losses = [[row["loss"] for row in each["epochs"]] for each in (record, undisturbed[1])]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+@pytest.mark.long
+def test_the_papers_network_is_trained_from_vgg19_and_resumed(vgg19_file, small_voc, tmp_path):
+    """The command line with the widths of the paper; writes some gigabytes."""
+
+    def train(*words):
+        command = [sys.executable, "train.py", "--quiet", *map(str, words)]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return load_checkpoint(tmp_path / "run" / "checkpoint.npz")[0]
+
+    start = ["--voc", small_voc, "-o", tmp_path / "run", "--transfer", vgg19_file]
+    start += ["--vgg19-md5", file_digest(vgg19_file, "md5"), "--freeze-transferred", 1, "--epochs", 1]
+    small = ["--size", 32, "--split", "voc", "--scenes", 1, "--pairs-per-batch", 5, "--validation-pairs", 1]
+    options = ["--learning-rate", 1e-4, "--keep-checkpoints", 1]
+    state = train(*start, *small, *options)
+    expected = written(vgg19_file)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(state[f"network/{name}"], values, err_msg=name)
+    assert len(json.loads((tmp_path / "run" / "transfer.json").read_text())) == 16
+    state = train("--resume", tmp_path / "run", "--epochs", 2, "--keep-checkpoints", 1)
+    for layer in PLACES.values():
+        assert np.any(state[f"network/{layer}/kernel"] != expected[f"{layer}/kernel"]), layer
