@@ -5,7 +5,8 @@ from math import log10
 
 import numpy as np
 
-from metrics.color import require_equal_shapes, to_planes
+from metrics.checks import require_equal_shapes
+from metrics.color import to_planes
 from metrics.edges import EdgeTransfer, EdgeTransferScores
 from metrics.registry import METRICS, Metric, get_metric, resolve_variants
 
