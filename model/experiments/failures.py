@@ -7,16 +7,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from data.arguments import natural
 from data.demo import DemoScene, rendered_scene
 from data.errors import EXIT_DONE
 from data.io.batch import refuse_existing
-from data.io.files import atomic_path
+from metrics.markup import Table
 from metrics.reference import psnr
+from model.experiments.figures import new_figure, save_figure, show
 from model.fusion.paper import select
-from model.fusion.pictures import source_colors
 
 ERROR_GAIN = 4
 """Differences from the truth are shown so many times larger."""
@@ -78,13 +77,13 @@ def draw_failures(path: Path, cases: Sequence[Case]) -> list[dict[str, float | s
         give.
     """
     from model import load_fuser  # loads TensorFlow, quietly
+    from model.fusion.pictures import source_colors  # loads matplotlib
 
     fuser = load_fuser()
     height, width = cases[0].near.shape[:2]
-    figure = Figure(figsize=(15, 3 * height / width * len(cases) + 1), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure, grid = new_figure(len(cases), 5, (15, 3 * height / width * len(cases) + 1))
     rows = []
-    for axes, case in zip(figure.subplots(len(cases), 5, squeeze=False), cases, strict=True):
+    for axes, case in zip(grid, cases, strict=True):
         decision = fuser.decide(case.near, case.far)
         row = {"title": case.title, "fused": psnr(case.truth, decision.fused)}
         row["labels"] = psnr(case.truth, select(case.near, case.far, case.label))
@@ -97,12 +96,9 @@ def draw_failures(path: Path, cases: Sequence[Case]) -> list[dict[str, float | s
             f"{ERROR_GAIN} x error": np.minimum(error, 255).astype(np.uint8),
         }
         for cell, (text, image) in zip(axes, tiles.items(), strict=True):
-            cell.imshow(image)
-            cell.set_title(text, fontsize=9)
-            cell.set_axis_off()
+            show(cell, image, text)
         rows.append(row)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=65, bbox_inches="tight")
+    save_figure(figure, [path], dpi=65)
     return rows
 
 
@@ -113,7 +109,7 @@ EXAMPLES = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the picture, .png or .pdf")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the noise (%(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
     parser.add_argument("--quiet", action="store_true", help="no table")
 
@@ -128,7 +124,6 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_existing([arguments.output])
     rows = draw_failures(arguments.output, hard_cases(arguments.seed))
     if not arguments.quiet:
-        print("| difficulty | fused (dB) | true labels (dB) |\n| --- | ---: | ---: |")
-        for row in rows:
-            print(f"| {row['title']} | {row['fused']:.2f} | {row['labels']:.2f} |")
+        cells = [(row["title"], f"{row['fused']:.2f}", f"{row['labels']:.2f}") for row in rows]
+        print(Table(("difficulty", "fused (dB)", "true labels (dB)"), cells).markdown(), end="")
     return EXIT_DONE
