@@ -1,7 +1,7 @@
 """What command lines share: their frame, types of arguments, and options that several of them have."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,17 @@ def add_named(parser: argparse.ArgumentParser, option: str, metavar: str, text: 
     )
 
 
-def by_name(option: str, values: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The values of `add_named` by their names.
+def by_name(option: str, values: Iterable[tuple[str, str]], kind: Callable[[str], Any] = str) -> dict[str, Any]:
+    """The values of `add_named` by their names, each as `kind` makes it.
 
     Raises:
         InputError: a name is given twice.
     """
-    chosen: dict[str, str] = {}
+    chosen: dict[str, Any] = {}
     for name, value in values:
         if name in chosen:
             raise InputError(f"{option} names {name!r} twice, {chosen[name]} and {value}; give every name once.")
-        chosen[name] = value
+        chosen[name] = kind(value)
     return chosen
 
 

@@ -5,7 +5,7 @@ takes what fits and computes the rest, so a comparison can be stopped and resume
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, nan
@@ -13,7 +13,9 @@ from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
-from data.errors import InputError
+from tqdm import tqdm
+
+from data.errors import InputError, printable
 from data.io.batch import protect_files
 from data.io.files import file_digest, read_json, write_json
 from data.io.image_folder import JPEG_NOTE, label_with_type
@@ -22,11 +24,19 @@ from data.io.stacks import Stack
 from data.parts import alone, refusals
 from metrics import PAPER_METRICS, PairScorer, resolve_variants
 from metrics.markup import Cell, Column, Table
-from metrics.tables import Scores
+from metrics.scores import Scores
 from model.experiments.competitors import Competitor, Folder
 
 METRIC_VARIANTS = resolve_variants(PAPER_METRICS, {})
 """The paper's five metrics in their default variants."""
+
+
+def read_record(path: Path) -> Any:
+    """What an earlier run noted; None where there is nothing, or nothing that can be read: it is made anew."""
+    try:
+        return read_json(path)
+    except InputError:
+        return None
 
 
 class Comparison:
@@ -55,21 +65,29 @@ class Comparison:
         )
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def run(self) -> Iterator[tuple[str, str, bool]]:
+    def run(self, quiet: bool = True) -> bool:
         """Computes what is missing; whatever a method or a pair raises is a failure of the two alone.
 
-        Yields:
-            Method, pair, and whether it was computed, after each.
+        Args:
+            quiet: Whether there is no progress bar.
+
+        Returns:
+            Whether something was missing.
         """
-        for stack in self.stacks:
-            scene = _Scene(stack)
-            for name in self.competitors:
-                with alone(f"{name}, {stack.name}") as part:
-                    record, computed = self._result(name, scene)
-                if part.failure:
-                    record, computed = {"failure": part.failure}, True
-                self._records[name, stack.name] = record
-                yield name, stack.name, computed
+        changed = False
+        with tqdm(total=len(self.stacks) * len(self.competitors), unit="image", disable=quiet) as bar:
+            for stack in self.stacks:
+                scene = _Scene(stack)
+                for name in self.competitors:
+                    with alone(f"{name}, {stack.name}") as part:
+                        record, computed = self._result(name, scene)
+                    if part.failure:
+                        record, computed = {"failure": part.failure}, True
+                    self._records[name, stack.name] = record
+                    changed |= computed
+                    bar.set_postfix_str(printable(f"{stack.name}, {name}"))
+                    bar.update()
+        return changed
 
     def fused_path(self, name: str, pair: str) -> Path:
         """Where a fused image lies, whoever made it."""
@@ -105,11 +123,11 @@ class Comparison:
         seconds = self.seconds()
         order = sorted(seconds.values())
         rows = [
-            (self._label(name), (Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3),))
+            (self._label(name), Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3))
             for name, value in seconds.items()
         ]
         caption = f"Median time a pair over n = {len(self.stacks)} pairs, without loading"
-        return Table(caption, (Column("Seconds", "Seconds", "↓"),), tuple(rows))
+        return Table(("Method", Column("Seconds", arrow="↓")), rows, caption)
 
     def _result(self, name, scene):
         """The record of one method on one pair, and whether it had to be made."""
@@ -125,14 +143,13 @@ class Comparison:
     def _known(self, name, stack, key):
         """The record of an earlier run; None where there is none that fits, whatever lies in its place."""
         run = not isinstance(self.competitors[name], Folder)
-        try:
-            record = read_json(self._record_path(name, stack))
-            if not _is_record(record, key, run):
-                return None
-            # An image that was exchanged since does not have these scores.
+        record = read_record(self._record_path(name, stack))
+        if not _is_record(record, key, run):
+            return None
+        try:  # an image that was exchanged since does not have these scores
             unchanged = not run or record.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
         except InputError:
-            return None  # none yet, or not readable: it is made anew
+            return None
         return record if unchanged else None
 
     def _compute(self, name, scene):
