@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 import numpy as np
 
@@ -15,16 +14,23 @@ from metrics.reference import psnr, ssim
 from metrics.sharpness import AG_VARIANTS, average_gradient, spatial_frequency
 
 
-class FusedPlane(Protocol):
-    """One plane of a fused image with the same plane of its sources, and the work that several metrics share."""
+@dataclass(frozen=True)
+class FusedPlane:
+    """One plane of a fused image with the same plane of its sources, and the work that several metrics share.
+
+    Attributes:
+        near: `(H, W)`, as `to_planes` gives it.
+        far: The same.
+        fused: The same.
+        reference: The same, or None where there is no ground truth.
+        edge_scores: Edge model to Q, L and N of the fused plane, computed once.
+    """
 
     near: np.ndarray
     far: np.ndarray
     fused: np.ndarray
     reference: np.ndarray | None
-
-    def edge_scores(self, edge_variant: str) -> EdgeTransferScores:
-        """Q, L and N of the fused plane, computed once."""
+    edge_scores: Callable[[str], EdgeTransferScores]
 
 
 @dataclass(frozen=True)
@@ -204,19 +210,6 @@ def get_metric(name: str) -> Metric:
     return METRICS[name]
 
 
-def resolve_variant(name: str, variant: str | None = None) -> str:
-    """The variant to compute: `variant` where it is one of the metric's, the default where it is None.
-
-    Raises:
-        ValueError: No such metric or variant; the message offers the nearest name and lists all.
-    """
-    metric = get_metric(name)
-    if variant is None:
-        return metric.default_variant
-    require_known(f"variant of {name}", variant, metric.variants)
-    return variant
-
-
 def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variant of each metric in `names`, in their order.
 
@@ -225,7 +218,9 @@ def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = 
         variants: Metric name to variant; metrics that it lacks get their default.
 
     Raises:
-        ValueError: No such metric or variant, in `names` or in `variants`.
+        ValueError: No such metric or variant, in `names` or in `variants`; see `require_known`.
     """
-    chosen = {name: resolve_variant(name, variant) for name, variant in (variants or {}).items()}
-    return {name: chosen.get(name) or resolve_variant(name) for name in names}
+    variants = variants or {}
+    for name, variant in variants.items():
+        require_known(f"variant of {name}", variant, get_metric(name).variants)
+    return {name: variants.get(name, get_metric(name).default_variant) for name in names}

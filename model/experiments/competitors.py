@@ -53,7 +53,7 @@ class Run:
     def prepare(self, stack: Stack) -> None:
         """Loads the method and runs it once on a corner, so that times hold no loading and no compiling."""
         if "_method" not in self.__dict__:
-            self.fuse(stack, *(image[:CORNER, :CORNER] for image in _read(stack)))
+            self.fuse(stack, *(read_image(path)[:CORNER, :CORNER] for path in stack.images))
 
     def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
         """Fuses a pair."""
@@ -157,7 +157,3 @@ def to_run(name: str, weights: Path | None = None) -> Run:
         return load_fuser(path, strategy=strategy)
 
     return Run(title, " ".join([name, strategy, *(file_digest(file, "sha256") for file in files)]), load)
-
-
-def _read(stack):
-    return (read_image(path) for path in stack.images)

@@ -42,18 +42,7 @@ COLORS = ("red", "yellow")
 def new_figure(
     rows: int, columns: int, size: tuple[float, float], *, bare: bool = True, height_ratios: Sequence[float] = ()
 ) -> tuple["Figure", np.ndarray]:
-    """An empty figure.
-
-    Args:
-        rows: Of axes.
-        columns: Of axes.
-        size: Width and height in inches.
-        bare: Whether the axes hold pictures alone, without ticks and frames.
-        height_ratios: Of the rows; empty for rows of one height.
-
-    Returns:
-        The figure and its axes, (rows, columns).
-    """
+    """An empty figure of `size` inches and its axes, (rows, columns); `bare` ones are without ticks and frames."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
