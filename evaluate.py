@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     labels = {method: _label(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(labels[method] != method for method in labels) else []
     scores = Scores(results, variants, arguments.color, labels, notes)
-    _write_tables(scores, arguments.output, shown or scores.pairs)
+    for name, text in tables_as_text(scores, shown or scores.pairs).items():
+        write_text(arguments.output / name, text)
     _print_tables(scores, arguments, shown)
     for method, name, reason in scores.undefined():  # what was raised has been said
         say(f"error: {method}, {name}: {reason}")
@@ -157,11 +158,6 @@ def _label(method: str, files: ImageFolder, rows: dict[str, dict[str, float | st
     """The method's name, with a remark where its evaluated files are JPEG."""
     evaluated = [name for name, row in rows.items() if not all(isinstance(value, str) for value in row.values())]
     return label_with_type(method, map(files.find, evaluated))
-
-
-def _write_tables(scores: Scores, folder: Path, pairs: list[str]) -> None:
-    for name, text in tables_as_text(scores, pairs).items():
-        write_text(folder / name, text)
 
 
 def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str] | None) -> None:

@@ -15,7 +15,7 @@ from data.io.image_io import read_image
 from data.io.stacks import find_pairs
 from data.parts import alone
 from metrics.markup import Table
-from metrics.scores import Scores
+from metrics.scores import Scores, summarize
 from metrics.tables import FAILED
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.experiments.competitors import to_run
@@ -114,16 +114,13 @@ def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.nd
 
 def _anchors(scores: Scores, methods: Sequence[str]) -> str:
     """A table of means against figures that others measured; empty where none of the methods has one."""
-    rows = []
+    rows, summaries = [], summarize(scores)
     for name in methods:
         for metric, value in ANCHORS.get(name, {}).items():
-            measured = [scores.value(name, pair, metric) for pair in scores.pairs]
-            if any(isinstance(one, str) for one in measured):
-                cells = FAILED, f"{value:g}", "-"
-            else:
-                mean = np.mean(measured)
-                cells = f"{mean:.4f}", f"{value:g}", f"{mean - value:+.4f}"
-            rows.append((BASELINES[name].title, metric, *cells))
+            summary, ours, difference = summaries[name][metric], FAILED, "-"
+            if summary.count == summary.total:
+                ours, difference = f"{summary.mean:.4f}", f"{summary.mean - value:+.4f}"
+            rows.append((BASELINES[name].title, metric, ours, f"{value:g}", difference))
     if not rows:
         return ""
     caption = f"Means over {len(scores.pairs)} pairs against figures that others measured"

@@ -10,6 +10,7 @@ import numpy as np
 from data.errors import printable
 from data.io.files import atomic_path
 from data.pixels import to_bytes
+from data.synthesis.camera import to_uint8
 from data.synthesis.recipes import SyntheticPair
 from metrics.color import to_gray
 
@@ -169,8 +170,7 @@ def _details(image, near, boxes):
     height = DETAIL_HEIGHT
     crops = [image[top : top + side, left : left + side] for top, left, side in boxes]
     tiles = [cv2.resize(crop, (height, height), interpolation=cv2.INTER_NEAREST) for crop in crops]
-    difference = DIFFERENCE_GAIN * (image.astype(np.float32) - near) + 127.5
-    difference = np.clip(np.rint(difference), 0, 255).astype(np.uint8)
+    difference = to_uint8(DIFFERENCE_GAIN * (image.astype(np.float32) - near) + 127.5)
     width = max(1, round(height * image.shape[1] / image.shape[0]))
     tiles.append(cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA))
     gap = np.full((height, 4, *image.shape[2:]), 255, np.uint8)
