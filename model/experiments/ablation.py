@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from data.arguments import add_shared
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.io.files import read_json, write_text
+from data.io.files import write_text
 from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
 from metrics.markup import Table
@@ -19,7 +19,8 @@ from model.experiments.competitors import to_run
 from model.experiments.figures import new_figure, save_figure, with_suffixes
 from model.experiments.plans import DEFAULT, NON_TRANSFER, PROPOSED, Experiment, plan
 from model.experiments.results import METRIC_VARIANTS, Comparison, read_record
-from model.training.settings import CHECKPOINT, CONFIG, TrainingConfig
+from model.training.run_folder import read_settings
+from model.training.settings import CHECKPOINT
 
 RECORD = "record.json"
 """What a training run notes when it is done."""
@@ -154,7 +155,8 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
     folder = arguments.output / "runs" / experiment.name
     started = (folder / CHECKPOINT).exists()
     if started:
-        _check_settings(folder, experiment.config)
+        if read_settings(folder)[0] != experiment.config:
+            raise InputError(f"{folder} was trained with other settings; choose another -o.")
         record = _read_record(folder)
         if record is not None:
             return {"record": record}
@@ -164,16 +166,6 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
     steps = {"initial": training.steps_done, "total": training.total_steps, "unit": "step"}
     with tqdm(**steps, desc=experiment.name, disable=arguments.quiet) as bar:
         return {"record": training.run(lambda *_: bar.update())}
-
-
-def _check_settings(folder: Path, config: TrainingConfig) -> None:
-    saved = read_json(folder / CONFIG)
-    try:
-        same = TrainingConfig.from_json(saved) == config
-    except (TypeError, KeyError, ValueError) as error:
-        raise InputError(f"{folder / CONFIG} is damaged ({error}); choose another -o.") from error
-    if not same:
-        raise InputError(f"{folder} was trained with other settings; choose another -o.")
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:

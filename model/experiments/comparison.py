@@ -2,8 +2,7 @@
 
 import argparse
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -99,9 +98,9 @@ def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str
     """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
     (folder / RECORD).unlink(missing_ok=True)
     whole = True
-    for name, make in _products(folder, comparison, scores, shown, scenes, record):
+    for name, write, *arguments in _products(folder, comparison, scores, shown, scenes, record):
         with alone(name) as part:
-            make()
+            write(*arguments)
         whole &= part.failure is None
     if whole:
         write_json(folder / RECORD, record)
@@ -110,24 +109,24 @@ def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str
 
 def _products(
     folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene], record
-) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What is written, by a name for messages, and how."""
+) -> Iterator[tuple]:
+    """What is written: its name for messages, the function that writes it, and that one's arguments."""
     drawings = folder / "figures"
-    yield "tables", partial(_write_tables, folder / "tables", comparison, scores, shown)
+    yield "tables", _write_tables, folder / "tables", comparison, scores, shown
     for pair in shown:
-        yield f"table of {pair}", partial(_write_pair_table, folder / "tables", scores, pair)
+        yield f"table of {pair}", _write_pair_table, folder / "tables", scores, pair
     stacks = {stack.name: stack for stack in comparison.stacks}
     drawn = [pair for pair in shown if any(comparison.has(name, pair) for name in comparison.competitors)]
     for pair in drawn:
-        yield f"figure of {pair}", partial(_draw_methods, drawings, comparison, scores, stacks[pair])
+        yield f"figure of {pair}", _draw_methods, drawings, comparison, scores, stacks[pair]
     own = [name for name in OWN if name in comparison.competitors]
     if own:
-        yield "figure of all results", partial(_draw_results, drawings, comparison, own[0])
+        yield "figure of all results", _draw_results, drawings, comparison, own[0]
     if own and drawn:
-        yield f"figure of the decision on {drawn[0]}", partial(_draw_decision, drawings, stacks[drawn[0]])
+        yield f"figure of the decision on {drawn[0]}", _draw_decision, drawings, stacks[drawn[0]]
     if scenes:
-        yield "figures of training pairs", partial(_draw_training, drawings, scenes[0])
-    yield "report.html", partial(write_report, folder / "report.html", comparison, scores, record)
+        yield "figures of training pairs", _draw_training, drawings, scenes[0]
+    yield "report.html", write_report, folder / "report.html", comparison, scores, record
 
 
 def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: list[str]) -> None:
@@ -155,11 +154,11 @@ def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: S
 
 
 def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
-    triples = []
-    for stack in comparison.stacks:
-        if comparison.has(name, stack.name):
-            paths = (*stack.images, comparison.fused_path(name, stack.name))
-            triples.append((stack.name, *map(read_image, paths)))
+    triples = [
+        (stack.name, *map(read_image, (*stack.images, comparison.fused_path(name, stack.name))))
+        for stack in comparison.stacks
+        if comparison.has(name, stack.name)
+    ]
     if triples:
         figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
 

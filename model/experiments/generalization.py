@@ -73,8 +73,8 @@ def measure(
         }
         for name, image in results.items():
             quality.setdefault(name, []).append((psnr(pair.reference, image), ssim(pair.reference, image)))
-    means = {name: np.mean(values, axis=0) for name, values in quality.items()}
-    table = {name: {"psnr": float(mean[0]), "ssim": float(mean[1])} for name, mean in means.items()}
+    means = {name: np.mean(values, axis=0).tolist() for name, values in quality.items()}
+    table = {name: {"psnr": mean[0], "ssim": mean[1]} for name, mean in means.items()}
     for name, (both, either, right, total) in counts.items():
         table[name] |= {"iou": both / either, "accuracy": right / total}
     return table

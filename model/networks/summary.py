@@ -53,15 +53,15 @@ def summarize(variant: str, *, batch_norm: bool = True) -> list[StageSummary]:
     from model import build_network  # loads TensorFlow, quietly
 
     network = build_network(variant, batch_norm=batch_norm, input_size=(SIZES[0], SIZES[0]))
+
+    def position(item):
+        return item[0].startswith("decoder"), item[0]
+
     stages: dict[str, list[keras.Layer]] = {}
     for layer in network.layers:
         if layer.weights:
             stages.setdefault(layer.name.split("_")[0].replace("side", "decoder"), []).append(layer)
-    return [_summarize_stage(name, layers) for name, layers in sorted(stages.items(), key=_position)]
-
-
-def _position(item: tuple[str, list]) -> tuple[bool, str]:
-    return item[0].startswith("decoder"), item[0]
+    return [_summarize_stage(name, layers) for name, layers in sorted(stages.items(), key=position)]
 
 
 def _summarize_stage(name: str, layers: list["keras.Layer"]) -> StageSummary:
