@@ -1,4 +1,4 @@
-"""Times the metrics on a synthetic pair: `python -m metrics.benchmark [--size 520] [--color rgb]`."""
+"""Times the metrics on a synthetic pair: `python -m metrics.benchmark`."""
 
 import argparse
 import statistics
@@ -48,7 +48,11 @@ def median_seconds(call: Callable[[], object], repeats: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the time of each metric by itself and of the paper's five together; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m metrics.benchmark", description=__doc__.split(":")[0] + ".")
+    parser = argparse.ArgumentParser(
+        prog="python -m metrics.benchmark",
+        description="Times the metrics on a synthetic pair.",
+        epilog="example: python -m metrics.benchmark --size 1024 --color rgb",
+    )
     parser.add_argument("--size", type=int, default=520, help="side of the images in pixels, at least 11 (%(default)s)")
     parser.add_argument(
         "--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="what metrics look at (%(default)s)"

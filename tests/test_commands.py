@@ -11,6 +11,7 @@ import pytest
 
 from data.errors import InputError, add_debug, run_command
 from data.names import checked_name
+from model.experiments.__main__ import COMMANDS as EXPERIMENTS
 from model.networks.summary import main as summarize
 from tests.conftest import REPOSITORY
 
@@ -21,8 +22,14 @@ COMMANDS = (
     ["-m", "data.preview"],
     ["-m", "data.download"],
     ["-m", "data.demo"],
+    ["-m", "data.throughput"],
+    ["-m", "metrics.benchmark"],
+    ["-m", "model.baselines"],
     ["-m", "model.networks.summary"],
+    *(["-m", "model.experiments", name] for name in EXPERIMENTS),
 )
+
+SLOW_TO_LOAD = {"tensorflow", "keras", "matplotlib", "scipy.stats"}
 
 
 def raising(error):
@@ -128,18 +135,21 @@ def test_warnings_are_one_line(capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[-1])
-def test_help_has_examples_and_needs_no_tensorflow(command):
-    code = (
-        "import runpy, sys; sys.argv = {0!r}[-1:] + ['--help']\n"
-        "try:\n    runpy.run_{1}({2!r}, run_name='__main__')\n"
-        "except SystemExit as stop:\n    assert stop.code == 0\n"
-        "assert 'tensorflow' not in sys.modules or {3!r}"
-    )
+def test_help_and_wrong_usage_load_little_and_help_has_examples(command):
     module = command[0] == "-m"
-    code = code.format(command, "module" if module else "path", command[-1], command[-1] == "model.networks.summary")
+    name, *arguments = command[1:] if module else command
+    code = (
+        "import runpy, sys\n"
+        "for option, code in (('--help', 0), ('--no-such-option', 2)):\n"
+        f"    sys.argv = {[name, *arguments]!r} + [option]\n"
+        f"    try:\n        runpy.run_{'module' if module else 'path'}({name!r}, run_name='__main__')\n"
+        "    except SystemExit as stop:\n        assert stop.code == code, stop.code\n"
+        f"loaded = {SLOW_TO_LOAD!r} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "examples:" in done.stdout
+    assert "example" in done.stdout
 
 
 def test_summary(capsys):
