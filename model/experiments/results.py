@@ -104,8 +104,12 @@ class Comparison:
         """All scores, after `run`; a failure stands with its reason."""
         results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
         for (name, pair), record in self._records.items():
-            failed = dict.fromkeys(METRIC_VARIANTS, record.get("failure", ""))
-            results[name][pair] = failed if "failure" in record else _numbers(record["scores"])
+            if "failure" in record:
+                results[name][pair] = dict.fromkeys(METRIC_VARIANTS, record["failure"])
+            else:
+                results[name][pair] = {
+                    metric: nan if value is None else value for metric, value in record["scores"].items()
+                }
         labels = {name: self._label(name) for name in self.competitors}
         notes = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
         return Scores(results, METRIC_VARIANTS, labels=labels, notes=notes)
@@ -162,7 +166,8 @@ class Comparison:
         fused = competitor.fuse(stack, *images)
         seconds = round(time.perf_counter() - started, 4)
         with refusals():
-            scores = {metric: _stored(value) for metric, value in scorer.score(fused, METRIC_VARIANTS).items()}
+            scores = scorer.score(fused, METRIC_VARIANTS)
+        scores = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
         if isinstance(competitor, Folder):
             return {"scores": scores, "seconds": None}
         path = self.fused_path(name, stack.name)
@@ -211,12 +216,3 @@ def _is_record(record, key, run):
 
 def _is_number(value):
     return isinstance(value, float) and isfinite(value)  # all that we write are
-
-
-def _stored(value):
-    """A score as JSON knows it: null where the metric is undefined for these images."""
-    return float(value) if isfinite(value) else None
-
-
-def _numbers(scores):
-    return {name: nan if value is None else float(value) for name, value in scores.items()}
