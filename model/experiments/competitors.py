@@ -89,6 +89,7 @@ class Folder:
 
 
 Competitor = Run | Folder
+"""One side of a comparison."""
 
 
 def choose(

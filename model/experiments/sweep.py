@@ -108,7 +108,7 @@ def _learned(fuser, images, settings):
 
 
 def _table(settings, means):
-    """A row of means for each of the settings, of which the first are the defaults, and for what follows them."""
+    """A row of means for each of the settings, the defaults first, and for the last of `_refined`."""
     default = vars(settings[0])
     labels = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
     for changed in map(vars, settings[1:]):
