@@ -17,13 +17,7 @@ _SHARED: dict[str, dict[str, Any]] = {
 
 
 def command_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """A command line without options.
-
-    Args:
-        prog: How it is called.
-        description: One sentence.
-        examples: Stand below the options as they are.
-    """
+    """A command line without options; the examples will stand below them as they are."""
     formatter = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=formatter)
 

@@ -64,11 +64,6 @@ class Metric:
     decibels: bool = False
 
     @property
-    def default_variant(self) -> str:
-        """The variant used where none is named."""
-        return self.variants[0]
-
-    @property
     def arrow(self) -> str:
         """Direction as tables print it."""
         return "↑" if self.larger_is_better else "↓"
@@ -223,4 +218,4 @@ def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = 
     variants = variants or {}
     for name, variant in variants.items():
         require_known(f"variant of {name}", variant, get_metric(name).variants)
-    return {name: variants.get(name, get_metric(name).default_variant) for name in names}
+    return {name: variants.get(name, get_metric(name).variants[0]) for name in names}

@@ -57,9 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if a folder cannot be used, or the output is no Markdown file.
     """
     if arguments.output is not None and arguments.output.suffix.lower() != ".md":
-        raise InputError(
-            f"cannot write {arguments.output}: the name must end in .md, so that it replaces nothing else."
-        )
+        remedy = "the name must end in .md, so that it replaces nothing else"
+        raise InputError(f"cannot write {arguments.output}: {remedy}.")
     listing = find_pairs(arguments.input)
     for problem in listing.problems:
         say(f"warning: {problem}")

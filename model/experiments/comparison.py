@@ -114,7 +114,7 @@ def _products(
     drawings = folder / "figures"
     yield "tables", _write_tables, folder / "tables", comparison, scores, shown
     for pair in shown:
-        yield f"table of {pair}", _write_pair_table, folder / "tables", scores, pair
+        yield f"table of {pair}", write_text, folder / "tables" / f"pair-{pair}.tex", pair_table(scores, pair).latex()
     stacks = {stack.name: stack for stack in comparison.stacks}
     drawn = [pair for pair in shown if any(comparison.has(name, pair) for name in comparison.competitors)]
     for pair in drawn:
@@ -137,10 +137,6 @@ def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: l
         texts |= {f"{name}.md": table.markdown(), f"{name}.tex": table.latex()}
     for name, text in texts.items():
         write_text(folder / name, text)
-
-
-def _write_pair_table(folder: Path, scores: Scores, pair: str) -> None:
-    write_text(folder / f"pair-{pair}.tex", pair_table(scores, pair).latex())
 
 
 def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: Stack) -> None:
