@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from data.arguments import add_named, by_name, command_parser
 from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, printable, run_command, say
 from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, label_with_type
@@ -16,10 +17,12 @@ from data.io.image_io import read_image
 from data.io.stacks import Stack, find_pairs
 from data.parts import alone, refusals
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
-from metrics.color import COLOR_MODES, require_equal_shapes
-from metrics.tables import Scores, pair_table, summary_table, tables_as_text, to_json
+from metrics.checks import require_equal_shapes
+from metrics.color import COLOR_MODES
+from metrics.scores import Scores
+from metrics.tables import pair_table, summary_table, tables_as_text, to_json
 
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
   python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
   python evaluate.py --source synthetic --fused ours=results --reference truth -o tables --color rgb
@@ -42,35 +45,19 @@ class _ListAction(argparse.Action):
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py",
-        description="Scores folders of fused images against their sources and writes tables.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    description = "Scores folders of fused images against their sources and writes tables."
+    parser = command_parser("evaluate.py", description, EXAMPLES)
     parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source pairs")
-    parser.add_argument(
-        "--fused",
-        type=_name_value,
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="NAME=DIR",
-        help="a method and the folder of its fused images; a name given again adds a folder with more of them",
-    )
+    text = "a method and the folder of its fused images; a name given again adds a folder with more of them"
+    add_named(parser, "--fused", "NAME=DIR", text, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="ground-truth images; adds PSNR and SSIM")
     parser.add_argument("--metrics", nargs="+", metavar="METRIC", help="columns (default: the paper's five)")
+    text = "a published variant in place of the default (see --list)"
+    add_named(parser, "--variant", "METRIC=VARIANT", text)
     parser.add_argument(
-        "--variant",
-        type=_name_value,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="METRIC=VARIANT",
-        help="a published variant in place of the default (see --list)",
+        "--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="what metrics look at (%(default)s)"
     )
-    parser.add_argument("--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="default: %(default)s")
     parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: of all)")
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
     parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
@@ -106,18 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     labels = {method: _label(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(labels[method] != method for method in labels) else []
     scores = Scores(results, variants, arguments.color, labels, notes)
-    _write_tables(scores, arguments.output, shown or scores.pairs)
+    for name, text in tables_as_text(scores, shown or scores.pairs).items():
+        write_text(arguments.output / name, text)
     _print_tables(scores, arguments, shown)
     for method, name, reason in scores.undefined():  # what was raised has been said
         say(f"error: {method}, {name}: {reason}")
     return EXIT_FAILED if scores.failures(scores.pairs) or listing.problems else EXIT_DONE
-
-
-def _name_value(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
-    return name, value
 
 
 def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
@@ -125,14 +106,9 @@ def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namesp
     names = list(dict.fromkeys(arguments.metrics or PAPER_METRICS))
     if arguments.reference and not arguments.metrics:
         names += [name for name, metric in METRICS.items() if metric.needs_reference]
-    chosen: dict[str, str] = {}
-    for name, variant in arguments.variant:
-        if name in chosen:
-            parser.error(f"--variant names {name!r} twice; give every name once")
-        chosen[name] = variant
     try:
         needing = [name for name in names if get_metric(name).needs_reference]
-        variants = resolve_variants(names, chosen)
+        variants = resolve_variants(names, by_name("--variant", arguments.variant))
     except ValueError as error:
         parser.error(str(error))
     if needing and not arguments.reference:
@@ -182,11 +158,6 @@ def _label(method: str, files: ImageFolder, rows: dict[str, dict[str, float | st
     """The method's name, with a remark where its evaluated files are JPEG."""
     evaluated = [name for name, row in rows.items() if not all(isinstance(value, str) for value in row.values())]
     return label_with_type(method, map(files.find, evaluated))
-
-
-def _write_tables(scores: Scores, folder: Path, pairs: list[str]) -> None:
-    for name, text in tables_as_text(scores, pairs).items():
-        write_text(folder / name, text)
 
 
 def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str] | None) -> None:

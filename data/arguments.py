@@ -1,6 +1,52 @@
-"""Types of command-line arguments."""
+"""What command lines share: their frame, types of arguments, and options that several of them have."""
 
 import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "--voc": {"type": Path, "required": True, "metavar": "DIR", "help": "VOCdevkit/VOC2012 or a folder above it"},
+    "--weights": {"type": Path, "metavar": "FILE", "help": "a weights file (default: the bundled one)"},
+    "--json": {"action": "store_true", "help": "print JSON"},
+    "--quiet": {"action": "store_true", "help": "no progress bar"},
+}
+"""Options that mean the same in several commands."""
+
+
+def command_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """A command line without options; the examples will stand below them as they are."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=formatter)
+
+
+def add_shared(parser: argparse.ArgumentParser, *options: str) -> None:
+    """Adds options that mean the same in several commands."""
+    for option in options:
+        parser.add_argument(option, **_SHARED[option])
+
+
+def add_named(parser: argparse.ArgumentParser, option: str, metavar: str, text: str, *, required: bool = False) -> None:
+    """Adds an option that takes any number of NAME=VALUE and may be given again; see `by_name`."""
+    parser.add_argument(
+        option, type=_name_value, nargs="+", action="extend", default=[], required=required, metavar=metavar, help=text
+    )
+
+
+def by_name(option: str, values: Iterable[tuple[str, str]], kind: Callable[[str], Any] = str) -> dict[str, Any]:
+    """The values of `add_named` by their names, each as `kind` makes it.
+
+    Raises:
+        InputError: a name is given twice.
+    """
+    chosen: dict[str, Any] = {}
+    for name, value in values:
+        if name in chosen:
+            raise InputError(f"{option} names {name!r} twice, {chosen[name]} and {value}; give every name once.")
+        chosen[name] = kind(value)
+    return chosen
 
 
 def natural(text: str) -> int:
@@ -17,3 +63,10 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
     return value
+
+
+def _name_value(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value

@@ -51,7 +51,7 @@ class DemoScene:
         rng = np.random.default_rng(seed)
         focuses = np.linspace(*self.focuses, count)
         views = (photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture) for focus in focuses)
-        return [quantize(view + rng.normal(0, NOISE, view.shape), np.uint8) for view in views]
+        return [quantize(view + rng.normal(0, NOISE, view.shape)) for view in views]
 
 
 def rendered_scene() -> DemoScene:

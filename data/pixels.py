@@ -50,7 +50,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) if values.ndim == 3 else values
 
 
-def quantize(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def quantize(values: np.ndarray, dtype: np.dtype | type = np.uint8) -> np.ndarray:
     """Rounds and clips floating point in the range of an unsigned type of 8 or 16 bits to that type."""
     return np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)
 

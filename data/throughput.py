@@ -1,28 +1,35 @@
 """How fast training pairs are made, and how many cores that takes for a GPU: `python -m data.throughput --voc DIR`."""
 
-import argparse
 import json
 import sys
 import time
 from collections.abc import Sequence
 from math import ceil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 from tqdm import tqdm
 
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, add_debug, run_command
-from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.voc import split_scenes
+from metrics.markup import Table
 
-ACCELERATOR = 200.0
+if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
+    from data.synthesis.pipeline import PairSource
+
+ACCELERATOR = 200
 """Samples that an accelerator takes each second; a pair is two samples."""
 
-SIZE = 224
+SIZE = SynthesisSettings.size
+"""Side of the pairs, in pixels."""
+
+EXAMPLES = """example:
+  python -m data.throughput --voc VOCdevkit/VOC2012"""
 
 
-def measure(source: PairSource, pairs: int) -> float:
+def measure(source: "PairSource", pairs: int) -> float:
     """Makes pairs on one core.
 
     Args:
@@ -41,15 +48,13 @@ def measure(source: PairSource, pairs: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(prog="python -m data.throughput", description=__doc__.split(":")[0] + ".")
-    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
-    parser.add_argument("--pairs", type=int, default=200, metavar="N", help="pairs for each figure (200)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser = command_parser("python -m data.throughput", __doc__.split(":")[0] + ".", EXAMPLES)
+    parser.add_argument("--pairs", type=positive, default=200, metavar="N", help="pairs for each figure (%(default)s)")
+    add_shared(parser, "--voc", "--json", "--quiet")
     add_debug(parser)
     arguments = parser.parse_args(argv)
-    if arguments.pairs < 1:
-        parser.error("--pairs must be at least 1.")
+    from data.synthesis.pipeline import PairSource  # loads TensorFlow
+
     cv2.setNumThreads(1)
     train, _ = split_scenes(arguments.voc, "voc")
     rows = []
@@ -64,11 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return EXIT_DONE
-    print(f"| recipe, {SIZE}x{SIZE} | decoded | samples/s a core | cores for {ACCELERATOR:g} samples/s |")
-    print("| --- | --- | ---: | ---: |")
+    columns = (f"recipe, {SIZE}x{SIZE}", "decoded", "samples/s a core", f"cores for {ACCELERATOR} samples/s")
     for row in rows:
-        decoded = "once, kept" if row["cached"] else "each time"
-        print(f"| {row['recipe']} | {decoded} | {row['samples_per_second']} | {row['cores']} |")
+        row["cached"] = "once, kept" if row["cached"] else "each time"
+    print(Table(columns, [tuple(row.values()) for row in rows]).markdown(), end="")
     return EXIT_DONE
 
 

@@ -64,7 +64,7 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean:
     near, far, label = GEOMETRIES[geometry](light, mask, rng)
     near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
     label = visible_label(label, near, far, sharp)
-    views = (quantize(255 * view, np.uint8) if clean else _develop(view, rng) for view in (near, far))
+    views = (quantize(255 * view) if clean else _develop(view, rng) for view in (near, far))
     return SyntheticPair(*views, label, image)
 
 
@@ -87,7 +87,7 @@ GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding"
 
 def _develop(view, rng):
     values = 255 * view + rng.normal(0, NOISE, view.shape)
-    return through_jpeg(quantize(values, np.uint8), JPEG_QUALITY)
+    return through_jpeg(quantize(values), JPEG_QUALITY)
 
 
 def read_unseen(folder: Path) -> Iterator[SyntheticPair]:

@@ -1,10 +1,11 @@
-"""Times the metrics on a synthetic pair: `python -m metrics.benchmark [--size 520] [--color rgb]`."""
+"""Times the metrics on a synthetic pair: `python -m metrics.benchmark`."""
 
 import argparse
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -47,27 +48,28 @@ def median_seconds(call: Callable[[], object], repeats: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the time of each metric by itself and of the paper's five together; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m metrics.benchmark", description=__doc__.split(":")[0] + ".")
-    parser.add_argument("--size", type=int, default=520, help="side of the images in pixels, at least 11 (default 520)")
-    parser.add_argument("--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="default: %(default)s")
-    parser.add_argument("--repeats", type=int, default=9, help="the median of so many runs counts (default 9)")
+    parser = argparse.ArgumentParser(
+        prog="python -m metrics.benchmark",
+        description="Times the metrics on a synthetic pair.",
+        epilog="example: python -m metrics.benchmark --size 1024 --color rgb",
+    )
+    parser.add_argument("--size", type=int, default=520, help="side of the images in pixels, at least 11 (%(default)s)")
+    parser.add_argument(
+        "--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="what metrics look at (%(default)s)"
+    )
+    parser.add_argument("--repeats", type=int, default=9, help="the median of so many runs counts (%(default)s)")
     arguments = parser.parse_args(argv)
     if arguments.size < 11 or arguments.repeats < 1:
         parser.error(f"--size must be at least 11 and --repeats at least 1, got {arguments.size}, {arguments.repeats}")
     near, far, fused = synthetic_pair(arguments.size)
     for name, metric in METRICS.items():
         reference = near if metric.needs_reference else None
-        seconds = median_seconds(
-            lambda name=name, reference=reference: compute(
-                name, near, far, fused, color=arguments.color, reference=reference
-            ),
-            arguments.repeats,
-        )
-        print(f"{metric.symbol:<10} {seconds * 1e3:8.1f} ms")
-    together = median_seconds(
+        call = partial(compute, name, near, far, fused, color=arguments.color, reference=reference)
+        print(f"{metric.symbol:<10} {median_seconds(call, arguments.repeats) * 1e3:8.1f} ms")
+    seconds = median_seconds(
         lambda: PairScorer(near, far, color=arguments.color).score(fused, PAPER_METRICS), arguments.repeats
     )
-    print(f"all five   {together * 1e3:8.1f} ms   {arguments.size} x {arguments.size} RGB, {arguments.color}")
+    print(f"all five   {seconds * 1e3:8.1f} ms   {arguments.size} x {arguments.size} RGB, {arguments.color}")
     return 0
 
 

@@ -2,12 +2,19 @@
 
 import numpy as np
 
-COLOR_MODES = ("gray", "rgb")
+from metrics.checks import require_known
 
-# ITU-R BT.601 luma as MATLAB's rgb2gray has it, in millionths: integers, so that rounding never depends on the machine.
+COLOR_MODES = ("gray", "rgb")
+"""What metrics are computed on, the default first; see `to_planes`."""
+
 _LUMA_MILLIONTHS = (298936, 587043, 114021)
+"""ITU-R BT.601 luma as MATLAB's rgb2gray has it, in millionths: integers, so that rounding is the same everywhere."""
+
 _MILLION = 1_000_000
+"""The sum of the luma's weights."""
+
 _UINT16_TO_BYTE_RANGE = 257.0
+"""Levels of 16 bits for one of 8: 65535 is 255."""
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
@@ -54,26 +61,11 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
     Raises:
         ValueError: `color` is neither, or the image is refused by `to_gray`.
     """
-    if color not in COLOR_MODES:
-        raise ValueError(f"The color mode {color!r} is unknown; choose one of: {', '.join(COLOR_MODES)}.")
+    require_known("color mode", color, COLOR_MODES)
     if color == "gray" or image.ndim == 2:
         return [to_gray(image)]
     _require_image(image)
     return [np.ascontiguousarray(plane) for plane in np.moveaxis(_to_byte_range(image), -1, 0)]
-
-
-def require_equal_shapes(**images: np.ndarray) -> None:
-    """Refuses images that cannot be compared pixel by pixel.
-
-    Args:
-        **images: Arrays by the name that the message should call them.
-
-    Raises:
-        ValueError: Not all shapes are equal; the message holds every name and shape.
-    """
-    if len({image.shape for image in images.values()}) > 1:
-        shapes = ", ".join(f"{name} {image.shape}" for name, image in images.items())
-        raise ValueError(f"The images must have equal shapes, but got {shapes}.")
 
 
 def _require_image(image: np.ndarray) -> None:

@@ -76,3 +76,4 @@ EDGE_MODELS = {
         weight_floor=0.001,
     ),
 }
+"""Published models by name, the default first."""

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from metrics.color import require_equal_shapes, to_gray
+from metrics.checks import require_equal_shapes, require_known
+from metrics.color import to_gray
 from metrics.edge_models import EDGE_MODELS, EdgeModel
 
-# A fused gradient that is weaker than a source's, in this sense, loses information.
 _IS_WEAKER = {"lt": np.less, "le": np.less_equal}
+"""A fused gradient that is weaker than a source's, in this sense, loses information."""
+
 LOSS_RULES = tuple(_IS_WEAKER)
-# The temporary arrays of a strip stay in the processor's cache, which saves almost half of the time at 520 x 520.
+"""The names of these senses."""
+
 _STRIP_ROWS = 32
+"""The temporary arrays of a strip stay in the processor's cache, which saves almost half of the time at 520 x 520."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,7 @@ class EdgeTransfer:
     """
 
     def __init__(self, near: np.ndarray, far: np.ndarray, variant: str = "xydeas"):
-        if variant not in EDGE_MODELS:
-            raise ValueError(f"The edge variant {variant!r} is unknown; choose one of: {', '.join(EDGE_MODELS)}.")
+        require_known("edge variant", variant, EDGE_MODELS)
         require_equal_shapes(near=near, far=far)
         self._shape = near.shape
         self._model = EDGE_MODELS[variant]
@@ -92,18 +95,6 @@ class EdgeTransfer:
         """
         edges = self._fused_edges(fused)
         return np.concatenate([self._preserved(edges, rows) for rows in self._strips()])
-
-    def l_abf(self, fused: np.ndarray, loss: str = "lt") -> float:
-        """Fraction lost (Q_LABF), 0..1, smaller is better; `loss` is one of `LOSS_RULES`."""
-        return self.measure(fused).l_abf[_require_rule(loss)]
-
-    def n_abf(self, fused: np.ndarray, loss: str = "le") -> float:
-        """Fraction covered by artifacts, 0..1, smaller is better: the complement of `l_abf` under the same `loss`.
-
-        The default differs from that of `l_abf`: under "lt" the small shortfall of exactly copied gradients would count
-        as artifacts, and the best decision-map methods would show the most of them.
-        """
-        return self.measure(fused).n_abf[_require_rule(loss)]
 
     def measure(self, fused: np.ndarray) -> EdgeTransferScores:
         """Computes Q, L and N under both loss rules in one pass.
@@ -151,12 +142,6 @@ class EdgeTransfer:
 
     def _normalize(self, weighted_sum: float) -> float:
         return float(weighted_sum) / self._total_weight if self._total_weight > 0.0 else float("nan")
-
-
-def _require_rule(loss: str) -> str:
-    if loss not in LOSS_RULES:
-        raise ValueError(f"The loss rule {loss!r} is unknown; choose one of: {', '.join(LOSS_RULES)}.")
-    return loss
 
 
 def _find_edges(image: np.ndarray, model: EdgeModel) -> _Edges:

@@ -2,10 +2,14 @@
 
 import numpy as np
 
-from metrics.color import require_equal_shapes, to_gray
+from metrics.checks import require_equal_shapes, require_known
+from metrics.color import to_gray
 
 MI_VARIANTS = ("qu", "hossny")
+"""Published definitions, the default first; see `mutual_information`."""
+
 _LEVELS = 256
+"""Bins of a histogram."""
 
 
 def mutual_information(near: np.ndarray, far: np.ndarray, fused: np.ndarray, variant: str = "qu") -> float:
@@ -29,8 +33,7 @@ def mutual_information(near: np.ndarray, far: np.ndarray, fused: np.ndarray, var
     Sources: Qu, Zhang & Yan, Electronics Letters 38(7), 2002; Hossny, Nahavandi & Creighton, Electronics Letters
     44(18), 2008.
     """
-    if variant not in MI_VARIANTS:
-        raise ValueError(f"The MI variant {variant!r} is unknown; choose one of: {', '.join(MI_VARIANTS)}.")
+    require_known("MI variant", variant, MI_VARIANTS)
     require_equal_shapes(near=near, far=far, fused=fused)
     to_levels = _stretched_levels if variant == "hossny" else _levels
     near_levels, far_levels, fused_levels = (to_levels(to_gray(image)) for image in (near, far, fused))

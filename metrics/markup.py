@@ -7,40 +7,33 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_LATEX_CHARACTERS = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "±": r"$\pm$",
-        "∞": r"$\infty$",
-        "↑": r"$\uparrow$",
-        "↓": r"$\downarrow$",
-    }
+_LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}"}
+    | {"±": r"$\pm$", "∞": r"$\infty$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 )
-_MARKDOWN_CHARACTERS = str.maketrans(
+"""What LaTeX would act on, and the signs of tables that it lacks."""
+
+_MARKDOWN = str.maketrans(
     {
         **{character: f"\\{character}" for character in "\\|*`[]~"},
-        "&": "&amp;",
         "<": "&lt;",
         ">": "&gt;",
         "$": "&#36;",  # begins mathematics on GitHub, also after a backslash
         "@": "<span>@</span>",  # GitHub makes links of addresses of mail even where the sign is an entity
     }
 )
-# GitHub makes links of bare addresses; an entity in them is shown as its character and ends that.
+"""What Markdown would act on."""
+
+_ENTITY = re.compile(r"&(?=[#\w])")
+"""Where Markdown would read the name of a character; any other "&" is plain text."""
+
 _AUTOLINK = re.compile(r"(?<=:)//|(?<=www)\.|(?<=mailto):|(?<=xmpp):", re.IGNORECASE)
-# Inside a word (Q_ABF) an underscore is plain text in GitHub Markdown, and stays readable in a terminal.
+"""GitHub makes links of bare addresses; an entity in them is shown as its character and ends that."""
+
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+"""Inside a word (Q_ABF) an underscore is plain text in GitHub Markdown, and stays readable in a terminal."""
 
 _ACTIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode's categories of what acts or cannot be shown: control, direction, undecodable bytes, ends of lines."""
@@ -56,13 +49,23 @@ class Cell:
     text: str
     rank: int = 0
 
+    def markdown(self) -> str:
+        """The text as it is, the best in bold, the second underlined."""
+        text = escape_markdown(self.text)
+        return {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(self.rank, text)
+
+    def latex(self) -> str:
+        """The same."""
+        text = escape_latex(self.text)
+        return {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(self.rank, text)
+
 
 @dataclass(frozen=True)
 class Column:
-    """Header of one column: plain, as ready-made LaTeX, and an arrow for the direction (or nothing)."""
+    """Header of one column: plain, as ready-made LaTeX ("" = as the plain one), and an arrow for the direction."""
 
     title: str
-    latex: str
+    latex: str = ""
     arrow: str = ""
 
 
@@ -71,46 +74,51 @@ class Table:
     """A table that does not know its markup.
 
     Attributes:
-        caption: Plain text over the table.
-        columns: The columns after the first, which holds the row labels.
-        rows: Row label and its cells, one for each column.
+        columns: The header, the first column included; a text is the title of a column.
+        rows: Of one cell for each column; what is no `Cell` stands for one without a rank.
+        caption: Plain text over the table; "" for none.
         notes: Plain sentences under the table.
     """
 
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
-    notes: tuple[str, ...] = ()
+    columns: Sequence[Column | str]
+    rows: Sequence[Sequence[Cell | str | int]]
+    caption: str = ""
+    notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """GitHub Markdown: best value in bold, second underlined."""
-        header = ["Method", *(f"{escape_markdown(column.title)} {column.arrow}".rstrip() for column in self.columns)]
-        lines = [escape_markdown(self.caption), "", _markdown_row(header)]
-        lines.append(_markdown_row(["---", *("---:" for _ in self.columns)]))
-        for label, cells in self.rows:
-            lines.append(_markdown_row([escape_markdown(label), *(_emphasize_markdown(cell) for cell in cells)]))
+        """GitHub Markdown: the first column to the left, the others to the right; the best value in bold, the second
+        underlined."""
+        header = [f"{escape_markdown(column.title)} {column.arrow}".rstrip() for column in map(_column, self.columns)]
+        rows = [[_cell(value).markdown() for value in row] for row in self.rows]
+        lines = [escape_markdown(self.caption), ""] if self.caption else []
+        lines += [f"| {' | '.join(row)} |" for row in (header, ["---"] + ["---:"] * (len(header) - 1), *rows)]
         if self.notes:
             lines += ["", *(f"- {escape_markdown(note)}" for note in self.notes)]
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """LaTeX with the package booktabs: best value in bold, second underlined."""
-        header = " & ".join(["Method", *(f"{column.latex} {escape_latex(column.arrow)}" for column in self.columns)])
+        """LaTeX with the package booktabs: as in Markdown."""
+        header = [
+            f"{column.latex or escape_latex(column.title)} {escape_latex(column.arrow)}".rstrip()
+            for column in map(_column, self.columns)
+        ]
+        rows = [[_cell(value).latex() for value in row] for row in self.rows]
         lines = [
             r"% needs \usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escape_latex(self.caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(self.columns)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
             r"\toprule",
-            header.rstrip() + r" \\",
+            f"{' & '.join(header)} \\\\",
             r"\midrule",
+            *(f"{' & '.join(row)} \\\\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            *(rf"\par\footnotesize {escape_latex(note)}" for note in self.notes),
+            r"\end{table}",
         ]
-        for label, cells in self.rows:
-            lines.append(" & ".join([escape_latex(label), *(_emphasize_latex(cell) for cell in cells)]) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}"]
-        lines += [rf"\par\footnotesize {escape_latex(note)}" for note in self.notes]
-        return "\n".join([*lines, r"\end{table}"]) + "\n"
+        return "\n".join(lines) + "\n"
 
 
 def printable(text: str) -> str:
@@ -120,13 +128,14 @@ def printable(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown prints as it is, also inside a table."""
-    text = _EDGE_UNDERSCORE.sub(r"\\_", printable(text).translate(_MARKDOWN_CHARACTERS))
+    text = _ENTITY.sub("&amp;", printable(text)).translate(_MARKDOWN)
+    text = _EDGE_UNDERSCORE.sub(r"\\_", text)
     return _AUTOLINK.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", text)
 
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is; the signs of these tables become mathematics."""
-    return printable(text).translate(_LATEX_CHARACTERS)
+    return printable(text).translate(_LATEX)
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
@@ -155,15 +164,9 @@ def _escape(one: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _markdown_row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _column(column: Column | str) -> Column:
+    return Column(column) if isinstance(column, str) else column
 
 
-def _emphasize_markdown(cell: Cell) -> str:
-    text = escape_markdown(cell.text)
-    return {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(cell.rank, text)
-
-
-def _emphasize_latex(cell: Cell) -> str:
-    text = escape_latex(cell.text)
-    return {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(cell.rank, text)
+def _cell(value: Cell | str | int) -> Cell:
+    return value if isinstance(value, Cell) else Cell(str(value))

@@ -3,12 +3,23 @@
 import cv2
 import numpy as np
 
-from metrics.color import require_equal_shapes, to_gray
+from metrics.checks import require_equal_shapes
+from metrics.color import to_gray
 
 _PEAK = 255.0
+"""The largest gray level."""
+
 _WINDOW = 11
+"""Side of SSIM's window, in pixels."""
+
 _SIGMA = 1.5
-_K1, _K2 = 0.01, 0.03
+"""Standard deviation of its Gaussian, in pixels."""
+
+_K1 = 0.01
+"""SSIM's constant for means, as a share of the largest level."""
+
+_K2 = 0.03
+"""SSIM's constant for variances, as a share of the largest level."""
 
 
 def psnr(reference: np.ndarray, fused: np.ndarray) -> float:

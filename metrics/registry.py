@@ -1,13 +1,12 @@
 """What is known of every metric: names, variants, direction, range, source, and the function that computes it."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
 
 import numpy as np
 
+from metrics.checks import require_known
 from metrics.edge_models import EDGE_MODELS
 from metrics.edges import LOSS_RULES, EdgeTransferScores
 from metrics.information import MI_VARIANTS, mutual_information
@@ -15,16 +14,23 @@ from metrics.reference import psnr, ssim
 from metrics.sharpness import AG_VARIANTS, average_gradient, spatial_frequency
 
 
-class FusedPlane(Protocol):
-    """One plane of a fused image with the same plane of its sources, and the work that several metrics share."""
+@dataclass(frozen=True)
+class FusedPlane:
+    """One plane of a fused image with the same plane of its sources, and the work that several metrics share.
+
+    Attributes:
+        near: `(H, W)`, as `to_planes` gives it.
+        far: The same.
+        fused: The same.
+        reference: The same, or None where there is no ground truth.
+        edge_scores: Edge model to Q, L and N of the fused plane, computed once.
+    """
 
     near: np.ndarray
     far: np.ndarray
     fused: np.ndarray
     reference: np.ndarray | None
-
-    def edge_scores(self, edge_variant: str) -> EdgeTransferScores:
-        """Q, L and N of the fused plane, computed once."""
+    edge_scores: Callable[[str], EdgeTransferScores]
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,11 @@ class Metric:
         symbol: How plain-text and Markdown tables name it.
         latex: How LaTeX tables name it.
         title: What it measures, in a few words.
-        variants: Published variants, the default first; their values are not comparable.
-        larger_is_better: Direction.
-        range: Smallest and largest value for images in 0..255.
         source: Literature.
+        variants: Published variants, the default first; their values are not comparable.
+        range: Smallest and largest value for images in 0..255.
         score: Computes one variant on one plane.
+        larger_is_better: Direction.
         needs_reference: Whether it compares with a ground-truth image in place of the sources.
         decibels: Whether the mean over color channels is taken of the powers (one mean squared error for all).
     """
@@ -49,18 +55,13 @@ class Metric:
     symbol: str
     latex: str
     title: str
-    variants: tuple[str, ...]
-    larger_is_better: bool
-    range: tuple[float, float]
     source: str
+    variants: tuple[str, ...]
+    range: tuple[float, float]
     score: Callable[[FusedPlane, str], float]
+    larger_is_better: bool = True
     needs_reference: bool = False
     decibels: bool = False
-
-    @property
-    def default_variant(self) -> str:
-        """The variant used where none is named."""
-        return self.variants[0]
 
     @property
     def arrow(self) -> str:
@@ -78,22 +79,24 @@ class Metric:
 
 
 _LOSS_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in LOSS_RULES)
-# Under "lt" the shortfall of exactly copied gradients counts as artifacts; Q + L + N = 1 needs one rule for L and N.
+"""Edge model and rule, for the loss."""
+
 _ARTIFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in reversed(LOSS_RULES))
+"""The same for artifacts: under "lt" the shortfall of exactly copied gradients counts as artifacts, and the best
+decision-map methods would show the most of them. Q + L + N = 1 needs one rule for L and N."""
 
-
-def _score_q_abf(plane: FusedPlane, variant: str) -> float:
-    return plane.edge_scores(variant).q_abf
+_STEEPEST = 255.0 * 2.0**0.5
+"""The largest gradient, between black and white in both directions."""
 
 
 def _score_l_abf(plane: FusedPlane, variant: str) -> float:
-    edge_variant, rule = variant.split("-")
-    return plane.edge_scores(edge_variant).l_abf[rule]
+    model, rule = variant.split("-")
+    return plane.edge_scores(model).l_abf[rule]
 
 
 def _score_n_abf(plane: FusedPlane, variant: str) -> float:
-    edge_variant, rule = variant.split("-")
-    return plane.edge_scores(edge_variant).n_abf[rule]
+    model, rule = variant.split("-")
+    return plane.edge_scores(model).n_abf[rule]
 
 
 METRICS: dict[str, Metric] = {
@@ -104,77 +107,72 @@ METRICS: dict[str, Metric] = {
             "Q_SF",
             "$Q_{SF}$",
             "spatial frequency",
-            ("eskicioglu",),
-            True,
-            (0.0, 255.0 * 2.0**0.5),
             "Eskicioglu & Fisher 1995",
-            lambda plane, _: spatial_frequency(plane.fused),
+            variants=("eskicioglu",),
+            range=(0.0, _STEEPEST),
+            score=lambda plane, _: spatial_frequency(plane.fused),
         ),
         Metric(
             "q_abf",
             "Q_ABF",
             "$Q^{AB/F}$",
             "edge transfer",
-            tuple(EDGE_MODELS),
-            True,
-            (0.0, 1.0),
             "Xydeas & Petrovic 2000",
-            _score_q_abf,
+            variants=tuple(EDGE_MODELS),
+            range=(0.0, 1.0),
+            score=lambda plane, variant: plane.edge_scores(variant).q_abf,
         ),
         Metric(
             "q_labf",
             "Q_LABF",
             "$Q^{LAB/F}$",
             "loss of edge information",
-            _LOSS_VARIANTS,
-            False,
-            (0.0, 1.0),
             "Petrovic & Xydeas 2005",
-            _score_l_abf,
+            variants=_LOSS_VARIANTS,
+            range=(0.0, 1.0),
+            score=_score_l_abf,
+            larger_is_better=False,
         ),
         Metric(
             "q_mi",
             "Q_MI",
             "$Q_{MI}$",
             "mutual information",
-            MI_VARIANTS,
-            True,
-            (0.0, 16.0),
             "Qu, Zhang & Yan 2002; Hossny, Nahavandi & Creighton 2008",
-            lambda plane, variant: mutual_information(plane.near, plane.far, plane.fused, variant),
+            variants=MI_VARIANTS,
+            range=(0.0, 16.0),
+            score=lambda plane, variant: mutual_information(plane.near, plane.far, plane.fused, variant),
         ),
         Metric(
             "q_ag",
             "Q_AG",
             "$Q_{AG}$",
             "average gradient",
-            AG_VARIANTS,
-            True,
-            (0.0, 255.0 * 2.0**0.5),
             "Cui et al. 2015",
-            lambda plane, variant: average_gradient(plane.fused, variant),
+            variants=AG_VARIANTS,
+            range=(0.0, _STEEPEST),
+            score=lambda plane, variant: average_gradient(plane.fused, variant),
         ),
         Metric(
             "n_abf",
             "N_ABF",
             "$N^{AB/F}$",
             "artifacts",
-            _ARTIFACT_VARIANTS,
-            False,
-            (0.0, 1.0),
             "Petrovic & Xydeas 2005",
-            _score_n_abf,
+            variants=_ARTIFACT_VARIANTS,
+            range=(0.0, 1.0),
+            score=_score_n_abf,
+            larger_is_better=False,
         ),
         Metric(
             "psnr",
             "PSNR (dB)",
             "PSNR (dB)",
             "peak signal-to-noise ratio",
-            ("peak-255",),
-            True,
-            (0.0, inf),
             "definition",
-            lambda plane, _: psnr(plane.reference, plane.fused),
+            variants=("peak-255",),
+            range=(0.0, inf),
+            score=lambda plane, _: psnr(plane.reference, plane.fused),
             needs_reference=True,
             decibels=True,
         ),
@@ -183,18 +181,18 @@ METRICS: dict[str, Metric] = {
             "SSIM",
             "SSIM",
             "structural similarity",
-            ("gaussian-11",),
-            True,
-            (-1.0, 1.0),
             "Wang, Bovik, Sheikh & Simoncelli 2004",
-            lambda plane, _: ssim(plane.reference, plane.fused),
+            variants=("gaussian-11",),
+            range=(-1.0, 1.0),
+            score=lambda plane, _: ssim(plane.reference, plane.fused),
             needs_reference=True,
         ),
     )
 }
+"""Every metric by its name."""
 
-# The five that the paper reports, in its order.
 PAPER_METRICS = ("q_sf", "q_abf", "q_labf", "q_mi", "q_ag")
+"""The five that the paper reports, in its order."""
 
 
 def get_metric(name: str) -> Metric:
@@ -203,23 +201,8 @@ def get_metric(name: str) -> Metric:
     Raises:
         ValueError: No such metric; the message offers the nearest name and lists all.
     """
-    if name not in METRICS:
-        raise ValueError(_unknown("metric", name, METRICS))
+    require_known("metric", name, METRICS)
     return METRICS[name]
-
-
-def resolve_variant(name: str, variant: str | None = None) -> str:
-    """The variant to compute: `variant` where it is one of the metric's, the default where it is None.
-
-    Raises:
-        ValueError: No such metric or variant; the message offers the nearest name and lists all.
-    """
-    metric = get_metric(name)
-    if variant is None:
-        return metric.default_variant
-    if variant not in metric.variants:
-        raise ValueError(_unknown(f"variant of {name}", variant, metric.variants))
-    return variant
 
 
 def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -230,13 +213,9 @@ def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = 
         variants: Metric name to variant; metrics that it lacks get their default.
 
     Raises:
-        ValueError: No such metric or variant, in `names` or in `variants`.
+        ValueError: No such metric or variant, in `names` or in `variants`; see `require_known`.
     """
-    chosen = {name: resolve_variant(name, variant) for name, variant in (variants or {}).items()}
-    return {name: chosen.get(name) or resolve_variant(name) for name in names}
-
-
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=1)
-    offer = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"The {kind} {name!r} is unknown: {offer}Known: {', '.join(known)}."
+    variants = variants or {}
+    for name, variant in variants.items():
+        require_known(f"variant of {name}", variant, get_metric(name).variants)
+    return {name: variants.get(name, get_metric(name).variants[0]) for name in names}

@@ -1,13 +1,15 @@
 """Scores of fused images against their sources, with the work that metrics and fused images share done once."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from math import log10
 
 import numpy as np
 
-from metrics.color import require_equal_shapes, to_planes
-from metrics.edges import EdgeTransfer, EdgeTransferScores
-from metrics.registry import METRICS, Metric, get_metric, resolve_variants
+from metrics.checks import require_equal_shapes
+from metrics.color import to_planes
+from metrics.edges import EdgeTransfer
+from metrics.registry import METRICS, FusedPlane, Metric, get_metric, resolve_variants
 
 
 class PairScorer:
@@ -31,10 +33,8 @@ class PairScorer:
         self._shape = near.shape
         self._color = color
         self._variants = resolve_variants(METRICS, variants)
-        self._sources = [
-            _SourcePlane(near_plane, far_plane)
-            for near_plane, far_plane in zip(to_planes(near, color), to_planes(far, color), strict=True)
-        ]
+        planes = zip(to_planes(near, color), to_planes(far, color), strict=True)
+        self._sources = [(*both, cache(partial(EdgeTransfer, *both))) for both in planes]
 
     def score(
         self, fused: np.ndarray, names: Iterable[str] | None = None, reference: np.ndarray | None = None
@@ -66,14 +66,16 @@ class PairScorer:
         if reference is not None:
             require_equal_shapes(reference=reference, fused=fused)
             references = list(to_planes(reference, self._color))
-        comparisons = [
-            _FusedPlane(source, plane, truth)
-            for source, plane, truth in zip(self._sources, planes, references, strict=True)
+        fused_planes = [
+            FusedPlane(
+                near, far, plane, truth, cache(lambda model, edges=edges, plane=plane: edges(model).measure(plane))
+            )
+            for (near, far, edges), plane, truth in zip(self._sources, planes, references, strict=True)
         ]
-        return {metric.name: self._mean_score(metric, comparisons) for metric in metrics}
+        return {metric.name: self._mean_score(metric, fused_planes) for metric in metrics}
 
-    def _mean_score(self, metric: Metric, comparisons: list["_FusedPlane"]) -> float:
-        scores = [metric.score(comparison, self._variants[metric.name]) for comparison in comparisons]
+    def _mean_score(self, metric: Metric, planes: list[FusedPlane]) -> float:
+        scores = [metric.score(plane, self._variants[metric.name]) for plane in planes]
         if metric.decibels and len(scores) > 1:
             power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)
             return -10.0 * log10(power) if power > 0.0 else float("inf")
@@ -104,34 +106,3 @@ def compute_all(
 ) -> dict[str, float]:
     """Computes every metric of one fused image; see `PairScorer` for the arguments, results and errors."""
     return PairScorer(near, far, variants, color).score(fused, reference=reference)
-
-
-class _SourcePlane:
-    """One plane of both sources."""
-
-    def __init__(self, near: np.ndarray, far: np.ndarray):
-        self.near = near
-        self.far = far
-        self._transfers: dict[str, EdgeTransfer] = {}
-
-    def edge_transfer(self, edge_variant: str) -> EdgeTransfer:
-        if edge_variant not in self._transfers:
-            self._transfers[edge_variant] = EdgeTransfer(self.near, self.far, edge_variant)
-        return self._transfers[edge_variant]
-
-
-class _FusedPlane:
-    """One plane of a fused image beside its sources': what the registry's functions score."""
-
-    def __init__(self, source: _SourcePlane, fused: np.ndarray, reference: np.ndarray | None):
-        self.near = source.near
-        self.far = source.far
-        self.fused = fused
-        self.reference = reference
-        self._source = source
-        self._edge_scores: dict[str, EdgeTransferScores] = {}
-
-    def edge_scores(self, edge_variant: str) -> EdgeTransferScores:
-        if edge_variant not in self._edge_scores:
-            self._edge_scores[edge_variant] = self._source.edge_transfer(edge_variant).measure(self.fused)
-        return self._edge_scores[edge_variant]

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from metrics.checks import require_known
 from metrics.color import to_gray
 
 AG_VARIANTS = ("half", "kumar", "central")
+"""Published definitions, the default first; see `average_gradient`."""
 
 
 def spatial_frequency(fused: np.ndarray) -> float:
@@ -51,18 +53,17 @@ def average_gradient(fused: np.ndarray, variant: str = "half") -> float:
     Source: Cui, Feng, Xu, Li & Chen, "Detail preserved fusion of visible and infrared images using regional saliency
     extraction and multi-scale image decomposition", Optics Communications 341, 2015 ("half").
     """
+    require_known("AG variant", variant, AG_VARIANTS)
     gray = to_gray(fused).astype(np.float64)
-    rows, columns = gray.shape
-    if variant == "half":
-        return _sum_of_magnitudes(gray[:-1, 1:] - gray[:-1, :-1], gray[1:, :-1] - gray[:-1, :-1], 2.0) / (
-            (rows - 1) * (columns - 1)
-        )
     if variant == "kumar":
         return _sum_of_magnitudes(np.roll(gray, -1, axis=1) - gray, np.roll(gray, -1, axis=0) - gray, 1.0) / gray.size
-    if variant == "central":
+    if variant == "half":
+        corner = gray[:-1, :-1]
+        across, down = gray[:-1, 1:] - corner, gray[1:, :-1] - corner
+    else:
         down, across = np.gradient(gray)
-        return _sum_of_magnitudes(across, down, 2.0) / ((rows - 1) * (columns - 1))
-    raise ValueError(f"The AG variant {variant!r} is unknown; choose one of: {', '.join(AG_VARIANTS)}.")
+    rows, columns = gray.shape
+    return _sum_of_magnitudes(across, down, 2.0) / ((rows - 1) * (columns - 1))
 
 
 def _sum_of_magnitudes(across: np.ndarray, down: np.ndarray, divisor: float) -> float:

@@ -11,11 +11,13 @@ from math import nan
 import numpy as np
 from scipy import stats
 
-from metrics.markup import Cell, Column, Table
+from metrics.markup import Cell, Table
 from metrics.registry import get_metric
-from metrics.tables import Scores
+from metrics.scores import Scores
+from metrics.tables import FAILED, metric_columns
 
 SIGNIFICANT = 0.05
+"""Below this p a difference counts as shown."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,22 @@ def rank_table(scores: Scores) -> Table:
     """Mean ranks: one row for each method, one column for each metric; signs say how each compares with the first."""
     rankings = {metric: rank(scores, metric) for metric in scores.variants}
     first = scores.label(next(iter(scores.results)))
-    rows = []
-    for method in scores.results:
-        cells = [_cell(ranking, method) for ranking in rankings.values()]
-        rows.append((scores.label(method), tuple(cells)))
+    rows = [
+        (scores.label(method), *(_cell(ranking, method) for ranking in rankings.values())) for method in scores.results
+    ]
     tests = [f"{get_metric(metric).symbol} {ranking.friedman:.1e}" for metric, ranking in rankings.items()]
     notes = (
         f"p of Friedman's test that all methods are alike: {', '.join(tests)}.",
         f"Against {first}, by Wilcoxon's signed-rank test with Holm's correction at {SIGNIFICANT}: + better, - worse, "
         "= no difference shown.",
     )
-    columns = tuple(Column(get_metric(name).symbol, get_metric(name).latex) for name in scores.variants)
-    return Table(f"Mean ranks over n = {len(scores.pairs)} pairs, 1 = best", columns, tuple(rows), notes)
+    caption = f"Mean ranks over n = {len(scores.pairs)} pairs, 1 = best"
+    return Table(("Method", *metric_columns(scores)), rows, caption, notes)
 
 
 def _cell(ranking, method):
     if method not in ranking.mean_ranks:
-        return Cell("failed")
+        return Cell(FAILED)
     order = sorted(set(ranking.mean_ranks.values()))
     place = order.index(ranking.mean_ranks[method]) + 1
     sign = ""

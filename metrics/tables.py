@@ -1,145 +1,53 @@
-"""Results as data: mean and standard deviation per method, tables per pair, CSV and JSON.
-
-A failed value is a string that says why, or NaN (undefined for these images). It is never averaged in: the mean is over
-the pairs that succeeded, their number is printed, and the method is not ranked, because its rivals have more pairs.
-"""
+"""Tables of scores: of all pairs or of one, for reading (Markdown, LaTeX) and for computing (CSV, JSON)."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite, isnan, nan
-
-import numpy as np
+from collections.abc import Iterable, Sequence
+from math import inf, isfinite, isnan
 
 from metrics.markup import Cell, Column, Table, csv_text
 from metrics.registry import get_metric
+from metrics.scores import Scores, Summary, summarize
 
 _DECIMALS = 4
-_UNDEFINED = "the metric is undefined for these images (0/0)"
-_NOT_EVALUATED = "not evaluated"
+"""Of a value in a table; ranks compare what is printed."""
+
+FAILED = "failed"
+"""What a table shows in place of a value."""
+
 _FAILURES_SHOWN = 10
+"""Failures that are listed under a table."""
+
 _COLOR_NAMES = {"gray": "BT.601 gray", "rgb": "the mean of the RGB channels"}
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Everything that the tables need.
-
-    Attributes:
-        results: Method to pair to metric to value, or to the reason why there is none. Orders rows.
-        variants: Metric to the variant that was computed. Orders columns.
-        color: Color mode of the metrics, "gray" or "rgb".
-        labels: Method to its printed name, where that says more, such as "CSR (JPEG)".
-        notes: Sentences to stand under every table.
-    """
-
-    results: Mapping[str, Mapping[str, Mapping[str, float | str]]]
-    variants: Mapping[str, str]
-    color: str = "gray"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-
-    @property
-    def pairs(self) -> list[str]:
-        """All pairs that any method has, in the order of their first appearance."""
-        return list(dict.fromkeys(pair for by_pair in self.results.values() for pair in by_pair))
-
-    def label(self, method: str) -> str:
-        """The printed name of a method."""
-        return self.labels.get(method, method)
-
-    def value(self, method: str, pair: str, metric: str) -> float | str:
-        """A number (never NaN), or the reason why there is none."""
-        value = self.results[method].get(pair, {}).get(metric, _NOT_EVALUATED)
-        return _UNDEFINED if isinstance(value, float) and isnan(value) else value
-
-    def failures(self, pairs: Sequence[str]) -> list[tuple[str, str, str]]:
-        """Method, pair and reason of everything that failed; the metric is named where others succeeded."""
-        found = []
-        for method in self.results:
-            for pair in pairs:
-                reasons = {m: v for m in self.variants if isinstance(v := self.value(method, pair, m), str)}
-                if len(reasons) == len(self.variants) and len(set(reasons.values())) == 1:
-                    found.append((method, pair, next(iter(reasons.values()))))
-                elif reasons:
-                    found.append((method, pair, "; ".join(f"{metric}: {reason}" for metric, reason in reasons.items())))
-        return found
-
-    def undefined(self) -> list[tuple[str, str, str]]:
-        """As `failures`, of all pairs: those in which nothing was raised for a metric, and yet it has no value."""
-        missing = {
-            (method, pair)
-            for method, by_pair in self.results.items()
-            for pair, row in by_pair.items()
-            if any(isinstance(value, float) and isnan(value) for value in row.values())
-        }
-        return [failure for failure in self.failures(self.pairs) if failure[:2] in missing]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One metric of one method over all pairs.
-
-    Attributes:
-        mean: Mean over the `count` pairs that succeeded; NaN where none did.
-        std: Sample standard deviation (divisor n - 1); NaN for fewer than two pairs or an infinite value.
-        count: Pairs that succeeded.
-        total: All pairs.
-    """
-
-    mean: float
-    std: float
-    count: int
-    total: int
-
-
-def summarize(scores: Scores) -> dict[str, dict[str, Summary]]:
-    """Method to metric to its summary."""
-    pairs = scores.pairs
-    return {
-        method: {metric: _summary([scores.value(method, pair, metric) for pair in pairs]) for metric in scores.variants}
-        for method in scores.results
-    }
+"""What the metrics were computed on, by color mode."""
 
 
 def summary_table(scores: Scores) -> Table:
     """Mean ± sample standard deviation: one row for each method, one column for each metric."""
-    pairs, summaries = scores.pairs, summarize(scores)
-    complete = {
-        metric: [s[metric].mean if s[metric].count == len(pairs) else None for s in summaries.values()]
-        for metric in scores.variants
-    }
-    ranks = {metric: _rank(means, get_metric(metric).larger_is_better) for metric, means in complete.items()}
+    pairs, summaries = scores.pairs, summarize(scores).values()
+    columns = []
+    for metric in scores.variants:
+        column = [summary[metric] for summary in summaries]
+        means = [one.mean if one.count == one.total else None for one in column]
+        columns.append(_ranked(metric, map(_format_summary, column), means))
     failed = [method for method, _, _ in scores.failures(pairs)]
-    rows = tuple(
-        (
-            scores.label(method),
-            (
-                *(Cell(_format_summary(summary), ranks[metric][row]) for metric, summary in by_metric.items()),
-                Cell(_format_count(len(pairs), failed.count(method))),
-            ),
-        )
-        for row, (method, by_metric) in enumerate(summaries.items())
-    )
-    caption = f"Mean ± sample standard deviation over n = {len(pairs)} pairs, {_describe(scores)}"
-    return Table(caption, (*_columns(scores), Column("Pairs", "Pairs")), rows, _notes(scores, pairs))
+    columns.append([_format_count(len(pairs), failed.count(method)) for method in scores.results])
+    caption = f"Mean ± sample standard deviation over n = {len(pairs)} pairs"
+    return _table(scores, caption, columns, pairs, "Pairs")
 
 
 def pair_table(scores: Scores, pair: str) -> Table:
     """One pair: one row for each method, one column for each metric."""
-    values = {metric: [scores.value(method, pair, metric) for method in scores.results] for metric in scores.variants}
-    ranks = {
-        metric: _rank([None if isinstance(v, str) else v for v in column], get_metric(metric).larger_is_better)
-        for metric, column in values.items()
-    }
-    rows = tuple(
-        (
-            scores.label(method),
-            tuple(Cell(_format(values[metric][row]), ranks[metric][row]) for metric in scores.variants),
-        )
-        for row, method in enumerate(scores.results)
-    )
-    return Table(f"Pair {pair}, {_describe(scores)}", _columns(scores), rows, _notes(scores, [pair]))
+    columns = []
+    for metric in scores.variants:
+        column = [scores.value(method, pair, metric) for method in scores.results]
+        columns.append(_ranked(metric, map(_format, column), [None if isinstance(v, str) else v for v in column]))
+    return _table(scores, f"Pair {pair}", columns, [pair])
+
+
+def metric_columns(scores: Scores, arrows: bool = False) -> list[Column]:
+    """A header for each metric, with an arrow for its direction or without."""
+    metrics = [get_metric(name) for name in scores.variants]
+    return [Column(metric.symbol, metric.latex, metric.arrow if arrows else "") for metric in metrics]
 
 
 def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
@@ -202,32 +110,32 @@ def to_json(scores: Scores) -> str:
     return json.dumps(document | {"methods": methods}, indent=2, allow_nan=False)
 
 
-def _summary(values: list[float | str]) -> Summary:
-    numbers = [float(value) for value in values if not isinstance(value, str)]
-    mean = sum(numbers) / len(numbers) if numbers else nan
-    std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 and isfinite(mean) else nan
-    return Summary(mean, std, len(numbers), len(values))
+def _table(scores: Scores, caption: str, columns: list[list], pairs: Sequence[str], *further: str) -> Table:
+    """A row for each method; a column for each metric, and the `further` ones."""
+    header = ["Method", *metric_columns(scores, arrows=True), *further]
+    rows = list(zip(map(scores.label, scores.results), *columns, strict=True))
+    return Table(header, rows, f"{caption}, {_describe(scores)}", _notes(scores, pairs))
 
 
-def _rank(values: list[float | None], larger_is_better: bool) -> list[int]:
-    """1 for the best, 2 for the second best, as printed; None is not ranked, and one value alone is no best."""
+def _ranked(metric: str, texts: Iterable[str], values: list[float | None]) -> list[Cell]:
+    """Cells of a column, the best and the second best as printed with their ranks; None is not ranked, and one value
+    alone is no best."""
     rounded = [None if value is None else round(value, _DECIMALS) for value in values]
-    ordered = sorted({value for value in rounded if value is not None}, reverse=larger_is_better)
-    if sum(value is not None for value in rounded) < 2:
-        return [0] * len(values)
-    ranks = {value: rank for rank, value in enumerate(ordered[:2], start=1)}
-    return [ranks.get(value, 0) for value in rounded]
+    known = [value for value in rounded if value is not None]
+    best = sorted(set(known), reverse=get_metric(metric).larger_is_better)[: 2 if len(known) > 1 else 0]
+    ranks = {value: rank for rank, value in enumerate(best, start=1)}
+    return [Cell(text, ranks.get(value, 0)) for text, value in zip(texts, rounded, strict=True)]
 
 
 def _format(value: float | str) -> str:
     if isinstance(value, str):
-        return "failed"
+        return FAILED
     return "∞" if value == inf else f"{value:.{_DECIMALS}f}"
 
 
 def _format_summary(summary: Summary) -> str:
     if summary.count == 0:
-        return "failed"
+        return FAILED
     spread = "" if isnan(summary.std) else f" ± {summary.std:.{_DECIMALS}f}"
     partial = "" if summary.count == summary.total else f" (n = {summary.count})"
     return f"{_format(summary.mean)}{spread}{partial}"
@@ -235,11 +143,6 @@ def _format_summary(summary: Summary) -> str:
 
 def _format_count(total: int, failed: int) -> str:
     return f"{total - failed}/{total} failed: {failed}" if failed else str(total)
-
-
-def _columns(scores: Scores) -> tuple[Column, ...]:
-    metrics = [get_metric(name) for name in scores.variants]
-    return tuple(Column(metric.symbol, metric.latex, metric.arrow) for metric in metrics)
 
 
 def _describe(scores: Scores) -> str:

@@ -15,7 +15,7 @@ def test_registry_is_complete():
     assert {name for name, metric in METRICS.items() if metric.needs_reference} == {"psnr", "ssim"}
     assert [name for name, metric in METRICS.items() if not metric.larger_is_better] == ["q_labf", "n_abf"]
     assert METRICS["q_labf"].variants == ("xydeas-lt", "xydeas-le", "kumar-lt", "kumar-le")
-    assert METRICS["n_abf"].default_variant == "xydeas-le"
+    assert METRICS["n_abf"].variants[0] == "xydeas-le"
     for metric in METRICS.values():
         assert metric.source and metric.title in metric.help and metric.range[0] < metric.range[1]
 

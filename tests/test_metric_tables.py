@@ -7,8 +7,9 @@ import math
 
 import pytest
 
-from metrics.markup import Cell, Column, Table, csv_text, escape_latex, escape_markdown
-from metrics.tables import Scores, pair_table, per_pair_csv, summarize, summary_csv, summary_table, to_json
+from metrics.markup import Table, csv_text, escape_latex, escape_markdown
+from metrics.scores import Scores, summarize
+from metrics.tables import pair_table, per_pair_csv, summary_csv, summary_table, to_json
 
 
 def example_scores(**changes):
@@ -56,7 +57,7 @@ def test_latex_is_escaped():
     assert r"$Q^{AB/F}$ $\uparrow$ & $Q^{LAB/F}$ $\downarrow$ & Pairs \\" in text
     assert r"\textbf{0.8000 $\pm$ 0.0000}" in text and r"\underline{0.6000 $\pm$ 0.1414}" in text
     assert r"\toprule" in text and r"\bottomrule" in text
-    assert Table("~^\\<", (Column("x", "x"),), (("∞", (Cell("#"),)),)).latex().count(r"\text") == 4
+    assert Table(("Method", "x"), [("∞", "#")], "~^\\<").latex().count(r"\text") == 4
 
 
 def test_one_method_is_neither_best_nor_second():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from metrics.scores import Scores
 from metrics.significance import rank, rank_table
-from metrics.tables import Scores
 
 VARIANTS = {"q_sf": "eskicioglu", "q_labf": "lt"}
 

@@ -108,9 +108,9 @@ def simulate_pair(
         views = [view ** (1 / gamma) for view in (near, far, light)]
         label = visible_label(label, *views, *visible)
         if least_gain is not None:
-            label = align_boundaries([quantize(255 * view, np.uint8) for view in views[:2]], label, least_gain)
+            label = align_boundaries([quantize(255 * view) for view in views[:2]], label, least_gain)
     develop = _Development(gamma, rng)
-    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, quantize(develop.expose(light), np.uint8)
+    return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, quantize(develop.expose(light))
 
 
 def stitch(light: np.ndarray, mask: np.ndarray, radius: float, kernel: Kernel, rng=None):
@@ -207,7 +207,7 @@ class _Development:
         if self.grain and self.noise:  # demosaicing makes noise coarser; its strength is kept
             noise = cv2.GaussianBlur(noise, (0, 0), self.grain)
             noise *= np.float32(self.noise / max(float(noise.std()), 1e-3))
-        return through_jpeg(quantize(self.expose(light, exposure) + noise, np.uint8), self.quality)
+        return through_jpeg(quantize(self.expose(light, exposure) + noise), self.quality)
 
 
 def visible_label(

@@ -100,7 +100,7 @@ def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np
         albedo[nearer] = _ball_colors(normal, hue, texture)[nearer]
         distance = np.where(nearer, depth, distance)
     image = cv2.resize(albedo, (width, height), interpolation=cv2.INTER_AREA)
-    return quantize(image, np.uint8), (1 / distance[::scale, ::scale]).astype(np.float32)
+    return quantize(image), (1 / distance[::scale, ::scale]).astype(np.float32)
 
 
 def _texture(rng):

@@ -5,22 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from data.arguments import add_shared
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.io.files import atomic_path, read_json, write_text
+from data.io.files import write_text
 from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
-from metrics.markup import Cell, Column, Table
-from metrics.tables import Scores, summary_table
+from metrics.markup import Table
+from metrics.scores import Scores
+from metrics.tables import summary_table
 from model.experiments.competitors import to_run
-from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
-from model.experiments.results import METRIC_VARIANTS, Comparison
-from model.training.settings import CHECKPOINT, CONFIG, TrainingConfig
+from model.experiments.figures import new_figure, save_figure, with_suffixes
+from model.experiments.plans import DEFAULT, NON_TRANSFER, PROPOSED, Experiment, plan
+from model.experiments.results import METRIC_VARIANTS, Comparison, read_record
+from model.training.run_folder import read_settings
+from model.training.settings import CHECKPOINT
 
 RECORD = "record.json"
+"""What a training run notes when it is done."""
 
 MEASURED = {
     "val_accuracy": ("accuracy", 4),
@@ -42,13 +45,13 @@ exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    add_shared(parser, "--voc")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="folder of pairs to fuse with every network")
     parser.add_argument(
         "--config", type=Path, default=DEFAULT, metavar="FILE", help="(model/experiments/ablation.toml)"
     )
-    parser.add_argument("--budget", default="paper", help="of the configuration: paper (default) or small")
+    parser.add_argument("--budget", default="paper", help="of the configuration: small, or paper (%(default)s)")
     parser.add_argument("--transfer", metavar="FILE", help="VGG-19's file, in place of fetching it")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no tables")
 
@@ -86,11 +89,11 @@ def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[
     """The paper's three tables: losses, normalization and initialization; seeds; transfer."""
     seeds = [name for name in rows if name.startswith(PROPOSED)]
     first = seeds[:1]
-    ablated = [name for name in rows if name not in (*seeds, "non-tl")]
+    ablated = [name for name in rows if name not in (*seeds, NON_TRANSFER)]
     groups = {
         "table1": ("Ablation of loss, normalization and initialization", [*first, *ablated]),
         "table2": ("The proposed training with different seeds", seeds),
-        "table3": ("With and without transfer", [*first, *(name for name in rows if name == "non-tl")]),
+        "table3": ("With and without transfer", [*first, *(name for name in rows if name == NON_TRANSFER)]),
     }
     texts = {}
     for key, (caption, names) in groups.items():
@@ -104,19 +107,19 @@ def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[
 
 
 def _validation_table(caption, rows):
-    columns = (*(Column(title, title) for title, _ in MEASURED.values()), Column("Seconds", "Seconds"))
+    columns = ("Method", *(title for title, _ in MEASURED.values()), "Seconds")
     lines, notes = [], []
     for name, row in rows.items():
         if "record" not in row:
-            lines.append((name, tuple(Cell("-") for _ in columns)))
+            lines.append((name, *["-"] * (len(columns) - 1)))
             notes.append(f"{name}: {row.get('failure') or row['reason']}")
             continue
         if "failure" in row:
             notes.append(f"{name}: {row['failure']}")
         record = row["record"]
         best = record["epochs"][int(record["best_epoch"]) - 1]
-        cells = [Cell(f"{best[key]:.{digits}f}") for key, (_, digits) in MEASURED.items()]
-        lines.append((name, (*cells, Cell(f"{record['training_seconds']:.0f}"))))
+        values = (f"{best[key]:.{digits}f}" for key, (_, digits) in MEASURED.items())
+        lines.append((name, *values, f"{record['training_seconds']:.0f}"))
     some = next((row["record"] for row in rows.values() if "record" in row), None)
     if some:
         config = some["config"]
@@ -125,15 +128,14 @@ def _validation_table(caption, rows):
             f"{2 * config['pairs_per_batch']} images of {config['size']}x{config['size']}, {some['training_scenes']} "
             f"scenes, {config['optimizer']} {config['learning_rate']:g}; {some['device']}."
         )
-    return Table(f"{caption}: validation on held-out scenes", columns, tuple(lines), tuple(notes))
+    return Table(columns, lines, f"{caption}: validation on held-out scenes", notes)
 
 
 def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
     """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch (the paper's Fig. 8)."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = {"val_loss": "loss", "val_accuracy": "accuracy"}
-    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+    figure, (grid,) = new_figure(1, len(panels), (11, 4), bare=False)
+    for axes, (key, title) in zip(grid, panels.items(), strict=True):
         for name, row in rows.items():
             epochs = row["record"]["epochs"]
             style = "-" if name.startswith(PROPOSED) else "--"
@@ -143,51 +145,35 @@ def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
         axes.grid(alpha=0.3)
     if rows:
         figure.axes[0].legend(fontsize=8)
-    for suffix in (".png", ".pdf"):
-        with atomic_path(path.with_suffix(suffix)) as temporary:
-            figure.savefig(temporary, dpi=110)
+    save_figure(figure, with_suffixes(path), dpi=110)
 
 
-def _train(experiment: Experiment, arguments) -> dict[str, Any]:
+def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, Any]:
     """The record of a run: read where it is done, trained from where it was otherwise."""
     if experiment.config is None:
         return {"reason": experiment.reason}
     folder = arguments.output / "runs" / experiment.name
     started = (folder / CHECKPOINT).exists()
     if started:
-        _check_settings(folder, experiment.config)
+        if read_settings(folder)[0] != experiment.config:
+            raise InputError(f"{folder} was trained with other settings; choose another -o.")
         record = _read_record(folder)
         if record is not None:
             return {"record": record}
     from model import TrainingRun  # loads TensorFlow, which what is done need not wait for
 
     training = TrainingRun(experiment.config, arguments.voc, folder, resume=started)
-    with tqdm(
-        total=training.total_steps,
-        initial=training.steps_done,
-        desc=experiment.name,
-        unit="step",
-        disable=arguments.quiet,
-    ) as bar:
+    steps = {"initial": training.steps_done, "total": training.total_steps, "unit": "step"}
+    with tqdm(**steps, desc=experiment.name, disable=arguments.quiet) as bar:
         return {"record": training.run(lambda *_: bar.update())}
-
-
-def _check_settings(folder: Path, config: TrainingConfig) -> None:
-    saved = read_json(folder / CONFIG)
-    try:
-        same = TrainingConfig.from_json(saved) == config
-    except (TypeError, KeyError, ValueError) as error:
-        raise InputError(f"{folder / CONFIG} is damaged ({error}); choose another -o.") from error
-    if not same:
-        raise InputError(f"{folder} was trained with other settings; choose another -o.")
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
     """A run's record; None where it is not there or no table can be made of it, so that the run makes it anew."""
+    record = read_record(folder / RECORD)
     try:
-        record = read_json(folder / RECORD)
         _validation_table("", {folder.name: {"record": record}})
-    except (InputError, TypeError, KeyError, IndexError, ValueError):
+    except (TypeError, KeyError, IndexError, ValueError):
         return None
     return record
 
@@ -202,7 +188,5 @@ def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], arguments) -> Sc
         if part.failure:
             rows[name]["failure"] = part.failure
     comparison = Comparison(competitors, stacks, arguments.output)
-    total = len(competitors) * len(comparison.stacks)
-    for _ in tqdm(comparison.run(), total=total, unit="image", disable=arguments.quiet):
-        pass
+    comparison.run(arguments.quiet)
     return comparison.scores() if competitors else Scores({}, METRIC_VARIANTS)

@@ -14,8 +14,9 @@ from data.io.image_folder import ImageFolder
 from data.io.image_io import read_image
 from data.io.stacks import find_pairs
 from data.parts import alone
-from metrics.markup import Cell, Column, Table
-from metrics.tables import Scores
+from metrics.markup import Table
+from metrics.scores import Scores, summarize
+from metrics.tables import FAILED
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.experiments.competitors import to_run
 from model.experiments.results import Comparison
@@ -26,9 +27,13 @@ ANCHORS = {
 }
 """Means over the 20 Lytro pairs that others measured, for the methods without published images."""
 
+COLUMNS = ("Method", "Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
+"""Of the table of images."""
+
 NOTE = """Made by `python -m model.experiments agreement`. MSVD depends on the signs that LAPACK gives singular vectors.
 IFCNN and SESF need their authors' files; where PyTorch is installed, a test compares the networks with it.
 """
+"""Stands below the tables."""
 
 EXAMPLES = """example:
   python -m model.experiments agreement -i lytro --published lytro_fused --comparison comparison -o docs/agreement.md
@@ -52,34 +57,27 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if a folder cannot be used, or the output is no Markdown file.
     """
     if arguments.output is not None and arguments.output.suffix.lower() != ".md":
-        raise InputError(
-            f"cannot write {arguments.output}: the name must end in .md, so that it replaces nothing else."
-        )
+        remedy = "the name must end in .md, so that it replaces nothing else"
+        raise InputError(f"cannot write {arguments.output}: {remedy}.")
     listing = find_pairs(arguments.input)
     for problem in listing.problems:
         say(f"warning: {problem}")
     comparison = Comparison({name: to_run(name) for name in arguments.methods}, listing.stacks, arguments.comparison)
-    for _ in comparison.run():
-        pass
+    comparison.run()
     scores = comparison.scores()
     rows, failures = [], [f"{name}, {pair}: {reason}" for name, pair, reason in scores.failures(scores.pairs)]
     for name in arguments.methods:
         folder = arguments.published / BASELINES[name].title
         if folder.is_dir():
             cells, failed = _cells(comparison, name, ImageFolder(folder))
-            rows.append((BASELINES[name].title, cells))
+            rows.append((BASELINES[name].title, *cells))
             failures += failed
-    titles = ("Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
-    text = Table(
-        "Our images against published ones, gray levels of 0..255",
-        tuple(Column(title, title) for title in titles),
-        tuple(rows),
-        (
-            "A published JPEG is compared with ours after the same compression.",
-            "Differences are means over the pairs; the largest is that of any pixel of any pair.",
-            *(f"Failed: {failure}" for failure in failures),
-        ),
-    ).markdown()
+    notes = [
+        "A published JPEG is compared with ours after the same compression.",
+        "Differences are means over the pairs; the largest is that of any pixel of any pair.",
+        *(f"Failed: {failure}" for failure in failures),
+    ]
+    text = Table(COLUMNS, rows, "Our images against published ones, gray levels of 0..255", notes).markdown()
     text += _anchors(scores, arguments.methods) + f"\n{NOTE}"
     if arguments.output is None:
         print(text)
@@ -115,21 +113,17 @@ def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.nd
 
 def _anchors(scores: Scores, methods: Sequence[str]) -> str:
     """A table of means against figures that others measured; empty where none of the methods has one."""
-    rows = []
+    rows, summaries = [], summarize(scores)
     for name in methods:
         for metric, value in ANCHORS.get(name, {}).items():
-            measured = [scores.value(name, pair, metric) for pair in scores.pairs]
-            if any(isinstance(one, str) for one in measured):
-                cells = (Cell(metric), Cell("failed"), Cell(f"{value:g}"), Cell("-"))
-            else:
-                mean = np.mean(measured)
-                cells = (Cell(metric), Cell(f"{mean:.4f}"), Cell(f"{value:g}"), Cell(f"{mean - value:+.4f}"))
-            rows.append((BASELINES[name].title, cells))
+            summary, ours, difference = summaries[name][metric], FAILED, "-"
+            if summary.count == summary.total:
+                ours, difference = f"{summary.mean:.4f}", f"{summary.mean - value:+.4f}"
+            rows.append((BASELINES[name].title, metric, ours, f"{value:g}", difference))
     if not rows:
         return ""
-    titles = ("Metric", "Ours", "Measured by others", "Difference")
     caption = f"Means over {len(scores.pairs)} pairs against figures that others measured"
-    return "\n" + Table(caption, tuple(Column(title, title) for title in titles), tuple(rows)).markdown()
+    return "\n" + Table(("Method", "Metric", "Ours", "Measured by others", "Difference"), rows, caption).markdown()
 
 
 def _cells(comparison, name, folder):
@@ -151,13 +145,13 @@ def _cells(comparison, name, folder):
         largest = max(largest, int(difference.max()))
         correlations.append(np.corrcoef(image.ravel(), expected.ravel())[0, 1])
     if not differences:
-        return tuple(Cell("-") for _ in range(6)), failures
-    texts = (
+        return ["-"] * (len(COLUMNS) - 1), failures
+    cells = (
         " and ".join(sorted(kinds)),
-        str(len(differences)),
-        str(identical),
+        len(differences),
+        identical,
         f"{np.mean(differences):.3f}",
-        str(largest),
+        largest,
         f"{np.mean(correlations):.4f}",
     )
-    return tuple(map(Cell, texts)), failures
+    return cells, failures

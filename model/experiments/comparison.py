@@ -2,33 +2,37 @@
 
 import argparse
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tqdm import tqdm
-
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, printable, say
-from data.io.files import make_folder, read_json, write_json, write_text
+from data.arguments import add_named, by_name
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.io.files import make_folder, write_json, write_text
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_pairs
 from data.parts import alone
-from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesize
+from data.preview import scene_pairs
+from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.voc import Scene, split_scenes
-from metrics.significance import rank_table
-from metrics.tables import Scores, pair_table, summary_table, tables_as_text
+from metrics.scores import Scores
+from metrics.tables import pair_table, summary_table, tables_as_text
 from model.experiments import figures
 from model.experiments.competitors import OWN, choose
 from model.experiments.report import write_report
-from model.experiments.results import Comparison
+from model.experiments.results import Comparison, read_record
 
 FIRST_PAIR = "lytro-14"
+"""The paper's first group of images."""
+
 SHOWN = 6
-"""The paper's first group of images, and how many groups it shows (Tables 4 to 9)."""
+"""How many groups it shows (Tables 4 to 9)."""
 
 RECORD = "record.json"
+"""What a comparison was made of; written last, so it says that all the rest is there."""
+
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "opencv-python-headless", "PyWavelets")
+"""What results may depend on; their versions are noted."""
 
 EXAMPLES = """examples:
   python -m model.experiments comparison -i lytro -o comparison
@@ -44,35 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods to run (default: all that can)")
-    parser.add_argument(
-        "--fused",
-        type=name_value,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME=DIR",
-        help="images that others made",
-    )
-    parser.add_argument(
-        "--weights",
-        type=name_value,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME=FILE",
-        help="authors' files (ifcnn, sesf)",
-    )
+    add_named(parser, "--fused", "NAME=DIR", "images that others made")
+    add_named(parser, "--weights", "NAME=FILE", "authors' files (ifcnn, sesf)")
     parser.add_argument("--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({FIRST_PAIR} and five more)")
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
-
-
-def name_value(text: str) -> tuple[str, Path]:
-    """Splits NAME=PATH."""
-    name, separator, value = text.partition("=")
-    if not (name and separator and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=PATH")
-    return name, Path(value)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if nothing can be compared.
     """
-    competitors = choose(arguments.methods, _once("--fused", arguments.fused), _once("--weights", arguments.weights))
+    others, weights = by_name("--fused", arguments.fused, Path), by_name("--weights", arguments.weights, Path)
+    competitors = choose(arguments.methods, others, weights)
     listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
     scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
@@ -89,11 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")
-    changed = _compute(comparison, arguments.quiet)
+    changed = comparison.run(arguments.quiet)
     scores = comparison.scores()
     record = _record(arguments, comparison, shown)
     whole = True
-    if changed or record != _read_record(arguments.output):
+    if changed or record != read_record(arguments.output / RECORD):
         whole = _write(arguments.output, comparison, scores, shown, scenes, record)
     if not arguments.quiet:
         print(summary_table(scores).markdown())
@@ -102,27 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"error: {method}, {pair}: {reason}")
     failed = scores.failures(scores.pairs) or listing.problems or not whole
     return EXIT_FAILED if failed else EXIT_DONE
-
-
-def _once(option: str, values: list[tuple[str, Path]]) -> dict[str, Path]:
-    chosen: dict[str, Path] = {}
-    for name, path in values:
-        if name in chosen:
-            raise InputError(f"{option} names {name!r} twice, {chosen[name]} and {path}; give every name once.")
-        chosen[name] = path
-    return chosen
-
-
-def _compute(comparison: Comparison, quiet: bool) -> bool:
-    """Computes what is missing; returns whether there was something."""
-    changed = False
-    total = len(comparison.competitors) * len(comparison.stacks)
-    with tqdm(total=total, unit="image", disable=quiet) as bar:
-        for name, pair, computed in comparison.run():
-            changed |= computed
-            bar.set_postfix_str(printable(f"{pair}, {name}"))
-            bar.update()
-    return changed
 
 
 def _shown(asked, known):
@@ -136,11 +96,11 @@ def _shown(asked, known):
 
 def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes, record) -> bool:
     """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
-    (folder / RECORD).unlink(missing_ok=True)  # it says that all the rest is there, and now that is about to change
+    (folder / RECORD).unlink(missing_ok=True)
     whole = True
-    for name, make in _products(folder, comparison, scores, shown, scenes, record):
+    for name, write, *arguments in _products(folder, comparison, scores, shown, scenes, record):
         with alone(name) as part:
-            make()
+            write(*arguments)
         whole &= part.failure is None
     if whole:
         write_json(folder / RECORD, record)
@@ -149,36 +109,34 @@ def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str
 
 def _products(
     folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene], record
-) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What is written, by a name for messages, and how."""
+) -> Iterator[tuple]:
+    """What is written: its name for messages, the function that writes it, and that one's arguments."""
     drawings = folder / "figures"
-    yield "tables", partial(_write_tables, folder / "tables", comparison, scores, shown)
+    yield "tables", _write_tables, folder / "tables", comparison, scores, shown
     for pair in shown:
-        yield f"table of {pair}", partial(_write_pair_table, folder / "tables", scores, pair)
+        yield f"table of {pair}", write_text, folder / "tables" / f"pair-{pair}.tex", pair_table(scores, pair).latex()
     stacks = {stack.name: stack for stack in comparison.stacks}
     drawn = [pair for pair in shown if any(comparison.has(name, pair) for name in comparison.competitors)]
     for pair in drawn:
-        yield f"figure of {pair}", partial(_draw_methods, drawings, comparison, scores, stacks[pair])
+        yield f"figure of {pair}", _draw_methods, drawings, comparison, scores, stacks[pair]
     own = [name for name in OWN if name in comparison.competitors]
     if own:
-        yield "figure of all results", partial(_draw_results, drawings, comparison, own[0])
+        yield "figure of all results", _draw_results, drawings, comparison, own[0]
     if own and drawn:
-        yield f"figure of the decision on {drawn[0]}", partial(_draw_decision, drawings, stacks[drawn[0]])
+        yield f"figure of the decision on {drawn[0]}", _draw_decision, drawings, stacks[drawn[0]]
     if scenes:
-        yield "figures of training pairs", partial(_draw_training, drawings, scenes[0])
-    yield "report.html", partial(write_report, folder / "report.html", comparison, scores, record)
+        yield "figures of training pairs", _draw_training, drawings, scenes[0]
+    yield "report.html", write_report, folder / "report.html", comparison, scores, record
 
 
 def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: list[str]) -> None:
+    from metrics.significance import rank_table  # loads scipy's statistics
+
     texts = tables_as_text(scores, shown)
     for name, table in {"ranks": rank_table(scores), "times": comparison.time_table()}.items():
         texts |= {f"{name}.md": table.markdown(), f"{name}.tex": table.latex()}
     for name, text in texts.items():
         write_text(folder / name, text)
-
-
-def _write_pair_table(folder: Path, scores: Scores, pair: str) -> None:
-    write_text(folder / f"pair-{pair}.tex", pair_table(scores, pair).latex())
 
 
 def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: Stack) -> None:
@@ -192,11 +150,11 @@ def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: S
 
 
 def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
-    triples = []
-    for stack in comparison.stacks:
-        if comparison.has(name, stack.name):
-            paths = (*stack.images, comparison.fused_path(name, stack.name))
-            triples.append((stack.name, *map(read_image, paths)))
+    triples = [
+        (stack.name, *map(read_image, (*stack.images, comparison.fused_path(name, stack.name))))
+        for stack in comparison.stacks
+        if comparison.has(name, stack.name)
+    ]
     if triples:
         figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
 
@@ -210,16 +168,8 @@ def _draw_decision(folder: Path, stack: Stack) -> None:
 
 def _draw_training(folder: Path, scene: Scene) -> None:
     for recipe in RECIPES:
-        settings = SynthesisSettings(recipe, 224)
-        pairs = [synthesize(*scene.read(), level, settings, figures.generator()) for level in LEVELS]
+        pairs = scene_pairs(scene, SynthesisSettings(recipe), seed=0)
         figures.draw_training(folder / f"training-{recipe}", recipe, pairs)
-
-
-def _read_record(folder):
-    try:
-        return read_json(folder / RECORD)
-    except InputError:
-        return None  # none yet, or not readable: everything is made anew
 
 
 def _record(arguments, comparison, shown):

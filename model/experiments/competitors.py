@@ -53,7 +53,7 @@ class Run:
     def prepare(self, stack: Stack) -> None:
         """Loads the method and runs it once on a corner, so that times hold no loading and no compiling."""
         if "_method" not in self.__dict__:
-            self.fuse(stack, *(image[:CORNER, :CORNER] for image in _read(stack)))
+            self.fuse(stack, *(read_image(path)[:CORNER, :CORNER] for path in stack.images))
 
     def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
         """Fuses a pair."""
@@ -89,21 +89,18 @@ class Folder:
 
 
 Competitor = Run | Folder
+"""One side of a comparison."""
 
 
 def choose(
-    names: Iterable[str] | None,
-    folders: Mapping[str, Path],
-    published: Mapping[str, Path],
-    weights: Path | None = None,
+    names: Iterable[str] | None, folders: Mapping[str, Path], weights: Mapping[str, Path]
 ) -> dict[str, Competitor]:
     """Puts a comparison together.
 
     Args:
         names: Methods to run; None takes ours, all that run with nothing but this repository, and those with weights.
         folders: Title to a folder of fused images.
-        published: Name of a method to its authors' file of weights.
-        weights: Ours; None takes the bundled ones.
+        weights: Name of a method to its file; see `to_run`.
 
     Returns:
         Name to competitor, ours first, folders last.
@@ -113,14 +110,14 @@ def choose(
             missing, or a folder cannot be listed.
     """
     if names is None:
-        names = [*OWN, *SELF_CONTAINED, *published]
-    unknown = [name for name in (*names, *published) if name not in BASELINES and name not in OWN]
+        names = [*OWN, *SELF_CONTAINED, *weights]
+    unknown = [name for name in (*names, *weights) if name not in BASELINES and name not in OWN]
     if unknown:
         raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join([*OWN, *BASELINES])}.")
-    idle = [name for name in published if name not in names]
+    idle = [name for name in weights if name not in names]
     if idle:
         raise InputError(f"{idle[0]} has a file of weights and is not among the methods; add it to --methods.")
-    chosen: dict[str, Competitor] = {name: to_run(name, published, weights) for name in names}
+    chosen: dict[str, Competitor] = {name: to_run(name, weights.get(name)) for name in names}
     taken = {"a": "source A", "b": "source B", **{name.casefold(): f"the method {name}" for name in chosen}}
     for title, folder in folders.items():
         checked_name(title, "a method")
@@ -129,18 +126,26 @@ def choose(
         if title.casefold() in taken:  # some file systems do not tell them apart
             raise InputError(f"{title}={folder} has the name of {taken[title.casefold()]}; name the folder otherwise.")
         taken[title.casefold()] = f"the method {title}"
-        chosen[title] = Folder(title, ImageFolder(Path(folder)))
+        chosen[title] = Folder(title, ImageFolder(folder))
     return chosen
 
 
-def to_run(name: str, published: Mapping[str, Path] | None = None, weights: Path | None = None) -> Run:
-    """One method; arguments and errors as for `choose`."""
+def to_run(name: str, weights: Path | None = None) -> Run:
+    """One method.
+
+    Args:
+        name: In `OWN` or `BASELINES`.
+        weights: For ours a network's, None takes the bundled one; for one of others its authors' file, if it needs one.
+
+    Raises:
+        InputError: if a file is missing, or given to a method that has none.
+    """
     if name in BASELINES:
-        baseline, file = BASELINES[name], (published or {}).get(name)
-        if baseline.load is None or file is None:
-            baseline.method(file)  # says what is wrong, if something is
-        key = name if file is None else f"{name} {file_digest(file, 'sha256')}"
-        return Run(baseline.title, key, lambda: baseline.method(file))
+        baseline = BASELINES[name]
+        if baseline.load is None or weights is None:
+            baseline.method(weights)  # says what is wrong, if something is
+        key = name if weights is None else f"{name} {file_digest(weights, 'sha256')}"
+        return Run(baseline.title, key, lambda: baseline.method(weights))
 
     path = weights or BUNDLED_WEIGHTS
     title, strategy = OWN[name]
@@ -153,7 +158,3 @@ def to_run(name: str, published: Mapping[str, Path] | None = None, weights: Path
         return load_fuser(path, strategy=strategy)
 
     return Run(title, " ".join([name, strategy, *(file_digest(file, "sha256") for file in files)]), load)
-
-
-def _read(stack):
-    return (read_image(path) for path in stack.images)

@@ -12,14 +12,25 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from data.arguments import add_shared
 from data.errors import EXIT_DONE
 from data.synthesis.recipes import SyntheticPair
 from data.unseen import read_unseen
+from metrics.markup import Table
 from metrics.reference import psnr, ssim
 from model.baselines import BASELINES, SELF_CONTAINED
+from model.bundled import BUNDLED_WEIGHTS
 
 TEXTURED = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 gray levels."""
+
+MEASURED = {
+    "psnr": ("PSNR (dB)", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "iou": ("IoU, textured", ".4f"),
+    "accuracy": ("accuracy, textured", ".4f"),
+}
+"""What is measured, its name in the table, and how it is printed."""
 
 
 def measure(
@@ -41,9 +52,8 @@ def measure(
     from model.fusion.paper import select
     from model.training.losses import detail_weights
 
-    given = {"weights": weights} if weights else {}
     mapped = ("refined",) if weights else ("refined", "learned")
-    fusers = {name: load_fuser(strategy=name, **given) for name in ("paper", *mapped)}
+    fusers = {name: load_fuser(weights or BUNDLED_WEIGHTS, strategy=name) for name in ("paper", *mapped)}
     quality: dict[str, list[tuple[float, float]]] = {}
     counts = {name: np.zeros(4, int) for name in mapped}
     for pair in pairs:
@@ -63,8 +73,8 @@ def measure(
         }
         for name, image in results.items():
             quality.setdefault(name, []).append((psnr(pair.reference, image), ssim(pair.reference, image)))
-    means = {name: np.mean(values, axis=0) for name, values in quality.items()}
-    table = {name: {"psnr": float(mean[0]), "ssim": float(mean[1])} for name, mean in means.items()}
+    means = {name: np.mean(values, axis=0).tolist() for name, values in quality.items()}
+    table = {name: {"psnr": mean[0], "ssim": mean[1]} for name, mean in means.items()}
     for name, (both, either, right, total) in counts.items():
         table[name] |= {"iou": both / either, "accuracy": right / total}
     return table
@@ -78,7 +88,6 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="made by python -m data.unseen")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
     parser.add_argument(
         "--methods",
         nargs="*",
@@ -87,8 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of others (all; asr and csr take most of the time)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--weights", "--json", "--quiet")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,8 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(table, indent=2))
         return EXIT_DONE
-    print("| result | PSNR (dB) | SSIM | IoU, textured | accuracy, textured |\n| --- | ---: | ---: | ---: | ---: |")
-    for name, row in table.items():
-        map_quality = [f"{row[key]:.4f}" if key in row else "" for key in ("iou", "accuracy")]
-        print(f"| {name} | {row['psnr']:.2f} | {row['ssim']:.4f} | {' | '.join(map_quality)} |")
+    rows = [
+        (name, *(format(row[key], spec) if key in row else "" for key, (_, spec) in MEASURED.items()))
+        for name, row in table.items()
+    ]
+    print(Table(("result", *(title for title, _ in MEASURED.values())), rows).markdown(), end="")
     return EXIT_DONE

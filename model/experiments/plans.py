@@ -10,7 +10,13 @@ from model.networks.stages import get_variant
 from model.training.settings import ABLATIONS, TrainingConfig
 
 DEFAULT = Path(__file__).parent / "ablation.toml"
+"""The configuration that ships with the project."""
+
 PROPOSED = "proposed"
+"""The run with nothing left out; it is made with every seed."""
+
+NON_TRANSFER = "non-tl"
+"""The run that starts from no other network's weights."""
 
 LARGEST_PLAN = 2**20
 """Bytes of a configuration."""
@@ -65,7 +71,7 @@ def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experimen
     for name in runs:
         if name == PROPOSED:
             continue
-        if name == "non-tl" and not transferable:
+        if name == NON_TRANSFER and not transferable:
             reason = f"the variant {base.variant} has no transfer to leave out; it takes the variant paper"
             planned.append(Experiment(name, None, reason))
             continue

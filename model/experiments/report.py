@@ -15,14 +15,17 @@ from data.io.files import write_text
 from data.io.image_io import read_image
 from data.pixels import to_bytes
 from metrics.registry import get_metric
-from metrics.tables import Scores, summarize
+from metrics.scores import Scores, summarize
 from model.experiments.results import Comparison
 
 LONGEST_SIDE = 1200
+"""Pixels to which pictures are reduced: they are for looking at, not for measuring."""
+
 QUALITY = 90
-"""Pictures in the page are reduced to so many pixels and stored as WebP of this quality: for looking, not measuring."""
+"""Of pictures, stored as WebP."""
 
 _PLACE = "/*DATA*/"
+"""Where the template takes its data."""
 
 
 def write_report(path: Path, comparison: Comparison, scores: Scores, record: dict[str, Any]) -> None:

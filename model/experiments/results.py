@@ -5,7 +5,7 @@ takes what fits and computes the rest, so a comparison can be stopped and resume
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, nan
@@ -13,7 +13,9 @@ from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
-from data.errors import InputError
+from tqdm import tqdm
+
+from data.errors import InputError, printable
 from data.io.batch import protect_files
 from data.io.files import file_digest, read_json, write_json
 from data.io.image_folder import JPEG_NOTE, label_with_type
@@ -22,11 +24,19 @@ from data.io.stacks import Stack
 from data.parts import alone, refusals
 from metrics import PAPER_METRICS, PairScorer, resolve_variants
 from metrics.markup import Cell, Column, Table
-from metrics.tables import Scores
+from metrics.scores import Scores
 from model.experiments.competitors import Competitor, Folder
 
 METRIC_VARIANTS = resolve_variants(PAPER_METRICS, {})
 """The paper's five metrics in their default variants."""
+
+
+def read_record(path: Path) -> Any:
+    """What an earlier run noted; None where there is nothing, or nothing that can be read: it is made anew."""
+    try:
+        return read_json(path)
+    except InputError:
+        return None
 
 
 class Comparison:
@@ -55,21 +65,29 @@ class Comparison:
         )
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def run(self) -> Iterator[tuple[str, str, bool]]:
+    def run(self, quiet: bool = True) -> bool:
         """Computes what is missing; whatever a method or a pair raises is a failure of the two alone.
 
-        Yields:
-            Method, pair, and whether it was computed, after each.
+        Args:
+            quiet: Whether there is no progress bar.
+
+        Returns:
+            Whether something was missing.
         """
-        for stack in self.stacks:
-            scene = _Scene(stack)
-            for name in self.competitors:
-                with alone(f"{name}, {stack.name}") as part:
-                    record, computed = self._result(name, scene)
-                if part.failure:
-                    record, computed = {"failure": part.failure}, True
-                self._records[name, stack.name] = record
-                yield name, stack.name, computed
+        changed = False
+        with tqdm(total=len(self.stacks) * len(self.competitors), unit="image", disable=quiet) as bar:
+            for stack in self.stacks:
+                scene = _Scene(stack)
+                for name in self.competitors:
+                    with alone(f"{name}, {stack.name}") as part:
+                        record, computed = self._result(name, scene)
+                    if part.failure:
+                        record, computed = {"failure": part.failure}, True
+                    self._records[name, stack.name] = record
+                    changed |= computed
+                    bar.set_postfix_str(printable(f"{stack.name}, {name}"))
+                    bar.update()
+        return changed
 
     def fused_path(self, name: str, pair: str) -> Path:
         """Where a fused image lies, whoever made it."""
@@ -86,8 +104,12 @@ class Comparison:
         """All scores, after `run`; a failure stands with its reason."""
         results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
         for (name, pair), record in self._records.items():
-            failed = dict.fromkeys(METRIC_VARIANTS, record.get("failure", ""))
-            results[name][pair] = failed if "failure" in record else _numbers(record["scores"])
+            if "failure" in record:
+                results[name][pair] = dict.fromkeys(METRIC_VARIANTS, record["failure"])
+            else:
+                results[name][pair] = {
+                    metric: nan if value is None else value for metric, value in record["scores"].items()
+                }
         labels = {name: self._label(name) for name in self.competitors}
         notes = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
         return Scores(results, METRIC_VARIANTS, labels=labels, notes=notes)
@@ -105,11 +127,11 @@ class Comparison:
         seconds = self.seconds()
         order = sorted(seconds.values())
         rows = [
-            (self._label(name), (Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3),))
+            (self._label(name), Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3))
             for name, value in seconds.items()
         ]
         caption = f"Median time a pair over n = {len(self.stacks)} pairs, without loading"
-        return Table(caption, (Column("Seconds", "Seconds", "↓"),), tuple(rows))
+        return Table(("Method", Column("Seconds", arrow="↓")), rows, caption)
 
     def _result(self, name, scene):
         """The record of one method on one pair, and whether it had to be made."""
@@ -125,14 +147,13 @@ class Comparison:
     def _known(self, name, stack, key):
         """The record of an earlier run; None where there is none that fits, whatever lies in its place."""
         run = not isinstance(self.competitors[name], Folder)
-        try:
-            record = read_json(self._record_path(name, stack))
-            if not _is_record(record, key, run):
-                return None
-            # An image that was exchanged since does not have these scores.
+        record = read_record(self._record_path(name, stack))
+        if not _is_record(record, key, run):
+            return None
+        try:  # an image that was exchanged since does not have these scores
             unchanged = not run or record.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
         except InputError:
-            return None  # none yet, or not readable: it is made anew
+            return None
         return record if unchanged else None
 
     def _compute(self, name, scene):
@@ -145,7 +166,8 @@ class Comparison:
         fused = competitor.fuse(stack, *images)
         seconds = round(time.perf_counter() - started, 4)
         with refusals():
-            scores = {metric: _stored(value) for metric, value in scorer.score(fused, METRIC_VARIANTS).items()}
+            scores = scorer.score(fused, METRIC_VARIANTS)
+        scores = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
         if isinstance(competitor, Folder):
             return {"scores": scores, "seconds": None}
         path = self.fused_path(name, stack.name)
@@ -194,12 +216,3 @@ def _is_record(record, key, run):
 
 def _is_number(value):
     return isinstance(value, float) and isfinite(value)  # all that we write are
-
-
-def _stored(value):
-    """A score as JSON knows it: null where the metric is undefined for these images."""
-    return float(value) if isfinite(value) else None
-
-
-def _numbers(scores):
-    return {name: nan if value is None else float(value) for name, value in scores.items()}

@@ -3,19 +3,20 @@
 
 import argparse
 import math
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import positive
+from data.arguments import add_shared, positive
 from data.boundaries import align_boundaries
 from data.errors import EXIT_DONE
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from metrics import compute_all
+from metrics.markup import Cell, Table
 from metrics.reference import psnr
+from model.bundled import BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending, Ranking
 from model.fusion.refined import FocusMeasure, compose
 
@@ -36,11 +37,13 @@ ALTERNATIVES = {
 """What each constant is tried at, beside its default, the others at theirs."""
 
 SIZE = 320
+"""Side of the pairs, in pixels."""
+
 SEED = 11
-"""Side of the pairs in pixels, and a seed that no training uses by default."""
+"""One that no training uses by default."""
 
-COLUMNS = ("accuracy", "PSNR (dB)", "Q_ABF", "Q_MI")
-
+MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_MI": ".4f"}
+"""What is measured, and how it is printed."""
 
 EXAMPLES = """examples:
   python -m model.experiments sweep --voc VOCdevkit/VOC2012
@@ -49,24 +52,21 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
-    parser.add_argument("--strategy", choices=ALTERNATIVES, default="refined", help="(refined)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one)")
-    parser.add_argument("--pairs", type=positive, default=100, metavar="N", help="(100)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--voc", "--weights", "--quiet")
+    parser.add_argument("--strategy", choices=ALTERNATIVES, default="refined", help="(%(default)s)")
+    parser.add_argument("--pairs", type=positive, default=100, metavar="N", help="(%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     from model import load_fuser  # loads TensorFlow, quietly; what follows needs it
 
-    given = {"weights": arguments.weights} if arguments.weights else {}
-    fuser = load_fuser(strategy=arguments.strategy, **given)
+    fuser = load_fuser(arguments.weights or BUNDLED_WEIGHTS, strategy=arguments.strategy)
     from data.synthesis.pipeline import PairSource
     from model.training.losses import detail_weights
 
-    decide = _refined if arguments.strategy == "refined" else _learned
-    default = FocusMeasure() if arguments.strategy == "refined" else BoundaryBlending()
+    swept = {"refined": (FocusMeasure(), _refined), "learned": (BoundaryBlending(), _learned)}
+    default, decide = swept[arguments.strategy]
     settings = [default]
     for name, values in ALTERNATIVES[arguments.strategy].items():
         settings += [replace(default, **{name: value}) for value in values]
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             right = np.average(labels == pair.label, weights=weights)
             rows.append((right, psnr(pair.reference, fused), scores["q_abf"], scores["q_mi"]))
         judged.append(rows)
-    _print(settings, np.mean(judged, axis=0))
+    print(_table(settings, np.mean(judged, axis=0)).markdown(), end="")
     return EXIT_DONE
 
 
@@ -106,21 +106,12 @@ def _learned(fuser, images, settings):
         yield ranking.decision_map, blending.mix(images, ranking)
 
 
-def _print(settings, means):
-    default = settings[0]
-    names = [field.name for field in fields(default)]
-    print(f"| {' | '.join((*names, *COLUMNS))} |\n|{' ---: |' * (len(names) + len(COLUMNS))}")
-    for number, row in enumerate(means):
-        if number < len(settings):
-            cells = [_cell(settings[number], name, default, bold=number == 0) for name in names]
-        else:
-            cells = ["the first row, boundaries moved", *[""] * (len(names) - 1)]
-        accuracy, decibels, q_abf, q_mi = row
-        print(f"| {' | '.join(cells)} | {accuracy:.4f} | {decibels:.3f} | {q_abf:.4f} | {q_mi:.4f} |")
-
-
-def _cell(settings, name, default, bold):
-    value = getattr(settings, name)
-    if bold:
-        return f"**{value:g}**"
-    return "" if value == getattr(default, name) else f"{value:g}"
+def _table(settings, means):
+    """A row of means for each of the settings, the defaults first, and for the last of `_refined`."""
+    default = vars(settings[0])
+    labels = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
+    for changed in map(vars, settings[1:]):
+        labels.append(["" if changed[name] == value else f"{changed[name]:g}" for name, value in default.items()])
+    labels.append(["the first row, boundaries moved", *[""] * (len(default) - 1)])
+    rows = [(*label, *map(format, row, MEASURED.values())) for label, row in zip(labels, means, strict=False)]
+    return Table((*default, *MEASURED), rows)

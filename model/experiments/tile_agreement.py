@@ -6,13 +6,22 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from data.arguments import add_shared, positive
 from data.errors import EXIT_DONE
 from data.io.image_io import read_image
+from metrics.markup import Table
 
 TILE = 512
-OVERLAPS = (0, 64, 128, 192, 256)
-"""Smaller tiles than fusion takes: more seams in one picture."""
+"""Side in pixels; smaller than fusion takes it: more seams in one picture."""
 
+OVERLAPS = (0, 64, 128, 192, 256)
+"""Pixels that neighboring tiles share."""
+
+LEVELS = 8
+"""A difference of more gray levels can be seen."""
+
+COLUMNS = ("overlap", "labels that differ", "pixels that differ", f"by more than {LEVELS} levels", "tiles")
+"""Of the table that is printed."""
 
 EXAMPLES = """example:
   python -m data.demo -o big --scene rendered --repeat 3
@@ -22,8 +31,8 @@ EXAMPLES = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("images", nargs=2, type=Path, metavar="IMAGE", help="a pair that fits into memory in one piece")
-    parser.add_argument("--tile", type=int, default=TILE, help=f"side of a tile ({TILE})")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--tile", type=positive, default=TILE, help="side of a tile (%(default)s)")
+    add_shared(parser, "--quiet")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,13 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
     images = [read_image(path) for path in arguments.images]
     whole, tiled = load_fuser(tiled=False), load_fuser(tiled=True)
     expected = whole.decide(*images)
-    print("| overlap | labels that differ | pixels that differ | by more than 8 levels | tiles |")
-    print("| ---: | ---: | ---: | ---: | ---: |")
+    rows = []
     for overlap in tqdm(OVERLAPS, unit="overlap", disable=arguments.quiet):
         tiled.predictor.set_tile(arguments.tile, overlap)
         result = tiled.decide(*images)
         apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.decision_map.shape, -1).max(-1)
-        shares = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > 8)]
-        cells = " | ".join(f"{100 * share:.3f} %" for share in shares)
-        print(f"| {overlap} | {cells} | {tiled.predictor.tiles(images[0])} |")
+        shares = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > LEVELS)]
+        rows.append((overlap, *(f"{100 * share:.3f} %" for share in shares), tiled.predictor.tiles(images[0])))
+    print(Table(COLUMNS, rows).markdown(), end="")
     return EXIT_DONE

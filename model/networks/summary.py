@@ -1,16 +1,19 @@
 """What a variant is made of: `python -m model.networks.summary`."""
 
-import argparse
 import json
 import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-import keras
-
+from data.arguments import add_shared, command_parser
 from data.errors import EXIT_DONE, add_debug, run_command
+from metrics.markup import Table
 from model.networks.stages import STRIDE, VARIANTS, receptive_field
+
+if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
+    import keras
 
 SIZES = (224, 520)
 """Sides of the square images that multiply-adds are given for: the paper's training size, and Lytro's (padded to
@@ -47,21 +50,21 @@ def summarize(variant: str, *, batch_norm: bool = True) -> list[StageSummary]:
         variant: A name in `VARIANTS`.
         batch_norm: As for `build_network`.
     """
-    from model.networks.network import build_network
+    from model import build_network  # loads TensorFlow, quietly
 
     network = build_network(variant, batch_norm=batch_norm, input_size=(SIZES[0], SIZES[0]))
+
+    def position(item):
+        return item[0].startswith("decoder"), item[0]
+
     stages: dict[str, list[keras.Layer]] = {}
     for layer in network.layers:
         if layer.weights:
             stages.setdefault(layer.name.split("_")[0].replace("side", "decoder"), []).append(layer)
-    return [_summarize_stage(name, layers) for name, layers in sorted(stages.items(), key=_position)]
+    return [_summarize_stage(name, layers) for name, layers in sorted(stages.items(), key=position)]
 
 
-def _position(item: tuple[str, list]) -> tuple[bool, str]:
-    return item[0].startswith("decoder"), item[0]
-
-
-def _summarize_stage(name: str, layers: list[keras.Layer]) -> StageSummary:
+def _summarize_stage(name: str, layers: list["keras.Layer"]) -> StageSummary:
     convolutions = [layer for layer in layers if hasattr(layer, "kernel")]
     own = [layer for layer in convolutions if not layer.name.startswith("side")]
     counted = sum(_multiply_adds(layer) for layer in convolutions)
@@ -70,9 +73,11 @@ def _summarize_stage(name: str, layers: list[keras.Layer]) -> StageSummary:
     return StageSummary(name, len(own), own[0].filters, sum(layer.count_params() for layer in layers), adds)
 
 
-def _multiply_adds(layer: keras.Layer) -> int:
+def _multiply_adds(layer: "keras.Layer") -> int:
+    from keras.layers import Conv2DTranspose
+
     # A convolution applies its kernel at each output pixel, a deconvolution at each input pixel.
-    at = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
+    at = layer.input if isinstance(layer, Conv2DTranspose) else layer.output
     return math.prod(layer.kernel.shape) * at.shape[1] * at.shape[2]
 
 
@@ -82,29 +87,24 @@ def _padded(size: int) -> int:
 
 def format_table(variant: str, stages: Sequence[StageSummary]) -> str:
     """The stages as a Markdown table with a last line of sums."""
-    heads = ["stage", "convolutions", "width", "parameters", *(f"multiply-adds at {size}" for size in SIZES)]
-    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
-    for stage in stages:
-        adds = [f"{stage.multiply_adds[size] / 1e9:.3f} G" for size in SIZES]
-        cells = [stage.name, str(stage.convolutions), str(stage.width), f"{stage.parameters:,}", *adds]
-        lines.append(f"| {' | '.join(cells)} |")
-    sums = [f"{sum(stage.multiply_adds[size] for stage in stages) / 1e9:.3f} G" for size in SIZES]
-    convolutions = sum(stage.convolutions for stage in stages)
-    cells = [variant, str(convolutions), "", f"{sum(stage.parameters for stage in stages):,}", *sums]
-    return "\n".join([*lines, f"| {' | '.join(cells)} |"])
+    columns = ("stage", "convolutions", "width", "parameters", *(f"multiply-adds at {size}" for size in SIZES))
+    rows = [_row(stage.name, stage.width, [stage]) for stage in stages]
+    return Table(columns, [*rows, _row(variant, "", stages)]).markdown()
+
+
+def _row(name: str, width: int | str, stages: Sequence[StageSummary]) -> tuple[str | int, ...]:
+    """The sums over some stages."""
+    adds = (f"{sum(stage.multiply_adds[size] for stage in stages) / 1e9:.3f} G" for size in SIZES)
+    parameters = sum(stage.parameters for stage in stages)
+    return name, sum(stage.convolutions for stage in stages), width, f"{parameters:,}", *adds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.networks.summary",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m model.networks.summary", __doc__, EXAMPLES)
     parser.add_argument("--variant", choices=VARIANTS, help="one variant (default: all)")
     parser.add_argument("--no-batch-norm", dest="batch_norm", action="store_false", help="as in compare-bn")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_shared(parser, "--json")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     names = [arguments.variant] if arguments.variant else list(VARIANTS)
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps({"receptive_field": fields, "variants": stages}, indent=2))
         return EXIT_DONE
     for name, summary in summaries.items():
-        print(f"{name}: {VARIANTS[name].description}\n\n{format_table(name, summary)}\n")
+        print(f"{name}: {VARIANTS[name].description}\n\n{format_table(name, summary)}")
         print(f"receptive field of the last map: {fields[name]} x {fields[name]} pixels\n")
     return EXIT_DONE
 

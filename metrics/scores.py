@@ -1,0 +1,105 @@
+"""Scores of methods on pairs as data, and their mean and standard deviation.
+
+A failed value is a string that says why, or NaN (undefined for these images). It is never averaged in: the mean is over
+the pairs that succeeded, their number is printed, and the method is not ranked, because its rivals have more pairs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite, isnan, nan
+
+import numpy as np
+
+_UNDEFINED = "the metric is undefined for these images (0/0)"
+"""The reason of a NaN."""
+
+_NOT_EVALUATED = "not evaluated"
+"""The reason of a pair that other methods have."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Everything that the tables need.
+
+    Attributes:
+        results: Method to pair to metric to value, or to the reason why there is none. Orders rows.
+        variants: Metric to the variant that was computed. Orders columns.
+        color: Color mode of the metrics, "gray" or "rgb".
+        labels: Method to its printed name, where that says more, such as "CSR (JPEG)".
+        notes: Sentences to stand under every table.
+    """
+
+    results: Mapping[str, Mapping[str, Mapping[str, float | str]]]
+    variants: Mapping[str, str]
+    color: str = "gray"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def pairs(self) -> list[str]:
+        """All pairs that any method has, in the order of their first appearance."""
+        return list(dict.fromkeys(pair for by_pair in self.results.values() for pair in by_pair))
+
+    def label(self, method: str) -> str:
+        """The printed name of a method."""
+        return self.labels.get(method, method)
+
+    def value(self, method: str, pair: str, metric: str) -> float | str:
+        """A number (never NaN), or the reason why there is none."""
+        value = self.results[method].get(pair, {}).get(metric, _NOT_EVALUATED)
+        return _UNDEFINED if isinstance(value, float) and isnan(value) else value
+
+    def failures(self, pairs: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Method, pair and reason of everything that failed; the metric is named where others succeeded."""
+        found = []
+        for method in self.results:
+            for pair in pairs:
+                reasons = {m: v for m in self.variants if isinstance(v := self.value(method, pair, m), str)}
+                if len(reasons) == len(self.variants) and len(set(reasons.values())) == 1:
+                    found.append((method, pair, next(iter(reasons.values()))))
+                elif reasons:
+                    found.append((method, pair, "; ".join(f"{metric}: {reason}" for metric, reason in reasons.items())))
+        return found
+
+    def undefined(self) -> list[tuple[str, str, str]]:
+        """As `failures`, of all pairs: those in which nothing was raised for a metric, and yet it has no value."""
+        missing = {
+            (method, pair)
+            for method, by_pair in self.results.items()
+            for pair, row in by_pair.items()
+            if any(isinstance(value, float) and isnan(value) for value in row.values())
+        }
+        return [failure for failure in self.failures(self.pairs) if failure[:2] in missing]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric of one method over all pairs.
+
+    Attributes:
+        mean: Mean over the `count` pairs that succeeded; NaN where none did.
+        std: Sample standard deviation (divisor n - 1); NaN for fewer than two pairs or an infinite value.
+        count: Pairs that succeeded.
+        total: All pairs.
+    """
+
+    mean: float
+    std: float
+    count: int
+    total: int
+
+
+def summarize(scores: Scores) -> dict[str, dict[str, Summary]]:
+    """Method to metric to its summary."""
+    pairs = scores.pairs
+    return {
+        method: {metric: _summary([scores.value(method, pair, metric) for pair in pairs]) for metric in scores.variants}
+        for method in scores.results
+    }
+
+
+def _summary(values: list[float | str]) -> Summary:
+    numbers = [float(value) for value in values if not isinstance(value, str)]
+    mean = sum(numbers) / len(numbers) if numbers else nan
+    std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 and isfinite(mean) else nan
+    return Summary(mean, std, len(numbers), len(values))
