@@ -84,6 +84,7 @@ SOURCES = {
     "lytro": Source("https://raw.githubusercontent.com/xingchenzhang/MFIFB/master/input", lytro_files),
     "vgg19": Source("https://storage.googleapis.com/tensorflow/keras-applications/vgg19", vgg19_files),
 }
+"""What can be fetched, by the name that the command takes."""
 
 
 def download(what: str, folder: Path, base: str | None = None, quiet: bool = False) -> str:
