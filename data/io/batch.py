@@ -18,6 +18,7 @@ from data.io.files import file_digest, read_json, write_json
 from data.io.stacks import Stack
 
 FOLDER = ".fused"
+"""Beside the results: the manifests."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Job:
         """Where the manifest lies."""
         return self.output.parent / FOLDER / f"{self.output.name}.json"
 
+    def describe(self) -> dict[str, Any]:
+        """Name, sources and output, as JSON values."""
+        sources = [str(path) for path in self.stack.images]
+        return {"name": self.stack.name, "sources": sources, "output": str(self.output)}
+
 
 def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuses files that must not be written, before any work: the one place that decides it.
+    """Refuses, before any work, files that must not be written; nothing else decides that.
 
     Args:
         outputs: Everything that a run will write.
@@ -131,7 +137,7 @@ class Manifest:
 
 
 def plan(jobs: Sequence[Job], manifest: Manifest, *, resume: bool, overwrite: bool) -> tuple[list[Job], list[Job]]:
-    """Sorts out which results are to be made and which are kept.
+    """Decides which results are made and which are kept.
 
     Args:
         jobs: All of the batch.
