@@ -22,9 +22,6 @@ RATE_SECONDS = 60.0
 MOST_REDIRECTS = 5
 """Redirects that are followed for one file."""
 
-_REDIRECTS = (301, 302, 303, 307, 308)
-"""Statuses of an answer that names another address."""
-
 
 def check_address(url: str) -> None:
     """Checks that an address can be asked at all.
@@ -34,20 +31,16 @@ def check_address(url: str) -> None:
     """
     if not url.lower().startswith(("http://", "https://")):
         raise InputError(f"{url} is no address to fetch from; it must begin with http:// or https://.")
-    wrong = None
-    if not url.isascii() or any(one <= " " or one == "\x7f" for one in url):
-        wrong = (
-            "it may hold ASCII characters without spaces alone; write others as an address bar shows them when copied "
-            "(%C3%BC, xn--...)"
-        )
-    else:
-        try:
-            if not urlsplit(url).hostname or urlsplit(url).port == 0:
-                wrong = "it names no host, or a port that there is not"
-        except ValueError as error:
-            wrong = str(error)
-    if wrong:
-        raise InputError(f"{url} is no address to fetch from: {wrong}.")
+    try:
+        if not url.isascii() or any(one <= " " or one == "\x7f" for one in url):
+            raise ValueError(
+                "it may hold ASCII characters without spaces alone; write others as an address bar shows them when "
+                "copied (%C3%BC, xn--...)"
+            )
+        if not urlsplit(url).hostname or urlsplit(url).port == 0:
+            raise ValueError("it names no host, or a port that there is not")
+    except ValueError as error:
+        raise InputError(f"{url} is no address to fetch from: {error}.") from error
 
 
 def ask(url: str, start: int, most: int, by_hand: str) -> http.client.HTTPResponse:
@@ -77,10 +70,9 @@ def ask(url: str, start: int, most: int, by_hand: str) -> http.client.HTTPRespon
         if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             return response
         response.close()
-        if response.status not in _REDIRECTS:
-            raise InputError(
-                f"{asked} answers {response.status} {response.reason}; give another with --url, or {by_hand}."
-            )
+        if response.status not in (301, 302, 303, 307, 308):
+            status = f"{response.status} {response.reason}"
+            raise InputError(f"{asked} answers {status}; give another with --url, or {by_hand}.")
         asked = _redirected(asked, response.headers.get("Location"), by_hand)
     raise InputError(f"{url} redirects more than {MOST_REDIRECTS} times; give another with --url, or {by_hand}.")
 

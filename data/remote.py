@@ -20,9 +20,6 @@ from data.io.files import file_digest
 _BLOCK = 2**20
 """Bytes that are read at once."""
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
-"""A Content-Length."""
-
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 """First byte, last byte and size of the whole file."""
 
@@ -123,7 +120,7 @@ def _check_answer(response: http.client.HTTPResponse, url: str, partial: Path, p
     kept = f"; {partial} stays as it was" if present else ""
     remedy = f"{kept}; give another address with --url."
     length = response.headers.get("Content-Length")
-    if length is not None and not _NUMBER.fullmatch(length.strip()):
+    if length is not None and not re.fullmatch("[0-9]{1,18}", length.strip()):
         raise InputError(f"{url} announces a length of {length!r} bytes{remedy}")
     expected = file.size
     if response.status == HTTPStatus.PARTIAL_CONTENT:

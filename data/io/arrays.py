@@ -21,15 +21,6 @@ _SUFFIX = ".npy"
 _END = struct.Struct("<4s6sH10s")
 """The end of a zip archive without a comment: signature, numbers of disks, count of entries, the directory's place."""
 
-_END_SIGNATURE = b"PK\x05\x06"
-"""Begins the end of a zip archive."""
-
-_MOST_DIMENSIONS = 8
-"""Of an array."""
-
-_LONGEST_REASON = 200
-"""Characters of another library's message."""
-
 
 def check_finite(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     """Refuses weights that hold NaN or infinity.
@@ -74,7 +65,7 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]
 
 def reason(error: BaseException) -> str:
     """What another library says of a file, in one short line."""
-    return in_one_line(error, _LONGEST_REASON) or type(error).__name__
+    return in_one_line(error, 200) or type(error).__name__
 
 
 def _read_members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np.ndarray]:
@@ -82,7 +73,7 @@ def _read_members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np
     archive.fp.seek(-_END.size, io.SEEK_END)
     signature, _, count, _ = _END.unpack(archive.fp.read())
     # A changed length in the directory can make one entry swallow the next, which zipfile does not notice.
-    if signature != _END_SIGNATURE or count != len(members):
+    if signature != b"PK\x05\x06" or count != len(members):
         raise ValueError("its directory has not as many arrays as it says")
     if len({member.filename.removesuffix(_SUFFIX) for member in members}) < len(members):
         raise ValueError("two arrays have one name")
@@ -101,7 +92,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
     if np.lib.format.read_magic(content) != (1, 0):
         raise ValueError(f"{member.filename} has another version")
     shape, _, dtype = np.lib.format.read_array_header_1_0(content)
-    if dtype.kind not in NUMBERS or len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
+    if dtype.kind not in NUMBERS or min(shape, default=0) < 0:
         raise ValueError(f"{member.filename} is no array of numbers")
     if content.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
         raise ValueError(f"{member.filename} declares another size than it has")

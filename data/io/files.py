@@ -31,17 +31,9 @@ _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 _LEFTOVER = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)\..+", re.DOTALL)
 """A temporary of ours: its host, and the process that writes it."""
 
-_NAME_END = 40
-"""Characters of a file's name that its temporary's name ends with; with all of a long one, that would be too long."""
-
-_numbers = itertools.count()
-"""Numbers of the temporaries of this process."""
-
-_cleaning = threading.Lock()
-"""Held while a folder is cleaned."""
-
-_cleaned: set[Path] = set()
-"""The folders from which leftovers were removed."""
+_numbers = itertools.count()  # of the temporaries of this process
+_cleaning = threading.Lock()  # held while a folder is cleaned
+_cleaned: set[Path] = set()  # the folders from which leftovers were removed
 
 
 def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
@@ -194,12 +186,11 @@ def make_folder(folder: str | os.PathLike) -> Path:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.filename} is a file; choose another name."
-        ) from error
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place.") from error
+        wrong = f"{error.strerror}; choose another place"
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            wrong = f"{error.filename} is a file; choose another name"
+        raise InputError(f"cannot make the folder {folder}: {wrong}.") from error
     return folder
 
 
@@ -213,7 +204,8 @@ def _temporary(folder: Path, name: str) -> Path:
         if real not in _cleaned:
             _cleaned.add(real)
             _remove_leftovers(real)
-    return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-_NAME_END:]}"
+    # Of a long name the end is enough: with all of it, ours would be longer than file systems take.
+    return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-40:]}"
 
 
 def _remove_leftovers(folder: Path) -> None:

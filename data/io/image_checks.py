@@ -21,9 +21,6 @@ ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 MOST_SCANS = 100
 """Of a progressive JPEG; each costs a pass over all pixels. Encoders write about ten."""
 
-_MODES = ("1", "L", "P", "RGB", "RGBX", *ALPHA_MODES)
-"""Pillow's modes of 8 bits or less that are gray or RGB."""
-
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """Begins every PNG."""
 
@@ -33,23 +30,11 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _PNG_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
 """Chunks of a PNG that decide its pixels; the last three make it an animation."""
 
-_WEBP_DESCRIBING = (b"EXIF", b"ICCP", b"XMP ")
-"""Chunks of a WebP that only describe it."""
-
-_WEBP_FLAGS = 0x2C
-"""In the header of a WebP: that it has a profile, EXIF and XMP data."""
-
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """Begins a segment of a JPEG; among pixels stand escaped 0xFF, filling and restarts, which begin none."""
 
 _JPEG_SCAN = 0xDA
 """Marker of a segment that pixels follow."""
-
-_JPEG_END = 0xD9
-"""Marker of the end of an image."""
-
-_JPEG_DESCRIBING = (*range(0xE1, 0xEE), 0xEF, 0xFE)
-"""Markers of segments that only describe the image; 0xEE tells how its colors are stored."""
 
 
 def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
@@ -65,7 +50,7 @@ def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None
         raise InputError(
             f"cannot read {path}: it has more than {MOST_SCANS} scans, as no camera writes; save it again."
         )
-    if image.mode not in _MODES and not image.mode.startswith("I;16"):
+    if image.mode not in ("1", "L", "P", "RGB", "RGBX", *ALPHA_MODES) and not image.mode.startswith("I;16"):
         kind = {"F": "floating-point", "I": "32-bit or signed integer"}.get(image.mode, image.mode)
         raise InputError(f"cannot use {path}: its pixels are {kind}; convert it to RGB or gray of 8 or 16 bits.")
     if is_16_bit(image) and image.format == "TIFF" and image.tag_v2.get(Tag.PhotometricInterpretation) == 0:
@@ -134,7 +119,7 @@ def _is_tiff_short(image: Image.Image) -> bool:
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, beginning and end of each segment of a JPEG's first image."""
     found = _JPEG_MARKER.search(data, 2)
-    while found and found[0][1] != _JPEG_END:
+    while found and found[0][1] != 0xD9:  # the end of the image
         end = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
         yield found[0][1], found.start(), end
         found = _JPEG_MARKER.search(data, end)
@@ -147,7 +132,7 @@ def _plain_jpeg(data: bytes) -> bytes | None:
             break  # a segment before this has a wrong length
         if marker == _JPEG_SCAN:
             return b"".join([*kept, data[start:]])
-        if marker not in _JPEG_DESCRIBING:
+        if marker not in (*range(0xE1, 0xEE), 0xEF, 0xFE):  # 0xEE tells how colors are stored
             kept.append(data[start:end])
         place = end
     return None
@@ -169,8 +154,9 @@ def _plain_webp(data: bytes) -> bytes:
         kind, length = struct.unpack_from("<4sI", data, place)
         chunk = data[place : place + 8 + length + length % 2]
         if kind == b"VP8X":
-            chunk = chunk[:8] + bytes(flags & ~_WEBP_FLAGS for flags in chunk[8:9]) + chunk[9:]
-        if kind not in _WEBP_DESCRIBING:
+            without = ~0x2C  # no profile, no EXIF, no XMP
+            chunk = chunk[:8] + bytes(flags & without for flags in chunk[8:9]) + chunk[9:]
+        if kind not in (b"EXIF", b"ICCP", b"XMP "):
             kept.append(chunk)
         place += len(chunk)
     body = b"".join(kept)

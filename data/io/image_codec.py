@@ -28,9 +28,6 @@ _HARMLESS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters", "A
 _PNG_LEVEL = 3
 """Of zlib: writes photographs 2.9 times as fast as the default 6, for 8 per cent more bytes (ten Lytro images)."""
 
-_PNG_HEADER = 33
-"""Bytes of a PNG's signature and first chunk, behind which others may stand."""
-
 
 def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple[np.ndarray, bool]:
     """Returns the pixels of a loaded image as stored (not turned), gray or RGB, and whether any is transparent."""
@@ -120,7 +117,8 @@ def encode_16_bit(image: np.ndarray, suffix: str, metadata: Metadata) -> bytes:
         putchunk(chunks, b"iCCP", b"profile\0\0" + zlib.compress(metadata.profile))
     if metadata.exif:
         putchunk(chunks, b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
-    return data[:_PNG_HEADER] + chunks.getvalue() + data[_PNG_HEADER:]
+    header = 33  # bytes of a PNG's signature and first chunk, behind which others may stand
+    return data[:header] + chunks.getvalue() + data[header:]
 
 
 def save_8_bit(path: Path, image: np.ndarray, suffix: str, quality: int, metadata: Metadata) -> None:

@@ -196,13 +196,9 @@ def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, s
     return suffix
 
 
-def _largest_file() -> int:
-    """Bytes of the largest image that is read: four channels of 16 bits for every pixel that Pillow trusts."""
-    return 2 * Image.MAX_IMAGE_PIXELS * 8 + _LARGEST_HEADERS
-
-
 def _open(path: str | os.PathLike) -> BinaryIO:
-    file = open_file(path, _largest_file())
+    # Four channels of 16 bits for every pixel that Pillow trusts.
+    file = open_file(path, 2 * Image.MAX_IMAGE_PIXELS * 8 + _LARGEST_HEADERS)
     if not file.peek(1):
         file.close()
         raise InputError(f"cannot read {path}: the file is empty; copy it again.")

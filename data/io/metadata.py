@@ -23,9 +23,6 @@ _DESCRIPTIVE = (
 _NOT_KEPT = (Tag.ExifImageWidth, Tag.ExifImageHeight, Tag.ExifInteroperabilityOffset)
 """What is left out of a block: width and height, which are those before the image was turned, and a pointer."""
 
-_ICC_HEADER = 128
-"""Bytes that every ICC profile begins with."""
-
 
 @dataclass(frozen=True)
 class Metadata:
@@ -122,10 +119,8 @@ def exif_for_jpeg(exif: bytes | None) -> bytes:
 
 
 def _is_profile(profile: bytes) -> bool:
-    """Whether the header of an ICC profile has its signature and its length (ICC.1:2010, 7.2)."""
-    return (
-        len(profile) >= _ICC_HEADER and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") == len(profile)
-    )
+    """Whether the header of an ICC profile, 128 bytes, has its signature and its length (ICC.1:2010, 7.2)."""
+    return len(profile) >= 128 and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") == len(profile)
 
 
 def _leave_out(path, what, reason):
