@@ -51,13 +51,13 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to end
-    # TensorFlow says much about processors and absent GPUs; what a run uses, train.py says itself.
+            stream.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show
+    # TensorFlow prints much about processors and absent GPUs; train.py itself prints what a run uses.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return main(argv)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read has left; nothing is left to be said
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads what we print
     except KeyboardInterrupt:
         say("error: interrupted; what was finished before is kept.")
     except Exception as error:
@@ -112,10 +112,9 @@ def say(text: str) -> None:
 
 
 class _Debug(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:
+    def __call__(self, *_: Any) -> None:
         global _debug
         _debug = True
-        namespace.debug = True
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

@@ -57,7 +57,7 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]
                 arrays = _read_members(archive, largest)
         except MemoryError:
             raise
-        except Exception as error:  # zipfile ends in a dozen types of errors, by where a byte is changed
+        except Exception as error:  # zipfile raises a dozen types of errors
             raise InputError(f"{path} is damaged ({reason(error)}).") from error
     check_finite(path, arrays)
     return arrays

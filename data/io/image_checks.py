@@ -1,6 +1,6 @@
-"""What an image file must be before its pixels are believed: complete, and no more work than a photograph.
+"""Checks of an image file before its pixels are used: it is complete, and no more work than a photograph.
 
-Pillow leaves black, without a word, what a TIFF does not hold.
+Pillow reports nothing where a TIFF lacks strips or tiles, and leaves them black.
 """
 
 import os
@@ -38,7 +38,7 @@ _JPEG_SCAN = 0xDA
 
 
 def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
-    """Refuses what has no faithful reading as one gray or RGB image of 8 or 16 bits.
+    """Refuses what is not one image that gray or RGB of 8 or 16 bits can hold without loss.
 
     Raises:
         InputError: It holds several images, too many scans, or samples other than 8- and 16-bit gray or RGB.

@@ -1,8 +1,8 @@
 """Between a file's bytes and pixels as `image_io` gives them: gray or RGB, 8 or 16 bits, upright.
 
-Pillow decodes, because it refuses truncated files where OpenCV returns half an image. simplejpeg decodes JPEG, by the
-same libjpeg-turbo to the last bit: it says what is missing where Pillow fills up with gray. OpenCV decodes and encodes
-only color of 16 bits a channel, which Pillow reads as 8 bits without a word.
+Pillow decodes, because it refuses truncated files where OpenCV returns half an image. simplejpeg decodes JPEG, to the
+same bits: it reports missing data where Pillow fills up with gray. OpenCV decodes and encodes color of 16 bits a
+channel only, which Pillow reduces to 8 bits without a warning.
 """
 
 import io

@@ -56,11 +56,11 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
         try:
             tags = image.getexif()
             orientation = tags.get(Tag.Orientation, 1)
-            if "exif" in image.info:  # parsed once more: opening a JPEG has done so already, and kept quiet about it
+            if "exif" in image.info:  # once more: opening a JPEG did so without warnings
                 tags = Image.Exif()
                 tags.load(image.info["exif"])
             exif = _kept_exif(tags)
-        except Exception as error:  # Pillow's reader of EXIF ends in anything; whatever it is, the photograph is whole
+        except Exception as error:  # Pillow raises errors of any type here; the photograph is whole
             damage = type(error).__name__
     if damage or said:
         reason = damage or " ".join(str(said[0].message).split())
