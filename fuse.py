@@ -176,15 +176,16 @@ def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
 
 
 def _settings(arguments) -> dict[str, Any]:
-    """What decides a result besides its sources; a weights file that is missing has no digest, and loading says so."""
+    """What decides a result besides its sources."""
     names = ("method", "size", "tile", "alpha", "align", "match_exposure")
-    files = {"weights": arguments.weights}
-    if arguments.method == "proposed":
-        names += ("strategy",)
+    settings = {name: getattr(arguments, name) for name in names} | {"weights": None}
+    if arguments.weights and arguments.weights.is_file():  # loading reports a file that is missing
+        settings["weights"] = file_digest(arguments.weights, "sha256")
+    if arguments.strategy:
+        settings["strategy"] = arguments.strategy
     if arguments.strategy == "learned":
-        files["comparer"] = BUNDLED_COMPARER
-    digests = {name: file_digest(path, "sha256") if path and path.is_file() else None for name, path in files.items()}
-    return {name: getattr(arguments, name) for name in names} | digests
+        settings["comparer"] = file_digest(BUNDLED_COMPARER, "sha256")
+    return settings
 
 
 def _load(arguments) -> Callable[..., Any]:
