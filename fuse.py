@@ -3,22 +3,23 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from data.align import MODES
+from data.arguments import STDOUT, json_path, shard
 from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
-from data.io.stacks import Stack, check_stack, find_pairs, find_stacks
-from data.parts import alone
+from data.io.stacks import Listing, check_stack, find_pairs, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion import STRATEGIES
-from model.fusion.scene import SceneOptions, fuse_scene
+from model.fusion.scene import SceneOptions, fuse_scenes, make_job
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
@@ -34,7 +35,7 @@ EXAMPLES = """examples:
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
 TILES = {"auto": None, "on": True, "off": False}
-STDOUT = Path("-")
+"""Whether a fuser works in tiles, by the name that --tile takes."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -79,13 +80,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--match-exposure", action="store_true", help="give all the brightness of the first")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
     parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
-    parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
+    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
     parser.add_argument(
-        "--json", type=_report_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
+        "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     add_debug(parser)
@@ -97,101 +98,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     _check_usage(parser, arguments)
+    if arguments.method == "proposed":
+        arguments.weights = arguments.weights or BUNDLED_WEIGHTS
+        arguments.strategy = arguments.strategy or default_strategy(arguments.weights)
+    report = [] if arguments.json in (None, STDOUT) else [arguments.json]
+    inputs = [arguments.weights, arguments.weights.with_suffix(".json")] if arguments.weights else []
     if arguments.benchmark:
+        protect_files(report, [*inputs, *arguments.images])
+        refuse_existing([] if arguments.overwrite else report)
         return _benchmark(arguments)
-    jobs, inputs, problems = _find_jobs(arguments)
-    protect_files(_writes(jobs, arguments), [*inputs, *_weights_files(arguments)])
+    options = SceneOptions(**{name: getattr(arguments, name) for name in SceneOptions.__dataclass_fields__})
+    jobs, listing = _find_jobs(arguments, options)
+    written = [path for job in jobs for path in (*job.files, *([job.manifest] if arguments.input else []))]
+    protect_files([*written, *report], [*inputs, *(path for stack in listing.stacks for path in stack.images)])
     manifest = Manifest(_settings(arguments))
     jobs, kept = plan(jobs, manifest, resume=arguments.resume, overwrite=arguments.overwrite)
-    _protect_report(arguments)
+    refuse_existing([] if arguments.overwrite else report)
+    problems = listing.problems if arguments.shard[0] == 1 else []
     for problem in problems:
         say(f"error: {problem}")
-    results = [_describe(job) | {"kept": True} for job in kept]
+    results = [job.describe() | {"kept": True} for job in kept]
     if arguments.dry_run:
-        results += [_describe(job) | {"would": "fuse"} for job in jobs]
+        results += [job.describe() | {"would": "fuse"} for job in jobs]
     elif jobs:
-        results += _fuse_all(_load(arguments), jobs, manifest, arguments)
-    return _conclude(results, problems, arguments)
-
-
-def _find_jobs(arguments) -> tuple[list[Job], list[Path], list[str]]:
-    """The scenes with what will be written for each, the sources of all, and what belongs to no scene."""
-    if arguments.input is None:
-        checked_suffix(arguments.output)
-        stack = check_stack(*arguments.images)
-        return [_job(stack, arguments.output, arguments)], list(stack.images), []
-    listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
-    part, parts = arguments.shard
-    jobs = [
-        _job(stack, arguments.output / f"{stack.name}.{arguments.format}", arguments)
-        for stack in listing.stacks[part - 1 :: parts]
-    ]
-    return jobs, [path for stack in listing.stacks for path in stack.images], listing.problems if part == 1 else []
-
-
-def _job(stack: Stack, output: Path, arguments) -> Job:
-    if not (arguments.save_maps or arguments.panel):
-        return Job(stack, output)
-    from model.fusion.pictures import companions  # loads matplotlib, which nothing else here needs
-
-    return Job(stack, output, tuple(companions(output, _strategy(arguments), arguments.save_maps, arguments.panel)))
-
-
-def _writes(jobs: Sequence[Job], arguments) -> Iterator[Path]:
-    """Everything that the run will write."""
-    for job in jobs:
-        yield from job.files
-        if arguments.input is not None:
-            yield job.manifest
-    if arguments.json not in (None, STDOUT):
-        yield arguments.json
-
-
-def _weights_files(arguments) -> list[Path]:
-    return [arguments.weights, arguments.weights.with_suffix(".json")] if arguments.weights else []
-
-
-def _protect_report(arguments) -> None:
-    if arguments.json not in (None, STDOUT) and not arguments.overwrite:
-        refuse_existing([arguments.json])
-
-
-def _strategy(arguments) -> str:
-    return arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS)
-
-
-def _settings(arguments) -> dict:
-    """What decides a result besides its sources."""
-    names = ("method", "size", "tile", "alpha", "align", "match_exposure")
-    chosen = {name: getattr(arguments, name) for name in names} | {"weights": _digest(arguments.weights)}
-    if arguments.method == "proposed":
-        chosen |= {"strategy": _strategy(arguments), "weights": _digest(arguments.weights or BUNDLED_WEIGHTS)}
-        if chosen["strategy"] == "learned":
-            chosen["comparer"] = _digest(BUNDLED_COMPARER)
-    return chosen
-
-
-def _digest(weights: Path | None) -> str | None:
-    """None also for a file that is missing, which loading will say."""
-    return file_digest(weights, "sha256") if weights and weights.is_file() else None
-
-
-def _conclude(results: list[dict], problems: list[str], arguments) -> int:
-    failed = len(problems) + sum("error" in result for result in results)
-    if arguments.json == STDOUT:
-        print(json.dumps({"results": results, "problems": problems}, indent=2))
-    elif arguments.json:
-        write_json(arguments.json, {"results": results, "problems": problems})
-    if arguments.json != STDOUT and not arguments.quiet:
-        if arguments.dry_run:
-            for result in results:
-                print(f"{'keep' if 'kept' in result else 'fuse'} {result['name']}: {result['output']}")
-        else:
-            done = sum("error" not in result and "kept" not in result for result in results)
-            kept = sum("kept" in result for result in results)
-            notes = [f"{number} {word}" for number, word in ((kept, "kept"), (failed, "failed")) if number]
-            print(", ".join([f"{done} of {len(results)} fused into {arguments.output}", *notes]))
-    return EXIT_FAILED if failed else EXIT_DONE
+        fuser = _load(arguments)
+        shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
+        results += fuse_scenes(fuser, shown, options, manifest if arguments.input else None)
+    _write_report(arguments, {"results": results, "problems": problems})
+    if not arguments.quiet and arguments.json != STDOUT:
+        _summarize(results, len(problems), arguments)
+    return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
 
 
 def _check_usage(parser, arguments):
@@ -224,19 +160,46 @@ def _pairs_only(arguments) -> bool:
     return arguments.method != "proposed" or arguments.strategy == "paper"
 
 
-def _load(arguments):
+def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
+    """This part's scenes with what will be written for each, and all that was found."""
+    if arguments.input is None:
+        checked_suffix(arguments.output)
+        stack = check_stack(*arguments.images)
+        return [make_job(stack, arguments.output, options, arguments.strategy)], Listing([stack], [])
+    listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
+    part, parts = arguments.shard
+    jobs = [
+        make_job(stack, arguments.output / f"{stack.name}.{arguments.format}", options, arguments.strategy)
+        for stack in listing.stacks[part - 1 :: parts]
+    ]
+    return jobs, listing
+
+
+def _settings(arguments) -> dict[str, Any]:
+    """What decides a result besides its sources."""
+    names = ("method", "size", "tile", "alpha", "align", "match_exposure")
+    settings = {name: getattr(arguments, name) for name in names} | {"weights": None}
+    if arguments.weights and arguments.weights.is_file():  # loading reports a file that is missing
+        settings["weights"] = file_digest(arguments.weights, "sha256")
+    if arguments.strategy:
+        settings["strategy"] = arguments.strategy
+    if arguments.strategy == "learned":
+        settings["comparer"] = file_digest(BUNDLED_COMPARER, "sha256")
+    return settings
+
+
+def _load(arguments) -> Callable[..., Any]:
     """A function of images, as `load_fuser` gives it."""
     if arguments.method != "proposed":
         return BASELINES[arguments.method].method(arguments.weights)
     from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
-    given = {"weights": arguments.weights} if arguments.weights else {}
     return load_fuser(
+        arguments.weights,
         strategy=arguments.strategy,
         size=arguments.size,
         tiled=TILES[arguments.tile],
         observe=None if _silent(arguments) else _show_tiles(),
-        **given,
     )
 
 
@@ -259,54 +222,34 @@ def _show_tiles():
     return observe
 
 
-def _describe(job: Job) -> dict:
-    sources = [str(path) for path in job.stack.images]
-    return {"name": job.stack.name, "sources": sources, "output": str(job.output)}
+def _write_report(arguments, content: dict[str, Any]) -> None:
+    if arguments.json == STDOUT:
+        print(json.dumps(content, indent=2))
+    elif arguments.json:
+        write_json(arguments.json, content)
 
 
-def _fuse_all(fuser, jobs, manifest, arguments) -> Iterator[dict]:
-    """Fuses job by job; whatever one raises is reported by its name, and the others go on."""
-    names = ("alpha", "align", "match_exposure", "save_maps", "panel")
-    options = SceneOptions(**{name: getattr(arguments, name) for name in names})
-    method = {} if arguments.method == "proposed" else {"method": arguments.method}
-    for job in tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1):
-        with alone(job.stack.name) as part:
-            summary = fuse_scene(fuser, job, options, None if arguments.input is None else manifest)
-        failure = {"output": None, "error": part.failure}
-        yield _describe(job) | (failure if part.failure else method | summary)
-
-
-def _report_path(text: str) -> Path:
-    path = Path(text)
-    if path != STDOUT and path.suffix.lower() != ".json":
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json; give such a name, or - to print")
-    return path
-
-
-def _shard(text: str) -> tuple[int, int]:
-    part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form I/N with I from 1 to N")
-    return int(part), int(parts)
+def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments) -> None:
+    """Prints what was done, or what would be."""
+    if arguments.dry_run:
+        for result in results:
+            print(f"{'keep' if 'kept' in result else 'fuse'} {result['name']}: {result['output']}")
+        return
+    kept = sum("kept" in result for result in results)
+    failed = sum("error" in result for result in results)
+    notes = [f"{number} {word}" for number, word in ((kept, "kept"), (problems + failed, "failed")) if number]
+    done = len(results) - kept - failed
+    print(", ".join([f"{done} of {len(results)} fused into {arguments.output}", *notes]))
 
 
 def _benchmark(arguments) -> int:
-    from model.fusion.timing import benchmark
+    from model.fusion.timing import benchmark, in_words
 
-    protect_files(_writes([], arguments), [*arguments.images, *_weights_files(arguments)])
-    _protect_report(arguments)
     images = [read_image(path, alpha=arguments.alpha) for path in arguments.images]
     figures = benchmark(lambda: _load(arguments), *images)
-    if arguments.json == STDOUT:
-        print(json.dumps(figures, indent=2))
-    elif arguments.json:
-        write_json(arguments.json, figures)
-    else:
-        print(
-            f"load {figures['load_seconds']:.2f} s, first pair {figures['first_seconds']:.2f} s, "
-            f"then {figures['pair_seconds']:.3f} s a pair of {figures['width']}x{figures['height']}, "
-            f"{figures['megapixels_per_second']:.2f} megapixels/s, {figures['peak_gigabytes']:.2f} GB at most"
-        )
+    _write_report(arguments, figures)
+    if not arguments.json:
+        print(in_words(figures))
     return EXIT_DONE
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from data.errors import InputError
 
+STDOUT = Path("-")
+"""In the place of a file: print it."""
+
 _SHARED: dict[str, dict[str, Any]] = {
     "--voc": {"type": Path, "required": True, "metavar": "DIR", "help": "VOCdevkit/VOC2012 or a folder above it"},
     "--weights": {"type": Path, "metavar": "FILE", "help": "a weights file (default: the bundled one)"},
@@ -63,6 +66,22 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
     return value
+
+
+def shard(text: str) -> tuple[int, int]:
+    """I/N, the I-th of N parts."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form I/N with I from 1 to N")
+    return int(part), int(parts)
+
+
+def json_path(text: str) -> Path:
+    """A file that ends in .json, or `STDOUT`."""
+    path = Path(text)
+    if path != STDOUT and path.suffix.lower() != ".json":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json; give such a name, or - to print")
+    return path
 
 
 def _name_value(text: str) -> tuple[str, str]:

@@ -1,8 +1,7 @@
-"""Asking a server that is not trusted: neither where it redirects to, nor that it will end, nor that it makes haste."""
+"""Requests to a server that is not trusted: its redirects, the size of its answer and its speed are bounded."""
 
 import http.client
 import io
-import socket
 import string
 import time
 import urllib.request
@@ -15,13 +14,13 @@ TIMEOUT_SECONDS = 60.0
 """How long a connection, and each read of it, may take."""
 
 LEAST_RATE = 1000
+"""Bytes a second that a server must send; below that it only holds the connection."""
+
 RATE_SECONDS = 60.0
-"""Bytes a second that a server must send, taken over so many seconds; below that it only holds the connection."""
+"""The time over which the rate is taken."""
 
 MOST_REDIRECTS = 5
-
-_REDIRECTS = (301, 302, 303, 307, 308)
-_SCHEMES = ("http", "https")
+"""Redirects that are followed for one file."""
 
 
 def check_address(url: str) -> None:
@@ -30,20 +29,18 @@ def check_address(url: str) -> None:
     Raises:
         InputError: It is none of http or https, names no host, or holds what an address cannot hold.
     """
-    if not url.lower().startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
+    if not url.lower().startswith(("http://", "https://")):
         raise InputError(f"{url} is no address to fetch from; it must begin with http:// or https://.")
-    if not url.isascii() or any(one <= " " or one == "\x7f" for one in url):
-        raise InputError(
-            f"{url} is no address to fetch from: it may hold ASCII characters without spaces alone; write others as an "
-            "address bar shows them when copied (%C3%BC, xn--...)."
-        )
     try:
-        parts = urlsplit(url)
-        usable = parts.hostname and (parts.port is None or parts.port > 0)
+        if not url.isascii() or any(one <= " " or one == "\x7f" for one in url):
+            raise ValueError(
+                "it may hold ASCII characters without spaces alone; write others as an address bar shows them when "
+                "copied (%C3%BC, xn--...)"
+            )
+        if not urlsplit(url).hostname or urlsplit(url).port == 0:
+            raise ValueError("it names no host, or a port that there is not")
     except ValueError as error:
         raise InputError(f"{url} is no address to fetch from: {error}.") from error
-    if not usable:
-        raise InputError(f"{url} is no address to fetch from: it names no host, or a port that there is not.")
 
 
 def ask(url: str, start: int, most: int, by_hand: str) -> http.client.HTTPResponse:
@@ -73,60 +70,54 @@ def ask(url: str, start: int, most: int, by_hand: str) -> http.client.HTTPRespon
         if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             return response
         response.close()
-        if response.status not in _REDIRECTS:
-            raise InputError(
-                f"{asked} answers {response.status} {response.reason}; give another with --url, or {by_hand}."
-            )
+        if response.status not in (301, 302, 303, 307, 308):
+            status = f"{response.status} {response.reason}"
+            raise InputError(f"{asked} answers {status}; give another with --url, or {by_hand}.")
         asked = _redirected(asked, response.headers.get("Location"), by_hand)
     raise InputError(f"{url} redirects more than {MOST_REDIRECTS} times; give another with --url, or {by_hand}.")
 
 
 def _redirected(asked: str, location: str | None, by_hand: str) -> str:
     """The address that a redirect leads to."""
-    try:
-        # Servers write characters into it that an address cannot hold; browsers encode them too.
-        address = urljoin(asked, quote(location or "", safe=string.punctuation, encoding="iso-8859-1"))
-        check_address(address)
-    except (InputError, ValueError) as error:
-        raise InputError(f"{asked} redirects to {location!r}, which is no address; {by_hand}.") from error
     if not location:
         raise InputError(f"{asked} redirects without an address; {by_hand}.")
+    try:
+        # Servers write characters into it that an address cannot hold; browsers encode them too.
+        address = urljoin(asked, quote(location, safe=string.punctuation, encoding="iso-8859-1"))
+        check_address(address)
+    except ValueError as error:  # InputError is one
+        raise InputError(f"{asked} redirects to {location!r}, which is no address; {by_hand}.") from error
     return address
 
 
 def _opener(most: int) -> urllib.request.OpenerDirector:
     """HTTP, HTTPS and the proxies of the environment alone; every answer is returned as it is, redirects too.
 
-    `urllib.request.urlopen` would follow a redirect to any protocol, and read the whole body of the redirect first.
+    `urllib.request.urlopen` would read the whole body of a redirect before it follows it.
     """
 
-    class Response(http.client.HTTPResponse):
-        def __init__(self, sock: socket.socket, *args, **kwargs):
-            super().__init__(sock, *args, **kwargs)
-            self.fp = io.BufferedReader(_Paced(self.fp.detach(), most))
+    def respond(*args, **options):
+        response = http.client.HTTPResponse(*args, **options)
+        response.fp = io.BufferedReader(_Bounded(response.fp.detach(), most))
+        return response
 
-    class Connection(http.client.HTTPConnection):
-        response_class = Response
+    class Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+        def do_open(self, connect, request, **options):
+            def connect_bounded(*args, **more):
+                connection = connect(*args, **more)
+                connection.response_class = respond
+                return connection
 
-    class SecureConnection(http.client.HTTPSConnection):
-        response_class = Response
-
-    class Handler(urllib.request.HTTPHandler):
-        def http_open(self, request):
-            return self.do_open(Connection, request)
-
-    class SecureHandler(urllib.request.HTTPSHandler):
-        def https_open(self, request):
-            return self.do_open(SecureConnection, request)
+            return super().do_open(connect_bounded, request, **options)
 
     opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler(), Handler(), SecureHandler()):
-        opener.add_handler(handler)
+    opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(Handler())
     return opener
 
 
-class _Paced(io.RawIOBase):
-    """What comes from a server: ended where it only drips, and where it is more than the file can account for.
+class _Bounded(io.RawIOBase):
+    """What a server sends: an error where it is more than `most` bytes, or slower than `LEAST_RATE`.
 
     The timeout of a connection starts anew with every byte, and headers, the lines between chunks and what follows the
     last one are read before a byte of the body is; so all of it passes through here.

@@ -1,9 +1,9 @@
-"""Fetching the public data: PASCAL VOC 2012, the Lytro pairs, and VGG-19's ImageNet weights.
+"""Fetches the public data: PASCAL VOC 2012, the Lytro pairs, and VGG-19's ImageNet weights.
 
     python -m data.download voc2012 -o datasets
 
-None of the three addresses could be tried when this was written, for want of a way to reach them. What arrives is
-checked by its size and hash in any case, and `--url` names another place that holds the same files.
+None of the three addresses could be tried when this was written. What arrives is checked by its size and hash, and
+`--url` names another place that holds the same files.
 """
 
 import argparse
@@ -20,10 +20,18 @@ from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.files import make_folder
 from data.remote import RemoteFile, fetch
 
-VOC_FOLDER = "VOCdevkit/VOC2012"
-VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets")
+VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
+"""Of VGG-19's weights without its classifier, trained on ImageNet, as keras.applications fetches them."""
+
+_VOC_FOLDER = "VOCdevkit/VOC2012"
+"""The folder of PASCAL VOC 2012 in its archive."""
+
+_VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets")
+"""Its subfolders that are unpacked."""
 
 _LYTRO_DIGESTS = Path(__file__).with_name("lytro.sha256")
+"""A line for each Lytro photograph: sha256, name, size."""
+
 _EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
   python -m data.download lytro -o datasets/lytro    20 pairs, lytro-01-A.jpg to lytro-20-B.jpg
@@ -68,14 +76,15 @@ def voc2012_files() -> list[RemoteFile]:
 def vgg19_files() -> list[RemoteFile]:
     """Returns the weights of VGG-19 without its classifier, as keras.applications fetches them."""
     weights = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    return [RemoteFile(weights, weights, 80_134_624, "md5", "253f8cb515780f3b799900260a226db6")]
+    return [RemoteFile(weights, weights, 80_134_624, "md5", VGG19_MD5)]
 
 
 SOURCES = {
-    "voc2012": Source("http://host.robots.ox.ac.uk/pascal/VOC/voc2012", voc2012_files, VOC_FOLDER),
+    "voc2012": Source("http://host.robots.ox.ac.uk/pascal/VOC/voc2012", voc2012_files, _VOC_FOLDER),
     "lytro": Source("https://raw.githubusercontent.com/xingchenzhang/MFIFB/master/input", lytro_files),
     "vgg19": Source("https://storage.googleapis.com/tensorflow/keras-applications/vgg19", vgg19_files),
 }
+"""What can be fetched, by the name that the command takes."""
 
 
 def download(what: str, folder: Path, base: str | None = None, quiet: bool = False) -> str:
@@ -97,17 +106,17 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
     base = source.base if base is None else base
     check_address(base)
     make_folder(folder)
-    if source.unpacked is not None and (folder / source.unpacked).exists():
-        missing = _missing_part(folder / source.unpacked)
-        if missing is not None:
-            raise InputError(f"{folder / source.unpacked} is there but lacks {missing}; remove or rename it.")
-        return f"{folder / source.unpacked} is there already; remove it to have it fetched again."
+    unpacked = folder / (source.unpacked or "")
+    if source.unpacked and unpacked.exists():
+        if missing := _missing_part(unpacked):
+            raise InputError(f"{unpacked} is there but lacks {missing}; remove or rename it.")
+        return f"{unpacked} is there already; remove it to have it fetched again."
     files = source.files()
     fetched = sum(fetch(f"{base.rstrip('/')}/{file.address}", folder / file.name, file, quiet) for file in files)
-    if source.unpacked is not None:
+    if source.unpacked:
         archive = folder / files[0].name
         unpack_voc(archive, folder, quiet)
-        return f"{folder / source.unpacked} is complete; {archive} is no longer needed."
+        return f"{unpacked} is complete; {archive} is no longer needed."
     return f"{len(files)} checked in {folder}: {fetched} fetched, {len(files) - fetched} there before."
 
 
@@ -127,21 +136,20 @@ def unpack_voc(archive: Path, folder: Path, quiet: bool = False) -> None:
             with tarfile.open(archive) as tar:
                 for member in tqdm(tar, desc="unpacking", unit=" files", disable=quiet):
                     parts = PurePosixPath(member.name).parts
-                    if "/".join(parts[:2]) == VOC_FOLDER and len(parts) > 2 and parts[2] in VOC_PARTS:
+                    if "/".join(parts[:2]) == _VOC_FOLDER and len(parts) > 2 and parts[2] in _VOC_PARTS:
                         tar.extract(member, temporary, filter="data")
         except (tarfile.TarError, EOFError) as error:
             raise InputError(f"cannot unpack {archive} ({error}); remove it and fetch it again.") from error
-        unpacked = Path(temporary) / VOC_FOLDER
-        missing = _missing_part(unpacked)
-        if missing is not None:
-            raise InputError(f"{archive} has no {VOC_FOLDER}/{missing}; fetch the archive of VOC 2012 trainval.")
-        target = folder / VOC_FOLDER
+        unpacked = Path(temporary) / _VOC_FOLDER
+        if missing := _missing_part(unpacked):
+            raise InputError(f"{archive} has no {_VOC_FOLDER}/{missing}; fetch the archive of VOC 2012 trainval.")
+        target = folder / _VOC_FOLDER
         make_folder(target.parent)
         unpacked.rename(target)
 
 
 def _missing_part(voc: Path) -> str | None:
-    return next((part for part in VOC_PARTS if not (voc / part).is_dir()), None)
+    return next((part for part in _VOC_PARTS if not (voc / part).is_dir()), None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

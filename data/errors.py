@@ -4,24 +4,28 @@ import argparse
 import os
 import sys
 import traceback
-import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
+from metrics.markup import printable
+
 EXIT_DONE = 0
+"""All is done."""
+
 EXIT_FAILED = 1
+"""Some input failed."""
+
 EXIT_USAGE = 2
+"""Wrong usage; argparse ends with it."""
 
 _LONGEST_MESSAGE = 600
 """Characters of an unexpected error's message that are shown; some libraries print pages."""
 
-_ACTIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's categories of what acts or cannot be shown: control, direction, undecodable bytes, ends of lines."""
-
 _debug = False
+"""Whether `--debug` was given."""
 
 
 class InputError(ValueError):
@@ -47,13 +51,13 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to end
-    # TensorFlow says much about processors and absent GPUs; what a run uses, train.py says itself.
+            stream.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show
+    # TensorFlow prints much about processors and absent GPUs; train.py itself prints what a run uses.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return main(argv)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read has left; nothing is left to be said
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads what we print
     except KeyboardInterrupt:
         say("error: interrupted; what was finished before is kept.")
     except Exception as error:
@@ -92,10 +96,14 @@ def explain(error: BaseException) -> str:
         return f"{error.strerror or error}{named}"
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; use smaller images, or fewer at once."
+    message = in_one_line(error, _LONGEST_MESSAGE) or "no message"
+    return f"unexpected {type(error).__name__}: {message} (--debug shows where; please report it)."
+
+
+def in_one_line(error: BaseException, longest: int) -> str:
+    """An error's message as one line of at most `longest` characters, and "..." where there are more."""
     message = " ".join(str(error).split())
-    if len(message) > _LONGEST_MESSAGE:
-        message = f"{message[:_LONGEST_MESSAGE]}..."
-    return f"unexpected {type(error).__name__}: {message or 'no message'} (--debug shows where; please report it)."
+    return message if len(message) <= longest else f"{message[:longest]}..."
 
 
 def say(text: str) -> None:
@@ -103,32 +111,12 @@ def say(text: str) -> None:
     tqdm.write(printable(text), file=sys.stderr)
 
 
-def printable(text: str) -> str:
-    """Text as one harmless line: control and direction characters, line ends and undecodable bytes become escapes.
-
-    >>> printable("x\\n\\u202egnp.exe")
-    'x\\\\x0a\\\\u202egnp.exe'
-
-    Args:
-        text: A file's name, or a message that holds one.
-    """
-    return "".join(_escape(one) if unicodedata.category(one) in _ACTIVE else one for one in text)
-
-
 class _Debug(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:
+    def __call__(self, *_: Any) -> None:
         global _debug
         _debug = True
-        namespace.debug = True
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     """Says a warning in one line, without the place in the code."""
     say(f"warning: {message}")
-
-
-def _escape(one: str) -> str:
-    code = ord(one)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python stands in for a byte of a name that is no UTF-8
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

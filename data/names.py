@@ -2,7 +2,8 @@
 
 from pathlib import PurePath
 
-from data.errors import InputError, printable
+from data.errors import InputError
+from metrics.markup import printable
 
 LONGEST_NAME = 100
 """Bytes of a name that becomes a folder: short enough for every file system, with a suffix and a prefix of ours."""

@@ -1,4 +1,4 @@
-"""Work that consists of many parts, such as pairs or runs: one that fails is said, and the others go on."""
+"""Work of many parts, such as pairs or runs: a failure in one is reported, and the others go on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ class Part:
 
 @contextmanager
 def alone(name: str) -> Iterator[Part]:
-    """Lets a part of the work fail alone: whatever is raised in the block is reported, except what ends everything.
+    """Reports whatever is raised in the block, so that the other parts of the work go on.
 
     Args:
         name: What the part concerns, for the report.
@@ -42,7 +42,7 @@ def alone(name: str) -> Iterator[Part]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Makes InputErrors of ValueErrors: `metrics/` refuses images in whole sentences and knows nothing of ours."""
+    """Turns a ValueError into an InputError: `metrics/` says in a whole sentence what is wrong with an image."""
     try:
         yield
     except InputError:

@@ -17,10 +17,14 @@ from data.connection import ask
 from data.errors import InputError
 from data.io.files import file_digest
 
-_BLOCK = 1 << 20
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_BLOCK = 2**20
+"""Bytes that are read at once."""
+
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+"""First byte, last byte and size of the whole file."""
+
 _AGAIN = "give the same command again to go on from there"
+"""The remedy where a connection ends too early."""
 
 
 @dataclass(frozen=True)
@@ -81,67 +85,52 @@ def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool
 def _receive(url: str, target: Path, partial: Path, file: RemoteFile, quiet: bool) -> None:
     """Completes `partial`: asks for what is missing, or skips what is there where the server only sends the whole."""
     present = partial.stat().st_size if partial.exists() else 0
-    if present >= file.size:
-        return  # nothing is missing; the hash tells whether it is the right file
+    missing = file.size - present
+    if missing <= 0:
+        return  # the hash tells whether it is the right file
     by_hand = f"fetch it in another way and save it as {target}"
+    shown = {"total": file.size, "initial": present, "unit": "B", "unit_scale": True, "desc": target.name}
     # Twice the size: the lines between chunks count too.
     with ask(url, present, 2 * file.size + _BLOCK, by_hand) as response:
-        skipped, announced = _check_answer(response, url, partial, present, file)
-        with (
-            partial.open("ab") as output,
-            tqdm(
-                total=file.size, initial=present, unit="B", unit_scale=True, desc=target.name, disable=quiet
-            ) as progress,
-        ):
-            received = _copy(response, url, output, skipped, file.size - present, announced, progress)
-            if received > file.size - present:
+        announced = _check_answer(response, url, partial, present, file)
+        with partial.open("ab") as output, tqdm(**shown, disable=quiet) as progress:
+            if response.status == HTTPStatus.OK:
+                for _ in _blocks(response, url, present):
+                    pass
+            # Where the length is announced and right, waiting for the end would only wait for the server to hang up.
+            for block in _blocks(response, url, missing if announced else missing + 1):
+                output.write(block)
+                progress.update(len(block))
+            received = output.tell() - present
+            if received > missing:
                 output.truncate(present)
-    if received > file.size - present:
+    if received > missing:
         if not present:
             partial.unlink()
         raise InputError(
             f"{url} sends more than the {file.size} bytes of {file.name}, so it is another file and nothing of it was "
             "kept; give another address with --url."
         )
-    if received < file.size - present:
+    if received < missing:
         raise InputError(f"{url} ended after {present + received} of {file.size} bytes; {_AGAIN}.")
 
 
-def _copy(response, url, output, skipped, missing, announced, progress) -> int:
-    """Writes what comes after the first `skipped` bytes; returns how much came, at most one byte above `missing`."""
-    received = 0
-    # Where the length is announced and right, waiting for its end would only wait for the server to hang up.
-    most = missing if announced else missing + 1
-    for block in _blocks(response, url, skipped + most):
-        kept = block[skipped:]
-        skipped -= len(block) - len(kept)
-        output.write(kept)
-        received += len(kept)
-        progress.update(len(kept))
-    return received
-
-
-def _check_answer(response, url, partial, present, file) -> tuple[int, bool]:
-    """Checks what a server announces, before anything is read.
-
-    Returns:
-        How many bytes of the body are there already, and whether the body's length is announced.
-    """
+def _check_answer(response: http.client.HTTPResponse, url: str, partial: Path, present: int, file: RemoteFile) -> bool:
+    """Checks what a server announces, before anything is read; returns whether it announces the body's length."""
     kept = f"; {partial} stays as it was" if present else ""
     remedy = f"{kept}; give another address with --url."
     length = response.headers.get("Content-Length")
-    if length is not None and not _NUMBER.fullmatch(length.strip()):
+    if length is not None and not re.fullmatch("[0-9]{1,18}", length.strip()):
         raise InputError(f"{url} announces a length of {length!r} bytes{remedy}")
+    expected = file.size
     if response.status == HTTPStatus.PARTIAL_CONTENT:
         _check_range(response.headers.get("Content-Range"), url, present, file.size, remedy)
-        expected, skipped = file.size - present, 0
-    else:
-        expected, skipped = file.size, present
-        if present and length is None:
-            raise InputError(f"{url} sends the whole file again and does not say how much that is{remedy}")
+        expected -= present
+    elif present and length is None:
+        raise InputError(f"{url} sends the whole file again and does not say how much that is{remedy}")
     if length is not None and int(length) != expected:
         raise InputError(f"{url} announces {int(length)} bytes where {expected} of {file.name} are expected{remedy}")
-    return skipped, length is not None
+    return length is not None
 
 
 def _check_range(header: str | None, url: str, present: int, size: int, remedy: str) -> None:
@@ -153,7 +142,7 @@ def _check_range(header: str | None, url: str, present: int, size: int, remedy: 
 
 
 def _blocks(response: http.client.HTTPResponse, url: str, most: int) -> Iterator[bytes]:
-    """What comes, as it comes, up to `most` bytes."""
+    """The body of an answer, as it comes, up to `most` bytes."""
     while most > 0:
         try:
             block = response.read1(min(_BLOCK, most))

@@ -166,6 +166,12 @@ def test_json_into_a_file(folder, tmp_path):
     assert fuse(folder, tmp_path / "out", "--quiet", "--json", str(tmp_path / "report.json")) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert [result["name"] for result in report["results"]] == [f"scene{number}" for number in range(5)]
+    assert {result["method"] for result in report["results"]} == {"dwt"}
+
+
+def test_the_benchmark_in_words(capsys):
+    assert run_command(main, ["--benchmark", "--method", "pca"]) == 0
+    assert " s a pair of 520x520, " in capsys.readouterr().out
 
 
 def test_three_processes_share_one_folder(folder, tmp_path):

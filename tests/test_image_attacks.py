@@ -155,12 +155,14 @@ def test_12_bits_of_a_tiff_reach_white(tmp_path):
     assert image.max() == 65535
 
 
-def test_a_progressive_jpeg_of_thousands_of_scans(tmp_path):
+@pytest.mark.parametrize("filling", [b"", b"\0", b"\xff\xff"])
+def test_a_progressive_jpeg_of_thousands_of_scans(tmp_path, filling):
     content = encoded("JPEG", photograph(64, 64), progressive=True)
     (tmp_path / "x.jpg").write_bytes(content)
     assert read_image(tmp_path / "x.jpg").shape == (64, 64, 3)
     last = content.rindex(b"\xff\xda")
-    many = content[:last] + content[last:-2] * 5000 + b"\xff\xd9"
+    second = content.index(b"\xff\xdb")
+    many = content[:second] + filling + content[second:last] + content[last:-2] * 5000 + b"\xff\xd9"
     refused(tmp_path / "x.jpg", many, "more than 100 scans")
 
 

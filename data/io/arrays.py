@@ -1,4 +1,4 @@
-"""Arrays from files: bounded before they are read, and refused where they hold what is no number."""
+"""Arrays from files: their size is bounded before they are read, and NaN and infinity are refused."""
 
 import io
 import math
@@ -9,19 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
+from data.errors import InputError, in_one_line
 from data.io.files import open_file
 
-_SUFFIX = ".npy"
 NUMBERS = "biuf"
 """numpy's kinds of numbers that can be compared; no objects, so nothing is unpickled."""
 
-_END = struct.Struct("<4s6sH10s")
-_END_SIGNATURE = b"PK\x05\x06"
-"""The end of a zip archive without a comment: signature, numbers of disks, count of entries, the directory's place."""
+_SUFFIX = ".npy"
+"""Of each array in an archive."""
 
-_MOST_DIMENSIONS = 8
-_LONGEST_REASON = 200
+_END = struct.Struct("<4s6sH10s")
+"""The end of a zip archive without a comment: signature, numbers of disks, count of entries, the directory's place."""
 
 
 def check_finite(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -56,10 +54,10 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]
     with open_file(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                arrays = _members(archive, largest)
+                arrays = _read_members(archive, largest)
         except MemoryError:
             raise
-        except Exception as error:  # zipfile ends in a dozen types of errors, by where a byte is changed
+        except Exception as error:  # zipfile raises a dozen types of errors
             raise InputError(f"{path} is damaged ({reason(error)}).") from error
     check_finite(path, arrays)
     return arrays
@@ -67,19 +65,17 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]
 
 def reason(error: BaseException) -> str:
     """What another library says of a file, in one short line."""
-    text = " ".join(str(error).split())
-    return (text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}...") or type(error).__name__
+    return in_one_line(error, 200) or type(error).__name__
 
 
-def _members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np.ndarray]:
+def _read_members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np.ndarray]:
     members = archive.infolist()
     archive.fp.seek(-_END.size, io.SEEK_END)
     signature, _, count, _ = _END.unpack(archive.fp.read())
     # A changed length in the directory can make one entry swallow the next, which zipfile does not notice.
-    if signature != _END_SIGNATURE or count != len(members):
+    if signature != b"PK\x05\x06" or count != len(members):
         raise ValueError("its directory has not as many arrays as it says")
-    names = [member.filename.removesuffix(_SUFFIX) for member in members]
-    if len(set(names)) < len(names):
+    if len({member.filename.removesuffix(_SUFFIX) for member in members}) < len(members):
         raise ValueError("two arrays have one name")
     if largest is None:
         if any((m.compress_type, m.compress_size) != (zipfile.ZIP_STORED, m.file_size) for m in members):
@@ -87,19 +83,18 @@ def _members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np.ndar
         largest = archive.fp.seek(0, io.SEEK_END)
     if sum(member.file_size for member in members) > largest:
         raise ValueError("the arrays are declared larger than they can be")
-    return {name: _array(archive, member) for name, member in zip(names, members, strict=True)}
+    return {member.filename.removesuffix(_SUFFIX): _read_member(archive, member) for member in members}
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as file:
-        content = file.read(member.file_size)  # no more than that; its checksum is compared at the end
-    header = io.BytesIO(content)
-    if np.lib.format.read_magic(header) != (1, 0):
+        content = io.BytesIO(file.read(member.file_size))  # no more than that; its checksum is compared at the end
+    if np.lib.format.read_magic(content) != (1, 0):
         raise ValueError(f"{member.filename} has another version")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(header)
-    if dtype.kind not in NUMBERS or len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
+    shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+    if dtype.kind not in NUMBERS or min(shape, default=0) < 0:
         raise ValueError(f"{member.filename} is no array of numbers")
-    if header.tell() + math.prod(shape) * dtype.itemsize != len(content):
+    if content.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
         raise ValueError(f"{member.filename} declares another size than it has")
-    values = np.frombuffer(content, dtype, offset=header.tell())
-    return values.reshape(shape, order="F" if by_columns else "C").copy()
+    content.seek(0)
+    return np.lib.format.read_array(content, allow_pickle=False)

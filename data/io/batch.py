@@ -1,9 +1,8 @@
 """A batch: what a run will write, what it must not replace, what it keeps, and what each result was made from.
 
 The manifest of DIR/NAME.png is DIR/.fused/NAME.png.json: digests of the sources, the settings, and digests of the files
-that were written from them. One for each scene, because several processes may work on one folder at once. It is written
-before the files take their places and says what this run wrote, not what lies there, so that a run that is stopped in
-between, or two runs at once, cannot make it vouch for another file.
+that were written from them. There is one for each scene, because several processes may work on one folder at once. It
+is written before the files take their places, from what this run made: a file that another run wrote does not fit it.
 """
 
 import os
@@ -14,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
-from data.io.files import file_digest, read_json, write_json
+from data.io.fields import read_object
+from data.io.files import file_digest, write_json
 from data.io.stacks import Stack
 
 FOLDER = ".fused"
+"""Beside the results: the manifests."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Job:
         """Where the manifest lies."""
         return self.output.parent / FOLDER / f"{self.output.name}.json"
 
+    def describe(self) -> dict[str, Any]:
+        """Name, sources and output, as JSON values."""
+        sources = [str(path) for path in self.stack.images]
+        return {"name": self.stack.name, "sources": sources, "output": str(self.output)}
+
 
 def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuses files that must not be written, before any work: the one place that decides it.
+    """Refuses, before any work, files that must not be written; nothing else decides that.
 
     Args:
         outputs: Everything that a run will write.
@@ -118,11 +124,10 @@ class Manifest:
     def _recorded(self, job):
         """Name to digest of the files that were written; none where the manifest is absent, damaged or of another."""
         try:
-            content = read_json(job.manifest)
+            content = read_object(job.manifest, {"results": dict}, "--overwrite replaces it")
         except InputError:
             return {}
-        if not isinstance(content, dict) or not isinstance(results := content.pop("results", None), dict):
-            return {}
+        results = content.pop("results")
         return results if content == self._describe(job.stack) else {}
 
     def _describe(self, stack):
@@ -131,7 +136,7 @@ class Manifest:
 
 
 def plan(jobs: Sequence[Job], manifest: Manifest, *, resume: bool, overwrite: bool) -> tuple[list[Job], list[Job]]:
-    """Sorts out which results are to be made and which are kept.
+    """Decides which results are made and which are kept.
 
     Args:
         jobs: All of the batch.

@@ -1,4 +1,4 @@
-"""Types of values that come from files: checked against annotations, so that whoever adds a field need not check it."""
+"""Types of values that come from files, checked against annotations: a field that is added is checked too."""
 
 import math
 import reprlib
@@ -22,6 +22,7 @@ _WORDS = {
     dict: "an object",
     types.NoneType: "null",
 }
+"""How a message calls a type."""
 
 
 def check_values(kinds: Mapping[str, Any], values: Mapping[str, Any], finite: bool = True) -> None:
@@ -66,31 +67,28 @@ def read_object(path: Path, kinds: Mapping[str, Any], remedy: str) -> dict[str, 
 
 def _fits(value: Any, kind: Any, finite: bool) -> bool:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return any(_fits(value, part, finite) for part in parts)
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        parts = parts[:1] * len(value) if parts[-1] is ... else parts
-        return len(value) == len(parts) and all(map(_fits, value, parts, [finite] * len(value)))
-    if origin is list:
-        return isinstance(value, list) and all(_fits(one, parts[0], finite) for one in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(
-            _fits(one, part, finite) for item in value.items() for one, part in zip(item, parts, strict=True)
-        )
     if kind is Any:
         return True
     if kind is int:
         return type(value) is int and abs(value) <= LARGEST_INTEGER
     if kind is float:
         return _fits(value, int, finite) or (isinstance(value, float) and (not finite or math.isfinite(value)))
-    return isinstance(value, kind)
+    if origin is types.UnionType:
+        return any(_fits(value, part, finite) for part in parts)
+    if not isinstance(value, origin or kind):
+        return False
+    if origin is dict:
+        return all(_fits(one, part, finite) for item in value.items() for one, part in zip(item, parts, strict=True))
+    if origin is list or parts[1:] == (...,):
+        return all(_fits(one, parts[0], finite) for one in value)
+    if origin is tuple:
+        return len(value) == len(parts) and all(map(_fits, value, parts, [finite] * len(value)))
+    return True
 
 
 def _describe(kind: Any) -> str:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
+    if origin is types.UnionType:
         return " or ".join(map(_describe, parts))
     if origin in (tuple, list):
         return f"a list (of each: {_describe(parts[0])})"

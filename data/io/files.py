@@ -1,5 +1,6 @@
 """Files: read only where they are regular and of a bounded size, written so that a failure leaves the old one whole."""
 
+import errno
 import hashlib
 import itertools
 import json
@@ -22,18 +23,21 @@ LARGEST_TEXT = 64 * 2**20
 """Bytes of a text or JSON file beyond which it is none of ours."""
 
 _DAY = 86_400
+"""Seconds without a write after which another host's temporary is taken for a leftover."""
+
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+"""This host, in the names of temporaries."""
+
 _LEFTOVER = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)\..+", re.DOTALL)
 """A temporary of ours: its host, and the process that writes it."""
 
-_NAME_END = 40
-_numbers = itertools.count()
-_cleaning = threading.Lock()
-_cleaned: set[Path] = set()
+_numbers = itertools.count()  # of the temporaries of this process
+_cleaning = threading.Lock()  # held while a folder is cleaned
+_cleaned: set[Path] = set()  # the folders from which leftovers were removed
 
 
 def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
-    """Opens a file for reading, if reading it must end: not a pipe, socket or device, and not beyond a size.
+    """Opens a regular file of a bounded size for reading; reading a pipe, socket or device may never end.
 
     Args:
         path: The file; links are followed.
@@ -49,12 +53,9 @@ def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
         _check_regular(path, Path(path).stat(), largest)  # opening a device may already do something
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(path, flags), "rb")
-    except FileNotFoundError as error:
-        raise InputError(f"cannot read {path}: there is no such file; check the name.") from error
-    except PermissionError as error:
-        raise InputError(f"cannot read {path}: no permission to read it.") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}.") from error
+        reasons = {errno.ENOENT: "there is no such file; check the name", errno.EACCES: "no permission to read it"}
+        raise InputError(f"cannot read {path}: {reasons.get(error.errno, error.strerror)}.") from error
     except ValueError as error:  # a null character in the name
         raise InputError(f"cannot read {os.fspath(path)!r}: {error}.") from error
     try:
@@ -156,7 +157,7 @@ def atomic_files(folder: str | os.PathLike, last: str) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes UTF-8 in place of an older file only when it is complete; bytes of a name that are no UTF-8 are escaped.
+    """Writes UTF-8; an older file is replaced only when it is complete. What is no UTF-8 in a name is escaped.
 
     Raises:
         InputError: As `atomic_path`.
@@ -185,12 +186,11 @@ def make_folder(folder: str | os.PathLike) -> Path:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.filename} is a file; choose another name."
-        ) from error
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another place.") from error
+        wrong = f"{error.strerror}; choose another place"
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            wrong = f"{error.filename} is a file; choose another name"
+        raise InputError(f"cannot make the folder {folder}: {wrong}.") from error
     return folder
 
 
@@ -199,22 +199,20 @@ def _temporary(folder: Path, name: str) -> Path:
     make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write to {folder}: no permission; choose another folder.")
-    _remove_leftovers(Path(os.path.realpath(folder)))
+    real = Path(os.path.realpath(folder))
+    with _cleaning:
+        if real not in _cleaned:
+            _cleaned.add(real)
+            _remove_leftovers(real)
     # Of a long name the end is enough: with all of it, ours would be longer than file systems take.
-    return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-_NAME_END:]}"
+    return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-40:]}"
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes the temporaries of processes that are no more: of this host those that have ended, of others those that
-    nobody has written to for a day. Does so before this process first writes to the folder, so what bears its own
-    number there is of an earlier one."""
-    with _cleaning:
-        if folder not in _cleaned:
-            _cleaned.add(folder)
-            _clean(folder)
+    """Removes temporaries of this host's processes that have ended, and of other hosts what is older than a day.
 
-
-def _clean(folder):
+    It runs before this process first writes to the folder, so what bears its own number there is of an earlier one.
+    """
     for entry in folder.iterdir():
         match = _LEFTOVER.fullmatch(entry.name)
         if match is None:
@@ -229,17 +227,16 @@ def _clean(folder):
 
 
 def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return False
+    """Whether another process of this host is still running."""
     if os.name != "posix":
-        return True  # there, asking a process for a sign of life ends it
+        return process != os.getpid()  # elsewhere, a signal of 0 would end it
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
-    return True
+    return process != os.getpid()
 
 
 def _check_regular(path, status, largest):

@@ -1,37 +1,44 @@
-"""What an image file must be before its pixels are believed: complete, and no more work than a photograph.
+"""Checks of an image file before its pixels are used: it is complete, and no more work than a photograph.
 
-Pillow leaves black, without a word, what a TIFF does not hold.
+Pillow reports nothing where a TIFF lacks strips or tiles, and leaves them black.
 """
 
-import io
 import os
+import re
 import struct
-import zlib
+from collections.abc import Iterator
+from itertools import islice
 from math import ceil
 
 from PIL import Image
+from PIL.ExifTags import Base as Tag
 
 from data.errors import InputError
 
 ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
+"""Pillow's modes with a channel of transparency."""
 
 MOST_SCANS = 100
 """Of a progressive JPEG; each costs a pass over all pixels. Encoders write about ten."""
 
-_MODES = ("1", "L", "P", "RGB", "RGBX", *ALPHA_MODES)
-_PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""Begins every PNG."""
 
-_PNG_SIGNATURE = 8
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """The closing chunk of every PNG: its length, name and checksum. Pillow reads a file without it."""
-_PNG_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
 
-_WIDTH, _HEIGHT, _ROWS_PER_STRIP, _PLANAR = 256, 257, 278, 284
-_STRIP_OFFSETS, _TILE_OFFSETS, _TILE_WIDTH, _TILE_HEIGHT = 273, 324, 322, 323
+_PNG_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
+"""Chunks of a PNG that decide its pixels; the last three make it an animation."""
+
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""Begins a segment of a JPEG; among pixels stand escaped 0xFF, filling and restarts, which begin none."""
+
+_JPEG_SCAN = 0xDA
+"""Marker of a segment that pixels follow."""
 
 
 def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
-    """Refuses what has no faithful reading as one gray or RGB image of 8 or 16 bits.
+    """Refuses what is not one image that gray or RGB of 8 or 16 bits can hold without loss.
 
     Raises:
         InputError: It holds several images, too many scans, or samples other than 8- and 16-bit gray or RGB.
@@ -39,14 +46,14 @@ def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None
     # Not `n_frames`: to count the pages of a TIFF takes a time that grows with the square of their number.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise InputError(f"cannot use {path}: it holds several images; save the wanted one as a file of its own.")
-    if image.format in ("JPEG", "MPO") and has_too_many_scans(data):
+    if image.format in ("JPEG", "MPO") and _has_too_many_scans(data):
         raise InputError(
             f"cannot read {path}: it has more than {MOST_SCANS} scans, as no camera writes; save it again."
         )
-    if image.mode not in _MODES and not image.mode.startswith("I;16"):
+    if image.mode not in ("1", "L", "P", "RGB", "RGBX", *ALPHA_MODES) and not image.mode.startswith("I;16"):
         kind = {"F": "floating-point", "I": "32-bit or signed integer"}.get(image.mode, image.mode)
         raise InputError(f"cannot use {path}: its pixels are {kind}; convert it to RGB or gray of 8 or 16 bits.")
-    if is_16_bit(image) and image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0:
+    if is_16_bit(image) and image.format == "TIFF" and image.tag_v2.get(Tag.PhotometricInterpretation) == 0:
         raise InputError(f"cannot use {path}: its 16-bit gray is stored inverted; save it with black as 0.")
 
 
@@ -58,7 +65,7 @@ def load(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
     """
     if image.format in ("JPEG", "MPO"):
         return
-    if image.format == "TIFF" and is_tiff_short(image):
+    if image.format == "TIFF" and _is_tiff_short(image):
         raise InputError(f"cannot read {path}: it holds fewer pixels than it says; copy it again.")
     image.load()
     if image.format == "PNG" and _PNG_END not in data:
@@ -69,48 +76,7 @@ def is_16_bit(image: Image.Image) -> bool:
     """Whether an image that was opened has 16 bits a channel, or 12 that become 16."""
     if image.mode.startswith("I;16"):
         return True
-    return image.format == "TIFF" and max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) == 16
-
-
-def has_too_many_scans(data: bytes) -> bool:
-    """Whether a JPEG's first image has more than `MOST_SCANS` scans."""
-    scans, place = 0, 2
-    while 0 <= place <= len(data) - 4:
-        marker = data[place + 1]
-        if data[place] != 0xFF or marker == 0xD9:
-            break
-        if marker == 0xFF:  # filling
-            place += 1
-            continue
-        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
-        if marker == 0xDA:
-            scans += 1
-            if scans > MOST_SCANS:
-                return True
-            place = _end_of_scan(data, place)
-    return False
-
-
-def _end_of_scan(data, place):
-    """The place of the next marker that is none of a scan's own (an escaped 0xFF, or a restart); below 0 at the end."""
-    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 1:
-        if data[place + 1] not in (0x00, 0xFF, *range(0xD0, 0xD8)):
-            return place
-        place += 1 if data[place + 1] == 0xFF else 2
-    return -1
-
-
-def is_tiff_short(image: Image.Image) -> bool:
-    """Whether a TIFF lists fewer strips or tiles than its size needs."""
-    tags = image.tag_v2
-    width, height = tags[_WIDTH], tags[_HEIGHT]  # as stored; Pillow's are those of the upright image
-    if _TILE_OFFSETS in tags:
-        across, down = ceil(width / tags[_TILE_WIDTH]), ceil(height / tags[_TILE_HEIGHT])
-        needed, listed = across * down, tags[_TILE_OFFSETS]
-    else:
-        needed, listed = ceil(height / min(height, tags.get(_ROWS_PER_STRIP, height))), tags.get(_STRIP_OFFSETS, ())
-    planes = len(image.getbands()) if tags.get(_PLANAR, 1) == 2 else 1
-    return len(listed) < needed * planes
+    return image.format == "TIFF" and max(image.tag_v2.get(Tag.BitsPerSample, (1,))) == 16
 
 
 def without_metadata(data: bytes) -> bytes | None:
@@ -123,58 +89,75 @@ def without_metadata(data: bytes) -> bytes | None:
         The file without its EXIF block, color profile and comments; None where it is of another type, or not even so
         far whole.
     """
-    try:
-        if data[:2] == b"\xff\xd8":
-            return _plain_jpeg(data)
-        if data[:_PNG_SIGNATURE] == b"\x89PNG\r\n\x1a\n":
-            return data[:_PNG_SIGNATURE] + b"".join(
-                struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-                for kind, body in _png_chunks(data)
-                if kind in _PNG_NEEDED
-            )
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return _plain_webp(data)
-    except (struct.error, IndexError, ValueError):
-        return None
+    if data.startswith(b"\xff\xd8"):
+        return _plain_jpeg(data)
+    if data.startswith(_PNG_SIGNATURE):
+        return _plain_png(data)
+    return _plain_webp(data) if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def _has_too_many_scans(data: bytes) -> bool:
+    """Whether a JPEG's first image has more than `MOST_SCANS` scans."""
+    scans = (1 for marker, _, _ in _jpeg_segments(data) if marker == _JPEG_SCAN)
+    return sum(islice(scans, MOST_SCANS + 1)) > MOST_SCANS
+
+
+def _is_tiff_short(image: Image.Image) -> bool:
+    """Whether a TIFF lists fewer strips or tiles than its size needs."""
+    tags = image.tag_v2
+    width, height = tags[Tag.ImageWidth], tags[Tag.ImageLength]  # as stored; Pillow's are those of the upright image
+    if Tag.TileOffsets in tags:
+        needed = ceil(width / tags[Tag.TileWidth]) * ceil(height / tags[Tag.TileLength])
+        listed = tags[Tag.TileOffsets]
+    else:
+        needed = ceil(height / min(height, tags.get(Tag.RowsPerStrip, height)))
+        listed = tags.get(Tag.StripOffsets, ())
+    planes = len(image.getbands()) if tags.get(Tag.PlanarConfiguration, 1) == 2 else 1
+    return len(listed) < needed * planes
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, beginning and end of each segment of a JPEG's first image."""
+    found = _JPEG_MARKER.search(data, 2)
+    while found and found[0][1] != 0xD9:  # the end of the image
+        end = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+        yield found[0][1], found.start(), end
+        found = _JPEG_MARKER.search(data, end)
+
+
+def _plain_jpeg(data: bytes) -> bytes | None:
+    kept, place = [data[:2]], 2
+    for marker, start, end in _jpeg_segments(data):
+        if data[place:start].strip(b"\xff"):
+            break  # a segment before this has a wrong length
+        if marker == _JPEG_SCAN:
+            return b"".join([*kept, data[start:]])
+        if marker not in (*range(0xE1, 0xEE), 0xEF, 0xFE):  # 0xEE tells how colors are stored
+            kept.append(data[start:end])
+        place = end
     return None
 
 
-def _png_chunks(data):
-    """Kind and body of each chunk; one that is needed and whose checksum is wrong is an error."""
-    place = _PNG_SIGNATURE
+def _plain_png(data: bytes) -> bytes:
+    kept, place = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
     while place + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
-        body = data[place + 8 : place + 8 + length]
-        end = data[place + 8 + length : place + 12 + length]
-        if kind in _PNG_NEEDED and end != struct.pack(">I", zlib.crc32(kind + body)):
-            raise ValueError("a needed chunk is damaged")
-        yield kind, body
+        if kind in _PNG_NEEDED:
+            kept.append(data[place : place + 12 + length])
         place += 12 + length
+    return b"".join(kept)
 
 
-def _plain_jpeg(data):
-    kept, place = [data[:2]], 2
-    while data[place] == 0xFF and data[place + 1] != 0xDA:
-        if data[place + 1] == 0xFF:
-            place += 1
-            continue
-        marker, length = struct.unpack_from(">xBH", data, place)
-        describes = (0xE1 <= marker <= 0xEF and marker != 0xEE) or marker == 0xFE  # 0xEE tells how colors are stored
-        if not describes:
-            kept.append(data[place : place + 2 + length])
-        place += 2 + length
-    return b"".join([*kept, data[place:]])
-
-
-def _plain_webp(data):
-    kept, place = io.BytesIO(), 12
+def _plain_webp(data: bytes) -> bytes:
+    kept, place = [], 12
     while place + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, place)
         chunk = data[place : place + 8 + length + length % 2]
         if kind == b"VP8X":
-            chunk = chunk[:8] + bytes([chunk[8] & ~0x2C]) + chunk[9:]  # no profile, no EXIF, no XMP
+            without = ~0x2C  # no profile, no EXIF, no XMP
+            chunk = chunk[:8] + bytes(flags & without for flags in chunk[8:9]) + chunk[9:]
         if kind not in (b"EXIF", b"ICCP", b"XMP "):
-            kept.write(chunk)
-        place += 8 + length + length % 2
-    body = kept.getvalue()
+            kept.append(chunk)
+        place += len(chunk)
+    body = b"".join(kept)
     return data[:4] + struct.pack("<I", len(body) + 4) + data[8:12] + body

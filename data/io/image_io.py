@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base as Tag
 
 from data.errors import InputError
 from data.io.files import atomic_path, open_file
@@ -20,27 +21,22 @@ from data.io.image_codec import encode_16_bit, save_8_bit, to_pixels, turn_uprig
 from data.io.metadata import Metadata, read_metadata
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
+"""Of the files that are read and written, in lower case."""
+
+_SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
+"""Of the types that hold 16 bits a channel."""
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-_ORIENTATION_TAG = 0x0112
-_HEADERS = 64 * 2**20
+"""Pillow's names of the types that are read."""
+
+_LARGEST_HEADERS = 64 * 2**20
 """Bytes that a file may have besides its pixels."""
+
 _LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
 """Pixels that a type can hold side by side; the others hold more than a reader takes."""
-# Pillow's decoders report damage by all of these.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-)
+
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
+"""What Pillow's decoders raise on damaged files."""
 
 
 def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse") -> np.ndarray:
@@ -192,7 +188,7 @@ def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, s
     suffix = Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise InputError(f"cannot write {path}: the name must end in one of {', '.join(IMAGE_SUFFIXES)}.")
-    if np.dtype(dtype) == np.uint16 and suffix not in SIXTEEN_BIT_SUFFIXES:
+    if np.dtype(dtype) == np.uint16 and suffix not in _SIXTEEN_BIT_SUFFIXES:
         raise InputError(f"cannot write {path}: {suffix} cannot hold 16 bits a channel; use .png or .tif.")
     longest = _LONGEST_SIDE.get(suffix)
     if longest and max(shape[:2], default=0) > longest:
@@ -200,13 +196,9 @@ def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, s
     return suffix
 
 
-def _largest_file() -> int:
-    """Bytes of the largest image that is read: four channels of 16 bits for every pixel that Pillow trusts."""
-    return 2 * Image.MAX_IMAGE_PIXELS * 8 + _HEADERS
-
-
 def _open(path: str | os.PathLike) -> BinaryIO:
-    file = open_file(path, _largest_file())
+    # Four channels of 16 bits for every pixel that Pillow trusts.
+    file = open_file(path, 2 * Image.MAX_IMAGE_PIXELS * 8 + _LARGEST_HEADERS)
     if not file.peek(1):
         file.close()
         raise InputError(f"cannot read {path}: the file is empty; copy it again.")
@@ -230,7 +222,7 @@ def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, bool, int
 def _orientation(image: Image.Image) -> int:
     # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
     try:
-        return Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)
+        return Image.Image.getexif(image).get(Tag.Orientation, 1)
     except Exception:  # as `read_metadata`, which says so when the image is read
         return 1
 

@@ -5,25 +5,23 @@ import warnings
 from dataclasses import dataclass
 
 from PIL import Image
-
-_DESCRIPTIVE = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432, *range(40091, 40096))
-"""Description, maker, model, resolution, software, time, artist, computer, copyright; Windows' title to subject. All
-other tags outside the blocks say how pixels are stored, which is not true of another file."""
-
-_EXIF_BLOCK, _GPS_BLOCK = 0x8769, 0x8825
-_NOT_KEPT = (0xA002, 0xA003, 0xA005)
-"""In a block: width and height, which are those before the image was turned, and a pointer."""
-
+from PIL.ExifTags import IFD
+from PIL.ExifTags import Base as Tag
 
 LARGEST = 2**20
 """Bytes of a profile and of an EXIF block that are carried over: what PNG readers, Pillow among them, still unpack."""
 
-LARGEST_IN_JPEG = 65_533
+_LARGEST_IN_JPEG = 65_533
 """Bytes of an EXIF block that a JPEG can hold."""
 
-_ORIENTATION = 0x0112
-_MAKER_NOTE = 0x927C
-_ICC_HEADER = 128
+_DESCRIPTIVE = (
+    *(Tag.ImageDescription, Tag.Make, Tag.Model, Tag.XResolution, Tag.YResolution, Tag.ResolutionUnit, Tag.Software),
+    *(Tag.DateTime, Tag.Artist, Tag.HostComputer, Tag.Copyright, *range(Tag.XPTitle, Tag.XPSubject + 1)),
+)
+"""What is kept outside the blocks; other tags there say how pixels are stored, which is not true of another file."""
+
+_NOT_KEPT = (Tag.ExifImageWidth, Tag.ExifImageHeight, Tag.ExifInteroperabilityOffset)
+"""What is left out of a block: width and height, which are those before the image was turned, and a pointer."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +55,12 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
         warnings.simplefilter("always")
         try:
             tags = image.getexif()
-            orientation = tags.get(_ORIENTATION, 1)
-            if "exif" in image.info:  # parsed once more: opening a JPEG has done so already, and kept quiet about it
+            orientation = tags.get(Tag.Orientation, 1)
+            if "exif" in image.info:  # once more: opening a JPEG did so without warnings
                 tags = Image.Exif()
                 tags.load(image.info["exif"])
-            exif = kept_exif(tags)
-        except Exception as error:  # Pillow's reader of EXIF ends in anything; whatever it is, the photograph is whole
+            exif = _kept_exif(tags)
+        except Exception as error:  # Pillow raises errors of any type here; the photograph is whole
             damage = type(error).__name__
     if damage or said:
         reason = damage or " ".join(str(said[0].message).split())
@@ -80,7 +78,7 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
     return orientation if orientation in range(1, 9) else 1, Metadata(profile, exif)
 
 
-def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
+def _kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
     """The EXIF data that stay true of the upright image: camera, exposure, time, place.
 
     Args:
@@ -91,10 +89,8 @@ def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
         A block without orientation, storage, thumbnail and size; None if nothing is left.
     """
     kept = Image.Exif()
-    for tag in _DESCRIPTIVE:
-        if tag in exif:
-            kept[tag] = exif[tag]
-    for block in (_EXIF_BLOCK, _GPS_BLOCK):
+    kept.update({tag: exif[tag] for tag in _DESCRIPTIVE if tag in exif})
+    for block in (IFD.Exif, IFD.GPSInfo):
         fields = {tag: value for tag, value in exif.get_ifd(block).items() if tag not in (*_NOT_KEPT, *without)}
         if fields:
             kept[block] = fields
@@ -103,19 +99,19 @@ def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
     content = kept.tobytes()
     again = Image.Exif()
     again.load(content)  # what a reader of the result will do
-    for block in (_EXIF_BLOCK, _GPS_BLOCK):
+    for block in (IFD.Exif, IFD.GPSInfo):
         again.get_ifd(block)
     return content
 
 
 def exif_for_jpeg(exif: bytes | None) -> bytes:
     """An EXIF block that fits into a JPEG: without the maker's note if that is too large, or none, with a warning."""
-    if not exif or len(exif) <= LARGEST_IN_JPEG:
+    if not exif or len(exif) <= _LARGEST_IN_JPEG:
         return exif or b""
     tags = Image.Exif()
     tags.load(exif)
-    shorter = kept_exif(tags, without=(_MAKER_NOTE,)) or b""
-    if len(shorter) <= LARGEST_IN_JPEG:
+    shorter = _kept_exif(tags, without=(Tag.MakerNote,)) or b""
+    if len(shorter) <= _LARGEST_IN_JPEG:
         warnings.warn("the camera maker's note does not fit into a JPEG and is left out; use .png", stacklevel=4)
         return shorter
     warnings.warn("the EXIF data do not fit into a JPEG and are left out; use .png", stacklevel=4)
@@ -123,10 +119,8 @@ def exif_for_jpeg(exif: bytes | None) -> bytes:
 
 
 def _is_profile(profile: bytes) -> bool:
-    """Whether the header of an ICC profile has its signature and its length (ICC.1:2010, 7.2)."""
-    return (
-        len(profile) >= _ICC_HEADER and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") == len(profile)
-    )
+    """Whether the header of an ICC profile, 128 bytes, has its signature and its length (ICC.1:2010, 7.2)."""
+    return len(profile) >= 128 and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") == len(profile)
 
 
 def _leave_out(path, what, reason):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,16 @@ LARGEST = 99
 """Images of a stack."""
 
 _ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
+"""A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
+
 _LAYOUTS = (
     "NAME-A and NAME-B (or _A/_B, -1/-2, _1/_2; -C and so on for more), folders A and B with equal names, "
     "or a folder NAME with A and B"
 )
+"""The layouts of a folder that are known, for messages."""
 
-Places = dict[int, list[Path]]
+Member = tuple[str, int, Path]
+"""The name of a stack, the place of an image in it from 1 on, and the image."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,16 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST) -> Listing
         raise InputError(f"cannot look for pairs in {folder}: there is no such folder; check the name.")
     if not folder.is_dir():
         raise InputError(f"cannot look for pairs in {folder}: it is a file; give the folder that holds the pairs.")
-    groups, problems = _group(folder)
+    members, problems = _find_members(folder)
+    groups: dict[str, dict[int, list[Path]]] = {}
+    for name, place, image in members:
+        groups.setdefault(name, {}).setdefault(place, []).append(image)
     stacks = []
     for name in sorted(groups, key=natural_key):
-        stack = _stack(name, groups[name], largest)
-        if isinstance(stack, Stack):
-            stacks.append(stack)
-        else:
-            problems.append(stack)
+        try:
+            stacks.append(_make_stack(name, groups[name], largest))
+        except InputError as error:
+            problems.append(str(error))
     if not stacks:
         if not problems:
             raise InputError(f"no image pair in {folder}; it must hold {_LAYOUTS}.")
@@ -118,9 +124,7 @@ def check_stack(*images: str | os.PathLike) -> Stack:
         InputError: A file cannot be read, one is given twice, or their sizes differ.
     """
     paths = tuple(Path(image) for image in images)
-    difference = _size_problem(paths)
-    if difference is not None:
-        raise InputError(difference)
+    _check_sizes(paths)
     for number, path in enumerate(paths):
         if any(path.samefile(earlier) for earlier in paths[:number]):
             raise InputError(f"cannot pair {path} with itself; give images with different focus.")
@@ -133,89 +137,89 @@ def natural_key(name: str) -> list[str | int]:
 
 
 def _images(folder: Path) -> list[Path]:
-    """Returns the image files of a folder in natural order, without hidden ones."""
+    """The image files of a folder in natural order, without hidden ones."""
     # What is no regular file counts too: reading its size says what is wrong with it.
     found = (entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.is_dir())
     return sorted((file for file in found if not file.name.startswith(".")), key=lambda file: natural_key(file.name))
 
 
 def _split(stem: str) -> tuple[str, int] | None:
-    """Returns the stack's name ("" for a bare A or B) and the place in it from 1 on, or None for a name without one of
-    the endings."""
+    """Splits a file's name into the stack's ("" for a bare A or B) and the place; None for one without an ending."""
     match = _ENDING.fullmatch(stem)
-    return None if match is None else (match["name"] or "", _place(match["side"].lower()))
+    if match is None:
+        return None
+    side = match["side"].lower()
+    place = int(side) if side.isdecimal() else {"near": 1, "far": 2}.get(side) or ord(side) - ord("a") + 1
+    return match["name"] or "", place
 
 
-def _place(side: str) -> int:
-    if side in ("near", "far"):
-        return 1 if side == "near" else 2
-    return int(side) if side.isdecimal() else ord(side) - ord("a") + 1
+def _find_members(folder: Path) -> tuple[list[Member], list[str]]:
+    """Finds the images of `folder`, and of its folders where it has none named as part of a stack.
 
-
-def _group(folder: Path) -> tuple[dict[str, Places], list[str]]:
-    """Sorts the images of `folder` by the stack's name and their place; returns them and the problems with names."""
-    images = _images(folder)
-    parts = [(split, image) for image in images if (split := _split(image.stem)) is not None]
-    problems = [_stray(image) for image in images if _split(image.stem) is None]
-    if parts:
-        return _collect((name or folder.resolve().name, place, image) for (name, place), image in parts), problems
+    Returns:
+        What belongs to a stack, and the problems with names.
+    """
+    members, strays = _named_members(folder)
+    if members:
+        return members, strays
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
-    splits = {entry: _split(entry.name) for entry in folders}
-    places = {entry: split[1] for entry, split in splits.items() if split is not None and not split[0]}
-    if set(places.values()) >= {1, 2}:
-        members = ((image.stem, place, image) for entry, place in places.items() for image in _images(entry))
-        return _collect(members), problems
-    members = []
+    sides = {entry: split[1] for entry in folders if (split := _split(entry.name)) and not split[0]}
+    if {1, 2} <= set(sides.values()):
+        return [(image.stem, place, image) for entry, place in sides.items() for image in _images(entry)], strays
     for entry in folders:
-        for image in _images(entry):
-            split = _split(image.stem)
-            if split is None:
-                problems.append(_stray(image))
-            else:
-                members.append((entry.name, split[1], image))
-    return _collect(members), problems
+        found, others = _named_members(entry)
+        members += [(entry.name, place, image) for _, place, image in found]
+        strays += others
+    return members, strays
 
 
-def _collect(members: Iterable[tuple[str, int, Path]]) -> dict[str, Places]:
-    groups: dict[str, Places] = {}
-    for name, place, image in members:
-        groups.setdefault(name, {}).setdefault(place, []).append(image)
-    return groups
+def _named_members(folder: Path) -> tuple[list[Member], list[str]]:
+    """Sorts the images of one folder by their names; a bare A or B belongs to the stack of the folder's name."""
+    members, strays = [], []
+    for image in _images(folder):
+        if split := _split(image.stem):
+            members.append((split[0] or folder.resolve().name, split[1], image))
+        else:
+            strays.append(_stray(image))
+    return members, strays
 
 
 def _stray(image: Path) -> str:
     return f"{image} belongs to no pair: its name ends in none of -A/-B, -1/-2, -near/-far; rename or remove it."
 
 
-def _stack(name: str, places: Places, largest: int) -> Stack | str:
-    """Makes one stack, or the sentence that says why there is none."""
+def _make_stack(name: str, places: dict[int, list[Path]], largest: int) -> Stack:
+    """Makes one stack of the images at each place; raises an InputError that says why there is none."""
     for files in places.values():
         if len(files) > 1:
-            return f"{name} has two files for one side, {files[0]} and {files[1]}; remove or rename one."
+            raise InputError(f"{name} has two files for one side, {files[0]} and {files[1]}; remove or rename one.")
     images = tuple(places[place][0] for place in sorted(places))
     if len(images) == 1:
         if 1 not in places and 2 not in places:
-            return _stray(images[0])
+            raise InputError(_stray(images[0]))
         wanted = "B" if 1 in places else "A"
-        return f"{images[0]} has no partner, no {wanted} of the same name; add that image or remove this one."
-    missing = set(range(1, max(places))) - set(places)
-    if missing:
-        return f"{name} has {len(images)} images, {images[-1]} among them, but lacks number {min(missing)}; add it."
+        raise InputError(
+            f"{images[0]} has no partner, no {wanted} of the same name; add that image or remove this one."
+        )
+    if missing := set(range(1, max(places))) - set(places):
+        raise InputError(
+            f"{name} has {len(images)} images, {images[-1]} among them, but lacks number {min(missing)}; add it."
+        )
     if len(images) > largest:
-        return f"{name} has more than {largest} images, {images[largest]} among them; remove it."
-    try:
-        return _size_problem(images) or Stack(name, images)
-    except InputError as error:
-        return str(error)
+        raise InputError(f"{name} has more than {largest} images, {images[largest]} among them; remove it.")
+    _check_sizes(images)
+    return Stack(name, images)
 
 
-def _size_problem(images: Sequence[Path]) -> str | None:
+def _check_sizes(images: Sequence[Path]) -> None:
+    """Raises an InputError where the images differ in size, or a header cannot be read."""
     sizes = [read_size(image) for image in images]
     for image, size in zip(images, sizes, strict=True):
         if size != sizes[0]:
-            shown = [f"{width}x{height}" for height, width in (sizes[0], size)]
-            return f"{images[0]} is {shown[0]} pixels but {image} is {shown[1]}; images of one scene must be equal."
-    return None
+            first, other = (f"{width}x{height}" for height, width in (sizes[0], size))
+            raise InputError(
+                f"{images[0]} is {first} pixels but {image} is {other}; images of one scene must be equal."
+            )
 
 
 def _common_name(images: Sequence[Path]) -> str:

@@ -1,8 +1,9 @@
-"""One scene from its files to its files: read, align, fuse, and write all that belongs together at once."""
+"""Scenes from their files to their files: read, align, fuse, and write all that belongs to a scene at once."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from data.io.files import atomic_files
 from data.io.image_io import checked_suffix, read_photograph, write_image
 from data.io.metadata import Metadata
 from data.io.stacks import Stack
+from data.parts import alone
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class SceneOptions:
     """What is done with a scene besides fusing it.
 
     Attributes:
+        method: The name of the method, for what is said of the result.
         alpha: See `data.io.image_io.read_image`.
         align: A name in `data.align.MODES`.
         match_exposure: Whether all images get the brightness of the first.
@@ -27,11 +30,46 @@ class SceneOptions:
         panel: Whether a panel is drawn; for the proposed method.
     """
 
+    method: str = "proposed"
     alpha: Literal["refuse", "drop"] = "refuse"
     align: str = "none"
     match_exposure: bool = False
     save_maps: bool = False
     panel: bool = False
+
+
+def make_job(stack: Stack, output: Path, options: SceneOptions, strategy: str | None) -> Job:
+    """A scene and everything that will be written for it.
+
+    Args:
+        stack: The sources.
+        output: The fused image.
+        options: Of the scene.
+        strategy: The fuser's, which decides which maps there are; None for a method of others.
+    """
+    if not (options.save_maps or options.panel):
+        return Job(stack, output)
+    from model.fusion.pictures import companions  # loads matplotlib, which nothing else here needs
+
+    return Job(stack, output, tuple(companions(output, strategy, options.save_maps, options.panel)))
+
+
+def fuse_scenes(
+    fuser: Callable[..., np.ndarray], jobs: Iterable[Job], options: SceneOptions, manifest: Manifest | None = None
+) -> Iterator[dict[str, Any]]:
+    """Fuses scene by scene; one that fails is reported by its name, and the others go on.
+
+    Args:
+        fuser: As in `fuse_scene`, and so are `options` and `manifest`.
+        jobs: The scenes.
+
+    Yields:
+        For each scene what was done: JSON values, with an "error" where it failed.
+    """
+    for job in jobs:
+        with alone(job.stack.name) as part:
+            summary = fuse_scene(fuser, job, options, manifest)
+        yield job.describe() | ({"output": None, "error": part.failure} if part.failure else summary)
 
 
 def fuse_scene(
@@ -56,7 +94,7 @@ def fuse_scene(
     checked_suffix(job.output, images[0].dtype, images[0].shape)
     decision = fuser.decide(*images) if hasattr(fuser, "decide") else None
     fused = fuser(*images) if decision is None else decision.fused
-    summary = {} if decision is None else decision.summary()
+    summary = {"method": options.method} if decision is None else decision.summary()
     if motions:
         summary["aligned"] = motions
     with atomic_files(job.output.parent, job.output.name) as folder:

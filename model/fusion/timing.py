@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 
 REPEATS = 5
+"""Pairs whose median time is taken."""
+
 LARGE = 4_000_000
+"""Pixels above which one pair is enough."""
+
 SIDE = 520
 """Side of the images where none are given: that of the Lytro data set."""
 
@@ -55,6 +59,15 @@ def benchmark(
         "width": width,
         "peak_gigabytes": _peak_gigabytes(),
     }
+
+
+def in_words(figures: dict[str, float]) -> str:
+    """What `benchmark` returns, in one line."""
+    return (
+        f"load {figures['load_seconds']:.2f} s, first pair {figures['first_seconds']:.2f} s, "
+        f"then {figures['pair_seconds']:.3f} s a pair of {figures['width']}x{figures['height']}, "
+        f"{figures['megapixels_per_second']:.2f} megapixels/s, {figures['peak_gigabytes']:.2f} GB at most"
+    )
 
 
 def _peak_gigabytes():

@@ -10,15 +10,14 @@ from pathlib import Path
 import h5py
 import keras
 
+from data.download import VGG19_MD5
 from data.errors import InputError
 from data.io.files import file_digest
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.stages import ENCODERS
 
-VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
-"""md5 of vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, as keras.applications publishes it."""
-
 IMAGENET = "imagenet"
+"""The source that Keras fetches and caches."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from data.download import VGG19_MD5
 from data.errors import InputError
 from data.io.files import write_json
 from data.synthesis.pipeline import PairSource
 from data.synthesis.voc import split_scenes
-from model.networks.transfer import VGG19_MD5, layer_names, transfer_vgg19
+from model.networks.transfer import layer_names, transfer_vgg19
 from model.networks.weights import save_weights
 from model.training.checkpoints import KEPT, Progress
 from model.training.distribution import Distribution, make_distribution
