@@ -5,7 +5,8 @@ scores = compute_all(near, far, fused)    # {"q_sf": ..., "q_abf": ..., ...}
 """
 
 from metrics.edges import EdgeTransfer, EdgeTransferScores
-from metrics.registry import METRICS, PAPER_METRICS, Metric, get_metric, resolve_variants
+from metrics.metric import Metric
+from metrics.registry import METRICS, PAPER_METRICS, get_metric, resolve_variants
 from metrics.scoring import PairScorer, compute, compute_all
 
 __all__ = [

@@ -8,6 +8,7 @@ import numpy as np
 from metrics.checks import require_equal_shapes, require_known
 from metrics.color import to_gray
 from metrics.edge_models import EDGE_MODELS, EdgeModel
+from metrics.metric import FusedPlane, Metric
 
 _IS_WEAKER = {"lt": np.less, "le": np.less_equal}
 """A fused gradient that is weaker than a source's, in this sense, loses information."""
@@ -185,3 +186,58 @@ def _transfer(source: _Edges, fused: _Edges, rows: slice, model: EdgeModel) -> n
     quality *= model.orientation.denominator(agreement)
     np.divide(model.strength.gain * model.orientation.gain, quality, out=quality)
     return np.sqrt(quality, out=quality) if model.geometric_mean else quality
+
+
+_LOSS_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in LOSS_RULES)
+"""Edge model and rule, for the loss."""
+
+_ARTIFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in reversed(LOSS_RULES))
+"""The same for artifacts: under "lt" the shortfall of exactly copied gradients counts as artifacts, and the best
+decision-map methods would show the most of them. Q + L + N = 1 needs one rule for L and N."""
+
+
+def _score_l_abf(plane: FusedPlane, variant: str) -> float:
+    model, rule = variant.split("-")
+    return plane.edge_scores(model).l_abf[rule]
+
+
+def _score_n_abf(plane: FusedPlane, variant: str) -> float:
+    model, rule = variant.split("-")
+    return plane.edge_scores(model).n_abf[rule]
+
+
+METRICS = (
+    Metric(
+        "q_abf",
+        "Q_ABF",
+        "$Q^{AB/F}$",
+        "edge transfer",
+        "Xydeas & Petrovic 2000",
+        variants=tuple(EDGE_MODELS),
+        range=(0.0, 1.0),
+        score=lambda plane, variant: plane.edge_scores(variant).q_abf,
+    ),
+    Metric(
+        "q_labf",
+        "Q_LABF",
+        "$Q^{LAB/F}$",
+        "loss of edge information",
+        "Petrovic & Xydeas 2005",
+        variants=_LOSS_VARIANTS,
+        range=(0.0, 1.0),
+        score=_score_l_abf,
+        larger_is_better=False,
+    ),
+    Metric(
+        "n_abf",
+        "N_ABF",
+        "$N^{AB/F}$",
+        "artifacts",
+        "Petrovic & Xydeas 2005",
+        variants=_ARTIFACT_VARIANTS,
+        range=(0.0, 1.0),
+        score=_score_n_abf,
+        larger_is_better=False,
+    ),
+)
+"""The metrics of this family."""

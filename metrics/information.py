@@ -4,6 +4,7 @@ import numpy as np
 
 from metrics.checks import require_equal_shapes, require_known
 from metrics.color import to_gray
+from metrics.metric import Metric
 
 MI_VARIANTS = ("qu", "hossny")
 """Published definitions, the default first; see `mutual_information`."""
@@ -68,3 +69,18 @@ def _entropy(counts: np.ndarray) -> float:
     occupied = counts[counts > 0].astype(np.float64)
     total = occupied.sum()
     return float(np.log2(total) - (occupied * np.log2(occupied)).sum() / total)
+
+
+METRICS = (
+    Metric(
+        "q_mi",
+        "Q_MI",
+        "$Q_{MI}$",
+        "mutual information",
+        "Qu, Zhang & Yan 2002; Hossny, Nahavandi & Creighton 2008",
+        variants=MI_VARIANTS,
+        range=(0.0, 16.0),
+        score=lambda plane, variant: mutual_information(plane.near, plane.far, plane.fused, variant),
+    ),
+)
+"""The metrics of this family."""

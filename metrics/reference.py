@@ -1,10 +1,13 @@
 """Closeness to a ground-truth image, where one exists: PSNR and SSIM."""
 
+from math import inf
+
 import cv2
 import numpy as np
 
 from metrics.checks import require_equal_shapes
 from metrics.color import to_gray
+from metrics.metric import Metric
 
 _PEAK = 255.0
 """The largest gray level."""
@@ -79,3 +82,31 @@ def _window_mean(values: np.ndarray) -> np.ndarray:
     """Gaussian-weighted means of the windows that lie inside: `(H, W)` to `(H - 10, W - 10)`, float64."""
     margin = _WINDOW // 2
     return cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA)[margin:-margin, margin:-margin]
+
+
+METRICS = (
+    Metric(
+        "psnr",
+        "PSNR (dB)",
+        "PSNR (dB)",
+        "peak signal-to-noise ratio",
+        "definition",
+        variants=("peak-255",),
+        range=(0.0, inf),
+        score=lambda plane, _: psnr(plane.reference, plane.fused),
+        needs_reference=True,
+        decibels=True,
+    ),
+    Metric(
+        "ssim",
+        "SSIM",
+        "SSIM",
+        "structural similarity",
+        "Wang, Bovik, Sheikh & Simoncelli 2004",
+        variants=("gaussian-11",),
+        range=(-1.0, 1.0),
+        score=lambda plane, _: ssim(plane.reference, plane.fused),
+        needs_reference=True,
+    ),
+)
+"""The metrics of this family."""

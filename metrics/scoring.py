@@ -9,7 +9,8 @@ import numpy as np
 from metrics.checks import require_equal_shapes
 from metrics.color import to_planes
 from metrics.edges import EdgeTransfer
-from metrics.registry import METRICS, FusedPlane, Metric, get_metric, resolve_variants
+from metrics.metric import FusedPlane, Metric
+from metrics.registry import METRICS, get_metric, resolve_variants
 
 
 class PairScorer:

@@ -4,6 +4,7 @@ import numpy as np
 
 from metrics.checks import require_known
 from metrics.color import to_gray
+from metrics.metric import Metric
 
 AG_VARIANTS = ("half", "kumar", "central")
 """Published definitions, the default first; see `average_gradient`."""
@@ -72,3 +73,31 @@ def _sum_of_magnitudes(across: np.ndarray, down: np.ndarray, divisor: float) -> 
     across += down
     across /= divisor
     return float(np.sqrt(across, out=across).sum())
+
+
+_STEEPEST = 255.0 * 2.0**0.5
+"""The largest gradient, between black and white in both directions."""
+
+METRICS = (
+    Metric(
+        "q_sf",
+        "Q_SF",
+        "$Q_{SF}$",
+        "spatial frequency",
+        "Eskicioglu & Fisher 1995",
+        variants=("eskicioglu",),
+        range=(0.0, _STEEPEST),
+        score=lambda plane, _: spatial_frequency(plane.fused),
+    ),
+    Metric(
+        "q_ag",
+        "Q_AG",
+        "$Q_{AG}$",
+        "average gradient",
+        "Cui et al. 2015",
+        variants=AG_VARIANTS,
+        range=(0.0, _STEEPEST),
+        score=lambda plane, variant: average_gradient(plane.fused, variant),
+    ),
+)
+"""The metrics of this family."""
