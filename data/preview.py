@@ -10,7 +10,8 @@ import numpy as np
 
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.image_io import write_image
-from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, SyntheticPair, synthesize
+from data.synthesis.pairs import SyntheticPair
+from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesize
 from data.synthesis.voc import Scene, read_scenes
 
 GAP = 4

@@ -21,7 +21,7 @@ from data.pixels import quantize
 from data.synthesis.blur import ring_kernel
 from data.synthesis.camera import stitch, through_jpeg, visible_label
 from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
-from data.synthesis.recipes import SyntheticPair
+from data.synthesis.pairs import SyntheticPair
 from data.synthesis.voc import Scene, split_scenes
 
 REDUCTION = 0.64

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.synthesis.recipes import SynthesisSettings, SyntheticPair, synthesize
+from data.synthesis.pairs import SyntheticPair
+from data.synthesis.recipes import SynthesisSettings, synthesize
 from metrics import compute
 from metrics.reference import psnr
 from model.training.losses import HybridLoss

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from data.synthesis.recipes import LEVELS, SynthesisSettings, SyntheticPair, synthesize
+from data.synthesis.pairs import SyntheticPair
+from data.synthesis.recipes import LEVELS, SynthesisSettings, synthesize
 from data.synthesis.voc import Scene
 
 VALIDATION_EPOCH = 2**31

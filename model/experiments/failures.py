@@ -13,7 +13,7 @@ from data.demo import DemoScene, rendered_scene
 from data.errors import EXIT_DONE
 from data.io.batch import refuse_existing
 from data.pixels import quantize
-from data.synthesis.recipes import SyntheticPair
+from data.synthesis.pairs import SyntheticPair
 from metrics.markup import Table
 from metrics.reference import psnr
 from model.experiments.figures import new_figure, save_figure, show

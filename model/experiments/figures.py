@@ -10,7 +10,7 @@ import numpy as np
 from data.errors import printable
 from data.io.files import atomic_path
 from data.pixels import quantize, to_bytes
-from data.synthesis.recipes import SyntheticPair
+from data.synthesis.pairs import SyntheticPair
 from metrics.color import to_gray
 
 if TYPE_CHECKING:  # takes half a second to load, which `--help` does not need

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from data.arguments import add_shared
 from data.errors import EXIT_DONE
-from data.synthesis.recipes import SyntheticPair
+from data.synthesis.pairs import SyntheticPair
 from data.unseen import read_unseen
 from metrics.markup import Table
 from metrics.reference import psnr, ssim
