@@ -46,7 +46,7 @@ class _ListAction(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     description = "Scores folders of fused images against their sources and writes tables."
-    parser = command_parser("evaluate.py", description, EXAMPLES)
+    parser = command_parser(description, EXAMPLES, "evaluate.py")
     parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source pairs")
     text = "a method and the folder of its fused images; a name given again adds a folder with more of them"
     add_named(parser, "--fused", "NAME=DIR", text, required=True)

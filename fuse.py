@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from data.align import MODES
-from data.arguments import STDOUT, json_path, shard
+from data.arguments import STDOUT, command_parser, json_path, shard
 from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
@@ -40,9 +40,7 @@ TILES = {"auto": None, "on": True, "off": False}
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__, EXAMPLES)
     parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene")
     parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of images")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
-from data.arguments import natural, positive
+from data.arguments import command_parser, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
@@ -30,9 +30,7 @@ exit codes: 0 done, 1 an input cannot be used, 2 wrong usage"""
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line: how a run is made, and an option for each setting of `TrainingConfig`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__, EXAMPLES)
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
     parser.add_argument(

@@ -19,8 +19,9 @@ _SHARED: dict[str, dict[str, Any]] = {
 """Options that mean the same in several commands."""
 
 
-def command_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """A command line without options; the examples will stand below them as they are."""
+def command_parser(description: str, examples: str, prog: str | None = None) -> argparse.ArgumentParser:
+    """A command line without options; the examples will stand below them as they are. A module says in `prog` how it
+    is called."""
     formatter = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=formatter)
 

@@ -5,7 +5,6 @@ datasets with subpixel-accurate ground truth", GCPR 2014), or a scene that the p
 is computed.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from string import ascii_uppercase
 
 import numpy as np
 
+from data.arguments import command_parser, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import write_image
 from data.pixels import quantize
@@ -106,24 +106,17 @@ def _repeat(image, times):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data.demo",
-        description="Makes a pair to try the project on, with its truth.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("Makes a pair to try the project on, with its truth.", EXAMPLES, "python -m data.demo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pair")
     parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(motorcycle)")
     parser.add_argument("--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (2)")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="N x N copies, mirrored: large images (1)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
+    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="N x N copies, mirrored (1)")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of the noise (0)")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     add_debug(parser)
     arguments = parser.parse_args(argv)
-    if arguments.repeat < 1:
-        parser.error("--repeat must be at least 1.")
-    if arguments.seed < 0 or not 2 <= arguments.images <= len(ascii_uppercase):
-        parser.error(f"--seed must be at least 0 and --images from 2 to {len(ascii_uppercase)}.")
+    if not 2 <= arguments.images <= len(ascii_uppercase):
+        parser.error(f"--images must be from 2 to {len(ascii_uppercase)}, received {arguments.images}.")
     scene = SCENES[arguments.scene]()
     photographs = scene.photographs(arguments.images, arguments.seed)
     files = {

@@ -6,7 +6,6 @@ None of the three addresses could be tried when this was written. What arrives i
 `--url` names another place that holds the same files.
 """
 
-import argparse
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from data.arguments import command_parser
 from data.connection import check_address
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.files import make_folder
@@ -32,7 +32,7 @@ _VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets")
 _LYTRO_DIGESTS = Path(__file__).with_name("lytro.sha256")
 """A line for each Lytro photograph: sha256, name, size."""
 
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
   python -m data.download lytro -o datasets/lytro    20 pairs, lytro-01-A.jpg to lytro-20-B.jpg
   python -m data.download vgg19 -o weights           80 MB, the no-top weights that Keras publishes
@@ -154,12 +154,7 @@ def _missing_part(voc: Path) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of the downloads; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data.download",
-        description="Fetch public data, check its hashes, and unpack it.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("Fetch public data, check its hashes, and unpack it.", EXAMPLES, "python -m data.download")
     parser.add_argument("what", choices=SOURCES, help="which data")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder that the data goes into"

@@ -1,13 +1,13 @@
 """A contact sheet of what training sees: source, near, far and label at the five levels. `python -m data.preview
 --help`"""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from data.arguments import add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.image_io import write_image
 from data.synthesis.pairs import SyntheticPair
@@ -46,22 +46,17 @@ def scene_pairs(scene: Scene, settings: SynthesisSettings, seed: int) -> list[Sy
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data.preview",
-        description=__doc__.split(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m data.preview")
     default = SynthesisSettings()
-    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    add_shared(parser, "--voc")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene")
     parser.add_argument("--list", default="train", help="VOC's list to draw from (train)")
-    parser.add_argument("--scenes", type=int, default=3, metavar="N", help="how many scenes (3)")
-    parser.add_argument("--recipe", default=default.recipe, choices=RECIPES)
+    parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="how many scenes (3)")
+    parser.add_argument("--recipe", default=default.recipe, choices=RECIPES, help="(paper)")
     parser.add_argument("--size", type=int, default=default.size, help="(224)")
     parser.add_argument("--crop", action="store_true", help="crops at native resolution instead of resizing")
     parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(3)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0, help="of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     add_debug(parser)
     arguments = parser.parse_args(argv)
@@ -69,8 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = SynthesisSettings(arguments.recipe, arguments.size, arguments.crop, arguments.blur_window)
     except ValueError as error:
         parser.error(str(error))
-    if arguments.scenes < 1 or arguments.seed < 0:
-        parser.error("--scenes must be at least 1 and --seed at least 0.")
     scenes = read_scenes(arguments.voc, arguments.list)
     order = np.random.default_rng(arguments.seed).permutation(len(scenes))[: arguments.scenes]
     for index in order:

@@ -48,7 +48,7 @@ def measure(source: "PairSource", pairs: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser("python -m data.throughput", __doc__.split(":")[0] + ".", EXAMPLES)
+    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m data.throughput")
     parser.add_argument("--pairs", type=positive, default=200, metavar="N", help="pairs for each figure (%(default)s)")
     add_shared(parser, "--voc", "--json", "--quiet")
     add_debug(parser)

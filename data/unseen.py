@@ -5,7 +5,6 @@ paper's, in which each part is sharp in one photograph and blurred in the other;
 behind or under the foreground, so that most of the picture is a little blurred in both.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from data.arguments import add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
@@ -106,23 +106,18 @@ def read_unseen(folder: Path) -> Iterator[SyntheticPair]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data.unseen",
-        description="Makes pairs with a defocus that training never shows, with their truth.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "Makes pairs with a defocus that training never shows, with their truth.", EXAMPLES, "python -m data.unseen"
     )
-    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    add_shared(parser, "--voc")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
     parser.add_argument("--geometry", default="stitched", choices=GEOMETRIES, help="(stitched)")
     parser.add_argument("--clean", action="store_true", help="without noise and compression")
-    parser.add_argument("--count", type=int, default=100, metavar="N", help="scenes, from the first on (100)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all that is random (0)")
+    parser.add_argument("--count", type=positive, default=100, metavar="N", help="scenes, from the first on (100)")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_debug(parser)
     arguments = parser.parse_args(argv)
-    if arguments.count < 1 or arguments.seed < 0:
-        parser.error("--count must be at least 1 and --seed at least 0.")
     _, scenes = split_scenes(arguments.voc, "voc")
     for number, scene in enumerate(tqdm(scenes[: arguments.count], unit="pair", disable=arguments.quiet)):
         rng = np.random.default_rng((arguments.seed, number))

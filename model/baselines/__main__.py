@@ -19,7 +19,7 @@ NEEDS = "with its authors' file: fuse.py --method NAME --weights FILE"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser("python -m model.baselines", "Methods that fusion is compared with.", EXAMPLES)
+    parser = command_parser("Methods that fusion is compared with.", EXAMPLES, "python -m model.baselines")
     parser.add_argument("--list", action="store_true", required=True, help="list the methods")
     add_shared(parser, "--json")
     add_debug(parser)

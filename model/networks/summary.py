@@ -101,7 +101,7 @@ def _row(name: str, width: int | str, stages: Sequence[StageSummary]) -> tuple[s
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser("python -m model.networks.summary", __doc__, EXAMPLES)
+    parser = command_parser(__doc__, EXAMPLES, "python -m model.networks.summary")
     parser.add_argument("--variant", choices=VARIANTS, help="one variant (default: all)")
     parser.add_argument("--no-batch-norm", dest="batch_norm", action="store_false", help="as in compare-bn")
     add_shared(parser, "--json")

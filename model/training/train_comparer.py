@@ -1,4 +1,4 @@
-"""Trains the network of the strategy `learned`: `python -m model.training.train_comparer --voc DIR -o FILE`."""
+"""Trains the network of the strategy `learned`: `python -m model.training.train_comparer --help`."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import natural, positive
+from data.arguments import add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import make_folder
@@ -24,13 +24,8 @@ exit codes: 0 done, 1 an input cannot be used, or stopped by a signal, 2 wrong u
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     default = ComparerSettings()
-    parser = argparse.ArgumentParser(
-        prog="python -m model.training.train_comparer",
-        description=__doc__.split(":")[0] + ".",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--voc", type=Path, required=True, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m model.training.train_comparer")
+    add_shared(parser, "--voc")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="ends in .weights.h5")
     parser.add_argument("--steps", type=positive, default=default.steps, metavar="N", help="(%(default)s)")
     parser.add_argument(

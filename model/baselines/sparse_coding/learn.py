@@ -4,7 +4,6 @@ The authors' own are not free to ship; these are learned from photographs that s
 for the convolutional one, by gradient steps between sparse codings.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.arguments import command_parser, natural
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import atomic_path, write_json
@@ -43,8 +43,8 @@ LEAST_DEVIATION = 4.0
 """Patches whose standard deviation is below so many gray levels teach nothing."""
 
 EXAMPLES = """examples:
-  python -m model.baselines.sparse_coding.learn -o dictionaries.npz                    as those in the project were made
-  python -m model.baselines.sparse_coding.learn -o dictionaries.npz --images my/photos from your own sharp photographs
+  python -m model.baselines.sparse_coding.learn -o dictionaries.npz                         those in the project
+  python -m model.baselines.sparse_coding.learn -o dictionaries.npz --images photographs    from sharp ones of your own
 written: FILE and FILE with the suffix .json, the record"""
 
 
@@ -148,15 +148,14 @@ def shipped_photographs() -> list[np.ndarray]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.baselines.sparse_coding.learn",
-        description="Learns the dictionaries of MST-SR, ASR and CSR; needs scikit-learn.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "Learns the dictionaries of MST-SR, ASR and CSR; needs scikit-learn.",
+        EXAMPLES,
+        "python -m model.baselines.sparse_coding.learn",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the .npz to write")
     parser.add_argument("--images", type=Path, metavar="DIR", help="sharp photographs (default: scikit-image's)")
-    parser.add_argument("--seed", type=int, default=0, help="(0)")
+    parser.add_argument("--seed", type=natural, default=0, help="(0)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
     add_debug(parser)
     arguments = parser.parse_args(argv)
