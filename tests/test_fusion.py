@@ -149,7 +149,7 @@ def test_how_many_images(fuser):
 
 
 def test_bad_settings():
-    with pytest.raises(InputError, match="one of learned, refined, paper, received 'other'"):
+    with pytest.raises(InputError, match=f"one of {', '.join(STRATEGIES)}, received 'other'"):
         load_fuser(strategy="other")
     with pytest.raises(InputError, match="at least 32, received 16"):
         load_fuser(size=16)

@@ -7,7 +7,7 @@ import pytest
 from data.errors import InputError
 from data.preview import main as preview
 from data.synthesis.pipeline import PairSource
-from data.synthesis.recipes import SynthesisSettings
+from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.voc import read_scenes, split_scenes, voc_root
 from data.throughput import main as benchmark
 
@@ -150,7 +150,7 @@ def test_benchmark(small_voc, capsys):
     assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["recipe"], row["cached"]) for row in rows] == [
-        (recipe, cached) for recipe in ("paper", "photographic", "outlines") for cached in (False, True)
+        (recipe, cached) for recipe in RECIPES for cached in (False, True)
     ]
     assert all(row["cores"] > 0 and row["samples_per_second"] > 0 for row in rows)
     assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--quiet"]) == 0
