@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from metrics import EdgeTransfer
 from model.fusion.paper import decide, refine, select
 
 SHAPE = (12, 9)
@@ -29,21 +28,26 @@ def test_pixels_come_from_the_source_that_the_map_names():
 
 
 def test_the_candidate_with_the_higher_q_abf_is_chosen():
-    """A vertical edge that only the first source shows: the candidate that keeps it wins."""
-    near, far = np.full((16, 16), 20, np.uint8), np.full((16, 16), 20, np.uint8)
+    """A vertical edge that only one source shows: the candidate that keeps it wins."""
+    near, far = np.zeros((2, 16, 16), np.uint8)
     near[:, 8:] = 220
-    # Both maps say "in focus" everywhere: M4 takes the first source everywhere, M5 as well where NOT M2 is false.
     nothing, everything = np.zeros((16, 16), bool), np.ones((16, 16), bool)
+    # Both maps say "out of focus" everywhere: M4 = 1 AND 0 takes the first source, M5 = 1 OR 0 the second.
     decision = decide(near, far, everything, everything)
-    # M4 = 1 AND 0 takes the first source, M5 = 1 OR 0 the second.
     np.testing.assert_array_equal(decision.candidates["F1"], near)
     np.testing.assert_array_equal(decision.candidates["F2"], far)
     assert decision.chosen == "F1"
-    assert decision.q_abf["F1"] == pytest.approx(EdgeTransfer(near, far).q_abf(near))
+    # Edges that are kept whole: 0.9994 / (1 + e^-7.5) * 0.9879 / (1 + e^-4.4); of those that are lost, the first factor
+    # has e^7.5.
+    assert decision.q_abf["F1"] == pytest.approx(0.97479, abs=1e-5)
+    assert decision.q_abf["F2"] <= 0.00054
     other = decide(far, near, everything, everything)
     assert other.chosen == "F2"
     np.testing.assert_array_equal(other.fused, near)
-    assert decide(near, far, nothing, everything).fused is not None
+    # Where the maps agree that the first source is in focus, M4 = 0 AND 0 and M5 = 0 OR 0 both take it.
+    agreed = decide(near, far, nothing, everything)
+    for fused in (*agreed.candidates.values(), agreed.fused):
+        np.testing.assert_array_equal(fused, near)
 
 
 def test_without_any_edge_the_first_candidate_is_chosen():

@@ -13,6 +13,7 @@ from data.errors import run_command
 from data.io.image_io import read_image, read_index_image, write_image
 from fuse import main
 from metrics import compute
+from model.fusion.timing import benchmark
 from tests.conftest import REPOSITORY
 
 
@@ -124,9 +125,29 @@ def test_output_is_deterministic_in_a_new_process(pair, tmp_path):
 def test_benchmark(capsys):
     assert fuse("--benchmark", "--json", "-") == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["width"] == 520
-    assert figures["pair_seconds"] > 0
-    assert figures["megapixels_per_second"] == pytest.approx(0.2704 / figures["pair_seconds"])
+    assert (figures["width"], figures["height"]) == (520, 520)
+
+
+@pytest.mark.parametrize(("side", "pairs"), [(100, 1 + 5), (2001, 1 + 1)])
+def test_what_a_benchmark_times(side, pairs, monkeypatch):
+    """A clock that the fuser itself moves: 7 s to load, 5 s for the first pair, then 1, 2, 9, 2 and 4 s."""
+    clock, seconds, fused = [0.0], iter([5, 1, 2, 9, 2, 4]), []
+    monkeypatch.setattr("model.fusion.timing.time.perf_counter", lambda: clock[0])
+
+    def fuser(*images):
+        clock[0] += next(seconds)
+        fused.append([image.shape for image in images])
+
+    def load():
+        clock[0] += 7
+        return fuser
+
+    figures = benchmark(load, *np.zeros((2, side, side, 3), np.uint8))
+    assert fused == [[(side, side, 3)] * 2] * pairs
+    assert (figures["load_seconds"], figures["first_seconds"]) == (7, 5)
+    assert figures["pair_seconds"] == (2 if side == 100 else 1)  # the median of five, and the only one
+    assert figures["megapixels_per_second"] == pytest.approx(0.005 if side == 100 else 4.004001)
+    assert 0.01 < figures["peak_gigabytes"] < 1000
 
 
 def bad_images(tmp_path, pair):
@@ -172,8 +193,10 @@ def test_images_that_cannot_be_fused(case, pair, tmp_path, capsys):
 
 def test_alpha_can_be_dropped(pair, tmp_path):
     path, _ = bad_images(tmp_path, pair)["alpha"]
+    output = tmp_path / "fused.png"
     with pytest.warns(UserWarning, match="alpha channel"):
-        assert main([str(path), str(pair[1]), "-o", str(tmp_path / "fused.png"), "--alpha", "drop", "--quiet"]) == 0
+        assert main([str(path), str(pair[1]), "-o", str(output), "--alpha", "drop", "--quiet"]) == 0
+    assert read_image(output).shape == read_image(pair[1]).shape
 
 
 def test_outputs_that_cannot_be_written(pair, tmp_path, capsys):

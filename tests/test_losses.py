@@ -108,14 +108,31 @@ def test_pixels_count_where_the_sources_differ():
 
 
 def test_the_terms_of_ours_add_to_the_papers():
-    rng = np.random.default_rng(0)
-    images = tf.constant(rng.uniform(0, 255, (2, 32, 32, 3)), tf.float32)
-    maps = [tf.nn.softmax(tf.constant(rng.normal(size=(2, 2**k, 2**k, 2)), tf.float32)) for k in range(1, 6)]
-    near = tf.constant(rng.integers(0, 2, (1, 32, 32, 1)), tf.float32)
+    # As in the comparison by hand, in stripes: the first source is the blurred one in every second column.
+    unfocused = np.tile(np.float32([0.9, 0.2]), (32, 16))
+    near = as_label(np.tile(np.float32([1, 0]), (32, 16)))
     label = tf.concat([near, 1 - near], 0)
-    papers, ours = (HybridLoss(pair_weight=weight).side_losses(maps, label, images)[-1] for weight in (0.0, 0.5))
-    assert float(ours - papers) == pytest.approx(0.5 * float(pair_cross_entropy(maps[-1], label)), rel=1e-4)
-    weighted = HybridLoss(detail_weighting=True).side_losses(maps, label, images)[-1]
-    weights = detail_weights(images)
-    expected = cross_entropy(maps[-1], label, weights) + squared_error(maps[-1], label, weights)
-    assert float(weighted) == pytest.approx(float(expected), rel=1e-6)
+    last = tf.concat([as_map(unfocused), as_map(unfocused[:, ::-1])], 0)
+    maps = [tf.concat([one, one], 0) for one in five_maps(0.5)[:4]] + [last]
+    # The second source differs from the first in its right half.
+    images = np.zeros((2, 32, 32, 3), np.float32)
+    images[1, :, 16:] = 8.0
+
+    def losses(**terms):
+        return np.array([float(loss) for loss in HybridLoss(**terms).side_losses(maps, label, tf.constant(images))])
+
+    papers = losses()
+    # -(ln .9 + ln .8) / 2 and (.1^2 + .2^2) / 2
+    assert papers[-1] == pytest.approx(0.16425 + 0.025, abs=1e-5)
+    added = [0.5 * math.log(2)] * 4 + [0.5 * math.log(37 / 36)]
+    np.testing.assert_allclose(losses(pair_weight=0.5) - papers, added, atol=1e-6)
+    # Wrong on the right, where the sources differ: these pixels count more.
+    wrong = np.repeat(np.float32([0.9, 0.2]), 16)[None].repeat(32, 0)
+    maps[-1] = tf.concat([as_map(wrong), as_map(1 - wrong)], 0)
+    label = tf.concat([tf.ones((1, 32, 32, 1)), tf.zeros((1, 32, 32, 1))], 0)
+    weights = detail_weights(tf.constant(images)).numpy()[0, :, :, 0]
+    left, right = -math.log(0.9) + 0.1**2, -math.log(0.2) + 0.8**2
+    share = weights[:, 16:].sum() / weights.sum()
+    assert share > 0.7
+    assert losses()[-1] == pytest.approx((left + right) / 2, rel=1e-5)
+    assert losses(detail_weighting=True)[-1] == pytest.approx((1 - share) * left + share * right, rel=1e-5)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,7 @@ def test_each_problem_is_named_and_leaves_the_other_pairs(tmp_path, wrong, messa
     listing = find_pairs(tmp_path)
     assert [pair.name for pair in listing.stacks] == ["good"]
     (problem,) = listing.problems
-    with pytest.raises(InputError, match=message):
-        raise InputError(problem)
+    assert re.search(message, problem)
 
 
 def test_unequal_sizes_and_unreadable_files_are_problems(tmp_path):

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from model import load_fuser
-from model.fusion import STRATEGIES
 from model.fusion.paper import PaperStrategy
 from model.fusion.refined import FocusMeasure, RefinedStrategy
 from tests.conftest import drawn_photograph
@@ -54,8 +52,3 @@ def test_refined_by_the_maps_alone(images):
         labels = strategy.decide(images[:count]).decision_map
         np.testing.assert_array_equal(labels[:, :24], 0)  # outlines between two may move, by four pixels
         np.testing.assert_array_equal(labels[:, 40:], 1)
-
-
-def test_unknown_ones():
-    with pytest.raises(InputError, match=f"must be one of {', '.join(STRATEGIES)}, received 'other'"):
-        load_fuser(strategy="other")

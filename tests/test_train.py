@@ -13,9 +13,12 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data.errors import run_command
 from data.io.image_io import read_image
+from model import TrainingRun, load_fuser
+from model.networks.weights import load_network
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from model.training.settings import ABLATIONS, TrainingConfig
 from model.training.trainer import Trainer
@@ -27,6 +30,8 @@ OPTIONS = [
     *("--epochs", "2", "--validation-pairs", "4", "--optimizer", "adamw", "--learning-rate", "1e-3"),
     *("--average", "0.9", "--schedule", "cosine", "--warmup-steps", "2", "--deterministic", "--quiet"),
 ]
+
+TENSORBOARD = find_spec("tensorboard") is not None
 
 
 def start(*arguments):
@@ -42,10 +47,12 @@ def read_log(folder):
 
 @pytest.fixture(scope="module")
 def runs(small_voc, tmp_path_factory):
-    """Two runs of the same settings: one undisturbed, one killed inside its second epoch and resumed."""
+    """Two runs of the same settings: one undisturbed, one killed inside its second epoch and resumed; both with
+    TensorBoard's logs where it is installed."""
     folder = tmp_path_factory.mktemp("runs")
-    whole = start("--voc", small_voc, "-o", folder / "whole", *OPTIONS)
-    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-steps", 1)
+    boards = {name: ["--tensorboard", folder / f"{name}-board"] * TENSORBOARD for name in ("whole", "killed")}
+    whole = start("--voc", small_voc, "-o", folder / "whole", *OPTIONS, *boards["whole"])
+    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-steps", 1, *boards["killed"])
     # Wait for a checkpoint inside the second epoch (of five steps each), then kill without mercy.
     checkpoint = folder / "killed" / "checkpoint.npz"
     deadline = time.monotonic() + 240
@@ -60,7 +67,7 @@ def runs(small_voc, tmp_path_factory):
     killed.wait()
     assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
     assert not (folder / "killed" / "record.json").exists()
-    resumed = start("--resume", folder / "killed", "--json")
+    resumed = start("--resume", folder / "killed", "--json", *boards["killed"])
     _, errors = whole.communicate()
     assert whole.returncode == 0, errors
     record, errors = resumed.communicate()
@@ -104,17 +111,20 @@ def test_what_a_run_leaves(runs):
     assert not set(scenes["train"]) & set(scenes["validation"])
 
 
-def test_the_weights_fuse(runs, tmp_path):
-    from model import load_fuser
+def test_the_last_weights_are_the_averages(runs):
+    folder = runs[0] / "whole"
+    state, _ = load_checkpoint(folder / "checkpoint.npz")
+    for variable in load_network(folder / "last.weights.h5").weights:
+        np.testing.assert_array_equal(variable, state[f"average/{variable.path}"], err_msg=variable.path)
 
+
+def test_the_weights_fuse(runs):
     near, far = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
-    assert load_fuser(runs[0] / "whole" / "best.weights.h5")(near, far).shape == near.shape
+    fused = load_fuser(runs[0] / "whole" / "best.weights.h5")(near, far)
+    assert np.all(np.all(fused == near, -1) | np.all(fused == far, -1))  # refined: theirs is no comparer
 
 
 def test_it_starts_from_weights(runs, small_voc, tmp_path):
-    from model import TrainingRun
-    from model.networks.weights import load_network
-
     folder, record = runs
     file = folder / "whole" / "best.weights.h5"
     config = TrainingConfig.from_json({**record["config"], "start": str(file), "deterministic": False})
@@ -126,8 +136,6 @@ def test_it_starts_from_weights(runs, small_voc, tmp_path):
 
 
 def test_a_second_run_of_one_process_can_resume(runs, small_voc):
-    from model import TrainingRun
-
     folder, record = runs
     config = TrainingConfig.from_json({**record["config"], "deterministic": False})
     for _ in range(2):
@@ -410,17 +418,40 @@ def test_the_defaults_are_the_papers():
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_an_ablation_changes_one_thing(name):
     config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC", "--ablation", name]))
-    changed = {key for key, value in config.to_json().items() if value != TrainingConfig().to_json()[key]}
+    changed = {key: value for key, value in config.to_json().items() if value != TrainingConfig().to_json()[key]}
     expected = {
-        "compare-loss": {"side_weights", "l2_weight"},
-        "compare-bn": {"batch_norm"},
-        "compare-initial": {"initializer"},
-        "non-tl": {"transfer"},
+        "compare-loss": {"side_weights": (0, 0, 0, 0, 1), "l2_weight": 0},
+        "compare-bn": {"batch_norm": False},
+        "compare-initial": {"initializer": "normal"},
+        "non-tl": {"transfer": None},
     }
     assert changed == expected[name]
 
 
-@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def read_board(folder):
+    """TensorBoard's scalars, by step and name."""
+    rows = {}
+    for path in folder.iterdir():
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                assert value.tag not in rows.setdefault(event.step, {})
+                rows[event.step][value.tag] = float(tf.make_ndarray(value.tensor))
+    return rows
+
+
+@pytest.mark.skipif(not TENSORBOARD, reason="TensorBoard, which is optional, is not installed")
+@pytest.mark.parametrize("name", ["whole", "killed"])
+def test_tensorboard_shows_what_the_log_says(name, runs):
+    with (runs[0] / name / "log.csv").open() as file:
+        logged = [{column: float(value) for column, value in row.items()} for row in csv.DictReader(file)]
+    shown = read_board(runs[0] / f"{name}-board")
+    assert sorted(shown) == [5, 10] == [row["step"] for row in logged]
+    for row in logged:
+        assert shown[row["step"]] == pytest.approx(row, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.skipif(TENSORBOARD, reason="TensorBoard is installed")
 def test_tensorboard_is_optional(small_voc, capsys, tmp_path):
     code, said = failure(capsys, "--voc", small_voc, "-o", tmp_path / "run", "--tensorboard", tmp_path / "tb", *OPTIONS)
     assert code == 1

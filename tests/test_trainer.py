@@ -23,7 +23,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def stepped(batch):
-    """The trainer after one step, its state before, the gradients, the loss, and what it reported."""
+    """The trainer after one step, its state before, the gradients, what it should report, and what it did."""
     keras.utils.set_random_seed(0)
     network = build_network("compact")
     loss = HybridLoss()
@@ -32,7 +32,8 @@ def stepped(batch):
     images, labels = (tf.cast(part, tf.float32) for part in batch)
     with tf.GradientTape() as tape:
         maps = network(images, training=True)
-        value = loss.combine(loss.side_losses(maps, labels, images))
+        sides = loss.side_losses(maps, labels, images)
+        value = loss.combine(sides)
         kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         value += DECAY / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
     gradients = tape.gradient(value, network.trainable_variables)
@@ -41,8 +42,10 @@ def stepped(batch):
         variable.path: gradient.numpy()
         for variable, gradient in zip(network.trainable_variables, gradients, strict=True)
     }
+    right = np.mean((maps[-1].numpy()[..., 1] > 0.5) == (labels.numpy()[..., 0] == 1))
+    expected = [float(value), *(float(side) for side in sides), right]
     report = trainer.step(*batch)
-    return trainer, before, named, float(value), report
+    return trainer, before, named, expected, report
 
 
 def test_the_step_is_that_of_rmsprop(stepped):
@@ -59,12 +62,15 @@ def test_the_step_is_that_of_rmsprop(stepped):
 
 
 def test_the_report(stepped, batch):
-    _, _, _, loss, report = stepped
+    _, before, _, expected, report = stepped
     assert report.shape == (7,)
-    assert report[0] == pytest.approx(loss, rel=1e-4)
-    decayed = report[0] - report[1:6].mean()
-    assert decayed > 0  # the mean of the five sides, plus weight decay
-    assert 0 <= report[6] <= 1
+    np.testing.assert_allclose(report[:6], expected[:6], rtol=1e-4)
+    assert report[6] == pytest.approx(expected[6], abs=2e-3)
+    # The loss is the mean of the five sides and the decay of all kernels.
+    squares = sum(
+        np.sum(np.square(v)) for name, v in before.items() if name.startswith("network/") and "kernel" in name
+    )
+    assert report[0] - report[1:6].mean() == pytest.approx(DECAY / 2 * squares, rel=1e-3)
 
 
 def test_averages_follow_with_a_short_memory_at_first(stepped):
