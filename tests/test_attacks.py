@@ -222,7 +222,7 @@ def loaded_once(monkeypatch):
     from model import load_fuser
 
     once = functools.cache(lambda: load_fuser(strategy="refined"))
-    monkeypatch.setattr("model.load_fuser", lambda **_: once())
+    monkeypatch.setattr("model.load_fuser", lambda *_, **__: once())
 
 
 def attack_for(seconds, first, tmp_path):

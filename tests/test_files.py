@@ -34,8 +34,9 @@ def special(tmp_path):
 )
 def test_reading_ends(special, name, message):
     for read in (open_file, read_bytes):
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as refused:
             read(special / name, 1000)
+        assert str(refused.value).count("cannot read") == 1
     if name != "sparse":
         with pytest.raises(InputError, match=message):
             file_digest(special / name, "md5")

@@ -168,6 +168,20 @@ def test_narrow_widths_do_not_fit(vgg19_file):
         transfer_vgg19(build_network("compact"), str(vgg19_file), file_digest(vgg19_file, "md5"))
 
 
+def narrow_vgg19(include_top, weights):
+    """VGG-19 without its classifier, as narrow, with the weights of a file."""
+    assert not include_top
+    features = inputs = keras.Input((None, None, 3))
+    for block, (convolutions, width) in WIDTHS.items():
+        for number in range(1, convolutions + 1):
+            name = f"block{block}_conv{number}"
+            features = keras.layers.Conv2D(width // NARROWER, 3, padding="same", name=name)(features)
+        features = keras.layers.MaxPooling2D(name=f"block{block}_pool")(features)
+    network = keras.Model(inputs, features)
+    network.load_weights(weights)
+    return network
+
+
 @contextmanager
 def narrowed():
     """The paper's network, far narrower and with fewer convolutions of its own, as if VGG-19 were as narrow: what a run
@@ -179,6 +193,7 @@ def narrowed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model.networks.stages.ENCODERS", encoders)
         patch.setitem(VARIANTS, "paper", Variant("narrow", encoders, decoders))
+        patch.setattr("keras.applications.VGG19", narrow_vgg19)
         yield
 
 

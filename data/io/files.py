@@ -53,6 +53,8 @@ def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
         _check_regular(path, Path(path).stat(), largest)  # opening a device may already do something
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(path, flags), "rb")
+    except InputError:
+        raise
     except OSError as error:
         reasons = {errno.ENOENT: "there is no such file; check the name", errno.EACCES: "no permission to read it"}
         raise InputError(f"cannot read {path}: {reasons.get(error.errno, error.strerror)}.") from error
