@@ -16,9 +16,9 @@ EXIT_DONE = 0
 """All is done."""
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 """Some input failed."""
 
+EXIT_USAGE = 2
 """Wrong usage; argparse ends with it."""
 
 _LONGEST_MESSAGE = 600

@@ -23,14 +23,19 @@ MAP_TITLES = {
     "M4": "M4 = M1 AND NOT M2",
     "M5": "M5 = M1 OR NOT M2",
 }
+"""The paper's maps and what is written over them."""
+
 LONGEST_SIDE = 800
 """Pictures are thinned out to this many pixels; a panel is for looking at, not for measuring."""
 
 COLUMNS = 4
+"""Pictures side by side."""
+
 MOST_ASPECT = 4
 """A panel's tiles are no longer than so many times their width, however thin the images are."""
 
 CANDIDATES = ("F1", "F2")
+"""The paper's two fused images."""
 
 
 def companions(output: Path, strategy: str, maps: bool, panel: bool) -> list[Path]:

@@ -20,6 +20,8 @@ from model.networks.h5_file import check_h5, h5_errors
 from model.networks.network import build_network
 
 SUFFIX = ".weights.h5"
+"""How the name of a weights file ends."""
+
 REMEDY = "fetch both files again"
 """What helps where a weights file and its sidecar do not fit."""
 

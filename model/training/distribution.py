@@ -19,7 +19,10 @@ TIMEOUT = 120
 """Seconds that a host waits for the others before it takes one of them for lost."""
 
 TF_CONFIG = "TF_CONFIG"
+"""The environment variable that tells a host of the others."""
+
 _WORKER = "worker"
+
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
 """A name or number of a host, or an IPv6 number in brackets, and a port."""
 
@@ -47,7 +50,7 @@ class Distribution:
 
     @property
     def chief(self) -> bool:
-        """Whether this host writes files and speaks."""
+        """Whether this host writes files and prints."""
         return self.first == 0
 
     def pairs_per_replica(self, pairs: int) -> int:

@@ -16,8 +16,10 @@ from data.synthesis.voc import Scene
 from model.training.settings import CONFIG, SCENES, TRANSFER, TrainingConfig
 
 DIGESTS = "sha256"
+"""The key of the digests in scenes.json."""
+
 PHOTOGRAPH, MASK = "photograph", "mask"
-"""Keys in scenes.json: {"sha256": {scene: {"photograph": ..., "mask": ...}}}."""
+"""The keys of a scene's two files in it: {"sha256": {scene: {"photograph": ..., "mask": ...}}}."""
 
 _REMEDY = "put back the file of that run, or start a new run"
 
