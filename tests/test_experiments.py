@@ -1,21 +1,31 @@
-"""The paper's experiments on small pairs: comparison, figures, report, agreement, ablation."""
+"""The paper's experiments on small pairs: comparison, own weights, figures, report, agreement, ablation."""
 
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from data.errors import StoppedError
+from data.errors import StoppedError, run_command
 from data.io.image_io import read_image, write_image
-from metrics import compute_all
+from data.io.stacks import find_pairs
+from metrics import compute_all, resolve_variants
+from metrics.scores import Scores
+from model import load_fuser
 from model.baselines import BASELINES
+from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
+from model.experiments import ablation
 from model.experiments.__main__ import main
+from model.experiments.ablation_tables import MEASURED, by_pair_table
+from model.experiments.competitors import choose, to_run
 from model.experiments.figures import find_differences
 from model.experiments.plans import DEFAULT, plan
+from model.experiments.results import Comparison
+from model.networks.weights import load_network, save_weights
 from tests.conftest import drawn_photograph
 
 METHODS = ("dwt", "pca", "mgivf")
@@ -129,6 +139,106 @@ def test_wrong_comparisons(arguments, message, pairs, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Weights that are not the bundled ones, as `train.py` names them."""
+    path = tmp_path_factory.mktemp("runs") / "mine" / "best.weights.h5"
+    network = load_network(BUNDLED_WEIGHTS)
+    network.set_weights([0.9 * values for values in network.get_weights()])
+    save_weights(network, path, {"variant": "light"})
+    return path
+
+
+def test_own_weights_are_compared(pairs, own, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        "model.experiments.figures.draw_decision",
+        lambda path, title, near, far, fuser: drawn.update({title: fuser.decide(near, far)}),
+    )
+    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path), "--quiet", "--size", "64"]
+    command += ["--methods", "proposed", "proposed-paper", "dwt"]
+    assert main([*command, "--weights", f"proposed-paper={own}"]) == 0
+    sources = [read_image(pairs / f"scene.0-{side}.png") for side in "AB"]
+    expected = load_fuser(own, strategy="paper", size=64).decide(*sources)
+    np.testing.assert_array_equal(read_image(tmp_path / "fused" / "proposed-paper" / "scene.0.png"), expected.fused)
+    (decision,) = drawn.values()
+    assert list(drawn) == ["scene.0: decision maps, Proposed, paper's strategy (mine/best)"]
+    np.testing.assert_array_equal(decision.maps["M1"], expected.maps["M1"])
+    others = [load_fuser(own, strategy="paper"), load_fuser(strategy="paper", size=64)]
+    assert all(np.any(fuser.decide(*sources).maps["M1"] != expected.maps["M1"]) for fuser in others)
+    for name in ("summary.md", "ranks.md", "times.md", "per_pair.md"):
+        table = (tmp_path / "tables" / name).read_text()
+        assert "| Proposed, paper's strategy (mine/best) |" in table and "| Proposed |" in table
+        assert "- Our methods find their maps at 64x64." in table
+    assert json.loads((tmp_path / "record.json").read_text())["size"] == 64
+
+
+def test_the_first_own_weights_draw_the_decision(pairs, own, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("model.experiments.figures.draw_decision", lambda _, title, *__: drawn.append(title))
+    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path), "--quiet", "--methods", "proposed"]
+    assert main(command) == 0
+    assert main([*command, "--weights", f"proposed={own}"]) == 0
+    titles = ("Proposed, paper's strategy", "Proposed, paper's strategy (mine/best)")
+    assert drawn == [f"scene.0: decision maps, {title}" for title in titles]
+
+
+def test_what_own_methods_are_called_and_decided_by(own, tmp_path):
+    other = tmp_path / "other.weights.h5"
+    for suffix in (".h5", ".json"):
+        shutil.copy(BUNDLED_WEIGHTS.with_suffix(suffix), other.with_suffix(suffix))
+    chosen = choose(None, {}, {"proposed": own, "proposed-paper": other}, 64)
+    assert [chosen[name].title for name in list(chosen)[:3]] == [
+        "Proposed, refined strategy (mine/best)",
+        "Proposed, refined strategy",
+        f"Proposed, paper's strategy ({tmp_path.name}/other)",
+    ]
+    assert chosen["proposed"].load().strategy.__class__.__name__ == "RefinedStrategy"
+    assert to_run("proposed").title == "Proposed"
+    keys = {to_run("proposed-paper", *more).key for more in ((), (own,), (own, 64), (own, 96), (None, 64))}
+    assert len(keys) == 5
+    assert to_run("dwt", None, 64).key == to_run("dwt").key
+
+
+def test_a_method_is_made_once(own, monkeypatch):
+    made = []
+    monkeypatch.setattr("model.experiments.competitors.to_run", lambda name, *_: made.append(name) or to_run(name))
+    assert list(choose(None, {}, {"proposed-refined": own})) == made
+    assert len(set(made)) == len(made)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--weights", "proposed-paper={0}/absent.weights.h5"], "absent.weights.h5"),
+        (["--weights", "proposed={0}/alone.weights.h5"], "alone.weights.json is missing"),
+        (["--weights", "proposed-paper={0}/damaged.weights.h5"], "does not match its sidecar"),
+        (["--weights", "proposed-refined={0}/comparer.weights.h5"], "comparer.weights.json is damaged"),
+        (["--weights", "proposed={1}", "proposed-refined={1}"], "would both be called"),
+        (["--methods", "dwt", "--size", "64"], "--size is for our methods"),
+    ],
+)
+def test_own_weights_that_cannot_be_used(arguments, message, pairs, own, tmp_path, capsys):
+    (tmp_path / "alone.weights.h5").write_bytes(own.read_bytes())
+    (tmp_path / "damaged.weights.h5").write_bytes(own.read_bytes()[:-9])
+    shutil.copy(own.with_suffix(".json"), tmp_path / "damaged.weights.json")
+    for suffix in (".h5", ".json"):
+        shutil.copy(BUNDLED_COMPARER.with_suffix(suffix), tmp_path / f"comparer.weights{suffix}")
+    arguments = [one.format(tmp_path, own) for one in arguments]
+    assert run_command(main, ["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), *arguments]) == 1
+    said = capsys.readouterr()
+    assert message in said.err and said.err.count("\n") == 1 and not said.out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["comparison", "ablation"])
+def test_sizes_below_one_step_of_the_network_are_wrong_usage(command, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "-i", str(tmp_path), "-o", str(tmp_path), "--voc", str(tmp_path), "--size", "31"])
+    assert stop.value.code == 2
+    assert "--size: 31 is below 32" in capsys.readouterr().err
+
+
 def test_the_report_holds_everything(comparison):
     page = (comparison / "report.html").read_text()
     (content,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
@@ -214,6 +324,11 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     config = json.loads((tmp_path / "out" / "runs" / "compare-bn" / "config.json").read_text())
     assert config["batch_norm"] is False
     assert read_image(tmp_path / "out" / "seeds.png").std() > 5
+    assert sorted(path.name for path in (tmp_path / "out" / "figures").iterdir()) == [
+        "seeds-scene.0.pdf",
+        "seeds-scene.0.png",
+    ]
+    assert "maps at" not in first and "Pair by pair" not in third
     record = tmp_path / "out" / "runs" / "compare-bn" / "record.json"
     made = json.loads(record.read_text())
     for damage in ("[]", json.dumps(made | {"epochs": []}), json.dumps(made | {"training_seconds": "long"})):
@@ -225,6 +340,93 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
     assert main(command) == 1
     assert "trained with other settings" in capsys.readouterr().err
+
+
+EPOCH = {"epoch": 1, "val_loss": 1.0, **dict.fromkeys(MEASURED, 0.5)}
+RUN = {
+    "epochs": [EPOCH],
+    "best_epoch": 1,
+    "training_seconds": 1.0,
+    "config": {"variant": "paper", "recipe": "paper", "pairs_per_batch": 4, "size": 224, "optimizer": "rmsprop"}
+    | {"learning_rate": 1e-6},
+    "steps": 1,
+    "training_scenes": 1,
+    "device": "CPU",
+}
+"""What a training run of the variant paper would note."""
+
+
+@pytest.mark.parametrize(("more", "size"), [((), 224), (("--size", "96"), 96)])
+def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, size):
+    """The paper's size, each pair with and without transfer, and its figures 8 and 9; DWT and PCA stand for runs."""
+
+    def stand_in(name, weights, size):
+        sizes.add(size)
+        return to_run("pca" if weights.parent.name == "non-tl" else "dwt")
+
+    sizes = set()
+    monkeypatch.setattr(ablation, "_train", lambda *_: {"record": RUN})
+    monkeypatch.setattr(ablation, "to_run", stand_in)
+    (tmp_path / "two.toml").write_text('runs = ["proposed", "non-tl"]\nseeds = [0, 1]\n[budgets.paper]\n')
+    command = ["ablation", "--voc", "absent", "-i", str(pairs), "-o", str(tmp_path), "--quiet", *more]
+    assert main([*command, "--config", str(tmp_path / "two.toml")]) == 0
+    assert sizes == {size}
+    table = (tmp_path / "tables" / "table3.md").read_text()
+    near, far, dwt, pca = (
+        read_image(path)
+        for path in (
+            *(pairs / f"scene.1-{side}.png" for side in "AB"),
+            *(tmp_path / "fused" / name / "scene.1.png" for name in ("proposed-seed0", "non-tl")),
+        )
+    )
+    one, two = (compute_all(near, far, fused)["q_abf"] for fused in (dwt, pca))
+    assert one > two
+    assert f"| scene.1 | Q_ABF ↑ | **{one:.4f}** | {two:.4f} | proposed-seed0 |" in table
+    assert table.count(f"- Our methods find their maps at {size}x{size}.") == 2
+    figures = {f"{name}.{suffix}" for name in SHOWN for suffix in ("png", "pdf")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == figures
+    assert all(read_image(tmp_path / "figures" / f"{name}.png").std() > 20 for name in SHOWN)
+
+
+SHOWN = ("seeds-scene.0", *(f"transfer-scene.{number}" for number in range(3)))
+
+
+def test_the_better_of_two_on_each_pair():
+    values = {
+        "with": {"a": {"q_abf": 0.7, "q_labf": 0.2}, "b": {"q_abf": 0.50001, "q_labf": 0.1}, "c": {"q_abf": 0.1}},
+        "without": {"a": {"q_abf": 0.6, "q_labf": 0.1}, "b": {"q_abf": 0.50002, "q_labf": 0.3}, "c": {"q_abf": "lost"}},
+    }
+    rows = by_pair_table(Scores(values, resolve_variants(["q_abf", "q_labf"], {}))).markdown().splitlines()
+    assert [row for row in rows if row.startswith(("| a", "| b", "| c"))] == [
+        "| a | Q_ABF ↑ | **0.7000** | 0.6000 | with |",
+        "| a | Q_LABF ↓ | 0.2000 | **0.1000** | without |",
+        "| b | Q_ABF ↑ | 0.5000 | 0.5000 | equal |",
+        "| b | Q_LABF ↓ | **0.1000** | 0.3000 | with |",
+        "| c | Q_ABF ↑ | 0.1000 | failed | - |",
+        "| c | Q_LABF ↓ | failed | failed | - |",
+    ]
+
+
+def test_figures_of_an_ablation_fail_alone(pairs, tmp_path, monkeypatch, capsys):
+    def draw(path, title, *images):
+        if title == "scene.1, transfer":
+            raise RuntimeError("no such font")
+        drawn.append((path.name, list(images[-1])))
+
+    drawn = []
+    runs = {"proposed-seed0": "dwt", "proposed-seed1": "pca", "compare-bn": "pca", "non-tl": "pca"}
+    competitors = {name: replace(to_run(method), title=name) for name, method in runs.items()}
+    comparison = Comparison(competitors, find_pairs(pairs).stacks, tmp_path)
+    comparison.run()
+    monkeypatch.setattr(ablation, "draw_methods", draw)
+    (failure,) = ablation.draw_fused(tmp_path, comparison)
+    assert "no such font" in failure and "error: transfer-scene.1.png: " in capsys.readouterr().err
+    transfer = ["proposed-seed0", "non-tl"]
+    assert drawn == [
+        ("transfer-scene.0", transfer),
+        ("transfer-scene.2", transfer),
+        ("seeds-scene.0", ["proposed-seed0", "proposed-seed1"]),
+    ]
 
 
 def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):

@@ -10,36 +10,28 @@ from tqdm import tqdm
 from data.arguments import add_shared
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.io.files import write_text
+from data.io.image_io import read_image
 from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
-from metrics.markup import Table
-from metrics.scores import Scores
-from metrics.tables import summary_table
-from model.experiments.competitors import to_run
-from model.experiments.figures import new_figure, save_figure, with_suffixes
-from model.experiments.plans import DEFAULT, NON_TRANSFER, PROPOSED, Experiment, plan
-from model.experiments.results import METRIC_VARIANTS, Comparison, read_record
+from model.experiments.ablation_tables import make_tables, seeds_of, transfer_of, validation_table
+from model.experiments.competitors import PAPER, map_size, size_notes, to_run
+from model.experiments.figures import draw_methods, new_figure, save_figure, shown_pairs, with_suffixes
+from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
+from model.experiments.results import Comparison, read_record
 from model.training.run_folder import read_settings
-from model.training.settings import CHECKPOINT
+from model.training.settings import CHECKPOINT, TrainingConfig
+
+PAPER_SIZE = TrainingConfig.size
+"""Rows and columns at which the paper finds its maps: those of its training images."""
 
 RECORD = "record.json"
 """What a training run notes when it is done."""
-
-MEASURED = {
-    "val_accuracy": ("accuracy", 4),
-    "val_iou": ("IoU", 4),
-    "val_compared_accuracy": ("compared", 4),
-    "val_psnr": ("PSNR (dB)", 2),
-    "val_ssim": ("SSIM", 4),
-    "val_q_abf": ("Q_ABF", 4),
-}
-"""What validation measured in the best epoch, its name in tables, and digits."""
 
 EXAMPLES = """examples:
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation                  the paper's budget
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation --budget small   minutes a run
 A stopped ablation goes on where it was. What is shared by all runs stands in model/experiments/ablation.toml.
-written: runs/NAME/ as train.py leaves them, tables/table1..3.md, seeds.png and .pdf
+written: runs/NAME/ as train.py leaves them, tables/table1..3.md, seeds.png and .pdf; with -i also figures/
 exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
 
 
@@ -53,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--budget", default="paper", help="of the configuration: small, or paper (%(default)s)")
     parser.add_argument("--transfer", metavar="FILE", help="VGG-19's file, in place of fetching it")
+    parser.add_argument(
+        "--size",
+        type=map_size,
+        metavar="N",
+        help=f"find the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no tables")
 
 
@@ -72,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
             rows[experiment.name] = _train(experiment, arguments)
         if part.failure:
             rows[experiment.name] = {"failure": part.failure}
-    scores = _fuse(rows, listing.stacks, arguments) if arguments.input else None
+    comparison = _fuse(rows, listing.stacks, _size(experiments, arguments.size), arguments) if arguments.input else None
+    scores = comparison.scores() if comparison else None
     for name, table in make_tables(rows, scores).items():
         write_text(arguments.output / "tables" / f"{name}.md", table)
         if not arguments.quiet:
@@ -80,55 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     with alone("seeds.png") as drawing:
         draw_seeds(arguments.output / "seeds", {name: row for name, row in rows.items() if "record" in row})
     failed = [row["failure"] for row in rows.values() if "failure" in row] + listing.problems
-    if scores:
-        failed += scores.failures(scores.pairs)
-    return EXIT_FAILED if failed or drawing.failure else EXIT_DONE
-
-
-def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[str, str]:
-    """The paper's three tables: losses, normalization and initialization; seeds; transfer."""
-    seeds = [name for name in rows if name.startswith(PROPOSED)]
-    first = seeds[:1]
-    ablated = [name for name in rows if name not in (*seeds, NON_TRANSFER)]
-    groups = {
-        "table1": ("Ablation of loss, normalization and initialization", [*first, *ablated]),
-        "table2": ("The proposed training with different seeds", seeds),
-        "table3": ("With and without transfer", [*first, *(name for name in rows if name == NON_TRANSFER)]),
-    }
-    texts = {}
-    for key, (caption, names) in groups.items():
-        text = _validation_table(caption, {name: rows[name] for name in names}).markdown()
-        measured = [name for name in names if scores is not None and name in scores.results]
-        if measured:
-            part = replace(scores, results={name: scores.results[name] for name in measured})
-            text += "\n" + summary_table(part).markdown()
-        texts[key] = text
-    return texts
-
-
-def _validation_table(caption, rows):
-    columns = ("Method", *(title for title, _ in MEASURED.values()), "Seconds")
-    lines, notes = [], []
-    for name, row in rows.items():
-        if "record" not in row:
-            lines.append((name, *["-"] * (len(columns) - 1)))
-            notes.append(f"{name}: {row.get('failure') or row['reason']}")
-            continue
-        if "failure" in row:
-            notes.append(f"{name}: {row['failure']}")
-        record = row["record"]
-        best = record["epochs"][int(record["best_epoch"]) - 1]
-        values = (f"{best[key]:.{digits}f}" for key, (_, digits) in MEASURED.items())
-        lines.append((name, *values, f"{record['training_seconds']:.0f}"))
-    some = next((row["record"] for row in rows.values() if "record" in row), None)
-    if some:
-        config = some["config"]
-        notes.append(
-            f"Variant {config['variant']}, recipe {config['recipe']}, {some['steps']} steps of "
-            f"{2 * config['pairs_per_batch']} images of {config['size']}x{config['size']}, {some['training_scenes']} "
-            f"scenes, {config['optimizer']} {config['learning_rate']:g}; {some['device']}."
-        )
-    return Table(columns, lines, f"{caption}: validation on held-out scenes", notes)
+    failed += [drawing.failure] if drawing.failure else []
+    if comparison:
+        failed += scores.failures(scores.pairs) + draw_fused(arguments.output / "figures", comparison)
+    return EXIT_FAILED if failed else EXIT_DONE
 
 
 def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
@@ -146,6 +100,33 @@ def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
     if rows:
         figure.axes[0].legend(fontsize=8)
     save_figure(figure, with_suffixes(path), dpi=110)
+
+
+def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
+    """Draws what the runs fused: with and without transfer for the first pairs (the paper's Fig. 9), and by all seeds
+    for the first one (its Fig. 8).
+
+    Args:
+        folder: For `transfer-PAIR` and `seeds-PAIR`.
+        comparison: Of the runs, by their names; after its run.
+
+    Returns:
+        What failed.
+    """
+    stacks = {stack.name: stack for stack in comparison.stacks}
+    seeds, transfer = seeds_of(comparison.competitors), transfer_of(comparison.competitors)
+    shown = shown_pairs(stacks)
+    wanted = [("transfer", transfer, pair) for pair in shown if len(transfer) == 2]
+    wanted += [("seeds", seeds, pair) for pair in shown[:1]]
+    failures = []
+    for what, names, pair in wanted:
+        with alone(f"{what}-{pair}.png") as part:
+            fused = comparison.fused_images(pair, names)
+            if fused:  # else its failure has been said
+                sources = map(read_image, stacks[pair].images)
+                draw_methods(folder / f"{what}-{pair}", f"{pair}, {what}", *sources, fused)
+        failures += [part.failure] if part.failure else []
+    return failures
 
 
 def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -172,21 +153,27 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     """A run's record; None where it is not there or no table can be made of it, so that the run makes it anew."""
     record = read_record(folder / RECORD)
     try:
-        _validation_table("", {folder.name: {"record": record}})
+        validation_table("", {folder.name: {"record": record}})
     except (TypeError, KeyError, IndexError, ValueError):
         return None
     return record
 
 
-def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], arguments) -> Scores:
-    """Scores of the pairs, fused by each network with the paper's strategy."""
+def _size(experiments: list[Experiment], size: int | None) -> int | None:
+    """Rows and columns at which maps are found; None is the images' own size."""
+    paper = any(one.config is not None and one.config.variant == "paper" for one in experiments)
+    return PAPER_SIZE if size is None and paper else size
+
+
+def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], size: int | None, arguments) -> Comparison:
+    """The pairs, fused by each network with the paper's strategy."""
     competitors = {}
     for name in [name for name, row in rows.items() if "record" in row]:
         with alone(name) as part:
             weights = arguments.output / "runs" / name / "best.weights.h5"
-            competitors[name] = replace(to_run("proposed-paper", weights=weights), title=name)
+            competitors[name] = replace(to_run(PAPER, weights, size), title=name)
         if part.failure:
             rows[name]["failure"] = part.failure
-    comparison = Comparison(competitors, stacks, arguments.output)
+    comparison = Comparison(competitors, stacks, arguments.output, size_notes(size))
     comparison.run(arguments.quiet)
-    return comparison.scores() if competitors else Scores({}, METRIC_VARIANTS)
+    return comparison

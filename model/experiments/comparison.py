@@ -2,9 +2,11 @@
 
 import argparse
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from data.arguments import add_named, by_name
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
@@ -18,15 +20,9 @@ from data.synthesis.voc import Scene, split_scenes
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text
 from model.experiments import figures
-from model.experiments.competitors import OWN, choose
+from model.experiments.competitors import OWN, PAPER, Competitor, Run, choose, map_size, size_notes, to_run
 from model.experiments.report import write_report
 from model.experiments.results import Comparison, read_record
-
-FIRST_PAIR = "lytro-14"
-"""The paper's first group of images."""
-
-SHOWN = 6
-"""How many groups it shows (Tables 4 to 9)."""
 
 RECORD = "record.json"
 """What a comparison was made of; written last, so it says that all the rest is there."""
@@ -39,6 +35,7 @@ EXAMPLES = """examples:
   python -m model.experiments comparison -i lytro -o comparison --fused CNN=other/CNN StackMFF-V3=other/StackMFF-V3
   python -m model.experiments comparison -i photographs -o comparison --methods proposed dwt --pairs kitchen
   python -m model.experiments comparison -i lytro -o comparison --weights ifcnn=IFCNN-MAX.pth
+  python -m model.experiments comparison -i lytro -o comparison --weights proposed-paper=runs/mine/best.weights.h5
 written: tables/, figures/, report.html, record.json, and fused/ and records/, from which a second run takes what it can
 exit codes: 0 done, 1 something failed (its row says why), 2 wrong usage"""
 
@@ -49,8 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods to run (default: all that can)")
     add_named(parser, "--fused", "NAME=DIR", "images that others made")
-    add_named(parser, "--weights", "NAME=FILE", "authors' files (ifcnn, sesf)")
-    parser.add_argument("--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({FIRST_PAIR} and five more)")
+    add_named(parser, "--weights", "NAME=FILE", f"authors' files (ifcnn, sesf), or your own ({', '.join(OWN)})")
+    parser.add_argument(
+        "--size", type=map_size, metavar="N", help="our methods find their maps at NxN (default: the images' own size)"
+    )
+    parser.add_argument(
+        "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
+    )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
@@ -62,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if nothing can be compared.
     """
     others, weights = by_name("--fused", arguments.fused, Path), by_name("--weights", arguments.weights, Path)
-    competitors = choose(arguments.methods, others, weights)
+    competitors = choose(arguments.methods, others, weights, arguments.size)
     listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
     scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
-    comparison = Comparison(competitors, listing.stacks, arguments.output)
+    comparison = Comparison(competitors, listing.stacks, arguments.output, size_notes(arguments.size))
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")
@@ -75,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
     record = _record(arguments, comparison, shown)
     whole = True
     if changed or record != read_record(arguments.output / RECORD):
-        whole = _write(arguments.output, comparison, scores, shown, scenes, record)
+        paper = _paper_run(competitors, weights, arguments.size)
+        products = _products(arguments.output, comparison, scores, shown, scenes, paper, record)
+        whole = _write(arguments.output, products, record)
     if not arguments.quiet:
         print(summary_table(scores).markdown())
         print(f"Written to {arguments.output}: tables, figures, report.html.")
@@ -91,14 +95,25 @@ def _shown(asked, known):
         if missing:
             raise InputError(f"there is no pair {missing[0]!r}; there are {', '.join(known[:5])} ...")
         return asked
-    return sorted(known, key=lambda name: name != FIRST_PAIR)[:SHOWN]
+    return figures.shown_pairs(known)
 
 
-def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes, record) -> bool:
+def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path], size: int | None) -> Run | None:
+    """The paper's strategy, whose decision is drawn: with the weights that were given for it, else with those of our
+    first method; None where no method is ours."""
+    own = [name for name in OWN if name in competitors]
+    if not own:
+        return None
+    if PAPER in own and (PAPER in weights or own[0] not in weights):
+        return competitors[PAPER]
+    return to_run(PAPER, weights.get(own[0]), size)
+
+
+def _write(folder: Path, products: Iterable[tuple], record) -> bool:
     """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
     (folder / RECORD).unlink(missing_ok=True)
     whole = True
-    for name, write, *arguments in _products(folder, comparison, scores, shown, scenes, record):
+    for name, write, *arguments in products:
         with alone(name) as part:
             write(*arguments)
         whole &= part.failure is None
@@ -108,7 +123,13 @@ def _write(folder: Path, comparison: Comparison, scores: Scores, shown: list[str
 
 
 def _products(
-    folder: Path, comparison: Comparison, scores: Scores, shown: list[str], scenes: Sequence[Scene], record
+    folder: Path,
+    comparison: Comparison,
+    scores: Scores,
+    shown: list[str],
+    scenes: Sequence[Scene],
+    paper: Run | None,
+    record: dict[str, Any],
 ) -> Iterator[tuple]:
     """What is written: its name for messages, the function that writes it, and that one's arguments."""
     drawings = folder / "figures"
@@ -118,12 +139,12 @@ def _products(
     stacks = {stack.name: stack for stack in comparison.stacks}
     drawn = [pair for pair in shown if any(comparison.has(name, pair) for name in comparison.competitors)]
     for pair in drawn:
-        yield f"figure of {pair}", _draw_methods, drawings, comparison, scores, stacks[pair]
+        yield f"figure of {pair}", _draw_methods, drawings, comparison, stacks[pair]
     own = [name for name in OWN if name in comparison.competitors]
     if own:
         yield "figure of all results", _draw_results, drawings, comparison, own[0]
-    if own and drawn:
-        yield f"figure of the decision on {drawn[0]}", _draw_decision, drawings, stacks[drawn[0]]
+    if paper and drawn:
+        yield f"figure of the decision on {drawn[0]}", _draw_decision, drawings, stacks[drawn[0]], paper
     if scenes:
         yield "figures of training pairs", _draw_training, drawings, scenes[0]
     yield "report.html", write_report, folder / "report.html", comparison, scores, record
@@ -134,18 +155,15 @@ def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: l
 
     texts = tables_as_text(scores, shown)
     for name, table in {"ranks": rank_table(scores), "times": comparison.time_table()}.items():
+        table = replace(table, notes=[*table.notes, *comparison.notes])
         texts |= {f"{name}.md": table.markdown(), f"{name}.tex": table.latex()}
     for name, text in texts.items():
         write_text(folder / name, text)
 
 
-def _draw_methods(folder: Path, comparison: Comparison, scores: Scores, stack: Stack) -> None:
+def _draw_methods(folder: Path, comparison: Comparison, stack: Stack) -> None:
     near, far = map(read_image, stack.images)
-    fused = {
-        scores.label(name): read_image(comparison.fused_path(name, stack.name))
-        for name in comparison.competitors
-        if comparison.has(name, stack.name)
-    }
+    fused = comparison.fused_images(stack.name, comparison.competitors)
     figures.draw_methods(folder / f"methods-{stack.name}", stack.name, near, far, fused)
 
 
@@ -159,11 +177,10 @@ def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
         figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
 
 
-def _draw_decision(folder: Path, stack: Stack) -> None:
-    from model import load_fuser
-
+def _draw_decision(folder: Path, stack: Stack, paper: Run) -> None:
     near, far = map(read_image, stack.images)
-    figures.draw_decision(folder / f"decision-{stack.name}", stack.name, near, far, load_fuser(strategy="paper"))
+    title = f"{stack.name}: decision maps, {paper.title}"
+    figures.draw_decision(folder / f"decision-{stack.name}", title, near, far, paper.load())
 
 
 def _draw_training(folder: Path, scene: Scene) -> None:
@@ -176,6 +193,7 @@ def _record(arguments, comparison, shown):
     return {
         "input": arguments.input.resolve().name,
         "voc": arguments.voc is not None,
+        "size": arguments.size,
         "shown": shown,
         "pairs": [stack.name for stack in comparison.stacks],
         "methods": {

@@ -1,8 +1,9 @@
 """What a comparison compares: methods that are run, and folders of images that others made."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,17 @@ from data.names import checked_name
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.baselines.channels import Method
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
+from model.networks.stages import STRIDE
 
 OWN = {
     "proposed": ("Proposed", None),
     "proposed-refined": ("Proposed, refined strategy", "refined"),
     "proposed-paper": ("Proposed, paper's strategy", "paper"),
 }
-"""Our methods: their titles and strategies, the first with the default."""
+"""Our methods: their titles and strategies; None is the default with their weights."""
+
+PAPER = "proposed-paper"
+"""Our method that does what the paper does."""
 
 CORNER = 64
 """Rows and columns of an image that a method is tried on before its time is taken."""
@@ -93,31 +98,43 @@ Competitor = Run | Folder
 
 
 def choose(
-    names: Iterable[str] | None, folders: Mapping[str, Path], weights: Mapping[str, Path]
+    names: Iterable[str] | None, folders: Mapping[str, Path], weights: Mapping[str, Path], size: int | None = None
 ) -> dict[str, Competitor]:
     """Puts a comparison together.
 
     Args:
         names: Methods to run; None takes ours, all that run with nothing but this repository, and those with weights.
         folders: Title to a folder of fused images.
-        weights: Name of a method to its file; see `to_run`.
+        weights: Name of a method to its file; see `to_run`. Files for ours are loaded here, so that a wrong one is
+            found before anything is fused.
+        size: See `to_run`.
 
     Returns:
         Name to competitor, ours first, folders last.
 
     Raises:
         InputError: if a name is unknown, a title cannot name a folder or stands for something else already, a file is
-            missing, or a folder cannot be listed.
+            missing or cannot be used, a folder cannot be listed, or `size` is given and no method is ours.
     """
-    if names is None:
-        names = [*OWN, *SELF_CONTAINED, *weights]
+    names = list(dict.fromkeys([*OWN, *SELF_CONTAINED, *weights] if names is None else names))
     unknown = [name for name in (*names, *weights) if name not in BASELINES and name not in OWN]
     if unknown:
         raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join([*OWN, *BASELINES])}.")
     idle = [name for name in weights if name not in names]
     if idle:
         raise InputError(f"{idle[0]} has a file of weights and is not among the methods; add it to --methods.")
-    chosen: dict[str, Competitor] = {name: to_run(name, weights.get(name)) for name in names}
+    own = [name for name in names if name in OWN]
+    if size is not None and not own:
+        raise InputError(f"--size is for our methods; add one of {', '.join(OWN)} to --methods.")
+    chosen: dict[str, Competitor] = {name: to_run(name, weights.get(name), size) for name in names}
+    titles: dict[str, str] = {}
+    for name in own:
+        title = chosen[name].title
+        if title in titles:
+            raise InputError(f"{titles[title]} and {name} would both be called {title!r}; leave one of them out.")
+        titles[title] = name
+        if name in weights:
+            chosen[name].load()
     taken = {"a": "source A", "b": "source B", **{name.casefold(): f"the method {name}" for name in chosen}}
     for title, folder in folders.items():
         checked_name(title, "a method")
@@ -130,12 +147,13 @@ def choose(
     return chosen
 
 
-def to_run(name: str, weights: Path | None = None) -> Run:
+def to_run(name: str, weights: Path | None = None, size: int | None = None) -> Run:
     """One method.
 
     Args:
         name: In `OWN` or `BASELINES`.
         weights: For ours a network's, None takes the bundled one; for one of others its authors' file, if it needs one.
+        size: Our methods find their maps at size x size; None takes the images' own size. Others have no maps.
 
     Raises:
         InputError: if a file is missing, or given to a method that has none.
@@ -150,11 +168,34 @@ def to_run(name: str, weights: Path | None = None) -> Run:
     path = weights or BUNDLED_WEIGHTS
     title, strategy = OWN[name]
     strategy = strategy or default_strategy(path)
+    if path != BUNDLED_WEIGHTS:
+        titles = {strategy: title for title, strategy in OWN.values()}
+        title = f"{titles[strategy]} ({weights_title(path)})"
     files = [path, BUNDLED_COMPARER] if strategy == "learned" else [path]
+    key = [name, strategy, *(file_digest(file, "sha256") for file in files)]
 
+    @cache
     def load():
         from model import load_fuser
 
-        return load_fuser(path, strategy=strategy)
+        return load_fuser(path, strategy=strategy, size=size)
 
-    return Run(title, " ".join([name, strategy, *(file_digest(file, "sha256") for file in files)]), load)
+    return Run(title, " ".join(key if size is None else [*key, f"{size}x{size}"]), load)
+
+
+def weights_title(path: Path) -> str:
+    """The folder and the name of a weights file, without its suffix: a run's is called `best` in every folder."""
+    return f"{path.resolve().parent.name}/{path.name.removesuffix('.h5').removesuffix('.weights')}"
+
+
+def map_size(text: str) -> int:
+    """The type of --size on a command line; see `to_run`."""
+    size = int(text)
+    if size < STRIDE:
+        raise ArgumentTypeError(f"{size} is below {STRIDE}")
+    return size
+
+
+def size_notes(size: int | None) -> list[str]:
+    """What stands below the tables of a comparison with this `size`."""
+    return [] if size is None else [f"Our methods find their maps at {size}x{size}."]

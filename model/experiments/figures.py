@@ -17,6 +17,12 @@ if TYPE_CHECKING:  # takes half a second to load, which `--help` does not need
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FIRST_PAIR = "lytro-14"
+"""The paper's first group of images."""
+
+SHOWN = 6
+"""How many groups it shows (Tables 4 to 9)."""
+
 SUFFIXES = (".png", ".pdf")
 """Each figure is written as these."""
 
@@ -37,6 +43,11 @@ DIFFERENCE_GAIN = 3
 
 COLORS = ("red", "yellow")
 """Frames of the enlarged squares."""
+
+
+def shown_pairs(names: Iterable[str]) -> list[str]:
+    """The pairs that are shown where nobody chooses: the paper's first one, if it is there, and those that follow."""
+    return sorted(names, key=lambda name: name != FIRST_PAIR)[:SHOWN]
 
 
 def new_figure(
@@ -127,12 +138,12 @@ def find_differences(images: Sequence[np.ndarray], count: int = 2) -> list[tuple
 
 
 def draw_decision(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuser) -> None:
-    """Candidates and decision maps of the paper's strategy (its Fig. 6)."""
+    """Candidates and decision maps of a fuser with the paper's strategy (its Fig. 6)."""
     from model.fusion.pictures import draw_panel  # loads matplotlib
 
     decision = fuser.decide(near, far)
     for file in with_suffixes(path):
-        draw_panel(file, (near, far), decision, f"{title}: decision maps of the paper's strategy")
+        draw_panel(file, (near, far), decision, title)
 
 
 def draw_training(path: Path, recipe: str, pairs: Sequence[SyntheticPair]) -> None:

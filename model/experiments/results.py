@@ -5,7 +5,7 @@ takes what fits and computes the rest, so a comparison can be stopped and resume
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, nan
@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from data.errors import InputError, printable
@@ -46,15 +47,19 @@ class Comparison:
         competitors: Name to competitor, as `choose` gives it; the first is what tests compare the others with.
         stacks: The pairs.
         folder: Where results lie.
+        notes: Sentences to stand under every table.
 
     Raises:
         InputError: A pair's name cannot become a file in that folder.
     """
 
-    def __init__(self, competitors: Mapping[str, Competitor], stacks: Sequence[Stack], folder: Path):
+    def __init__(
+        self, competitors: Mapping[str, Competitor], stacks: Sequence[Stack], folder: Path, notes: Sequence[str] = ()
+    ):
         self.competitors = dict(competitors)
         self.stacks = list(stacks)
         self.folder = folder
+        self.notes = list(notes)
         for stack in self.stacks:
             if stack.name in ("", "..") or PurePath(stack.name).name != stack.name:
                 raise InputError(f"the pair {stack.name!r} would lead out of {folder}; rename its files.")
@@ -100,6 +105,10 @@ class Comparison:
         """Whether there is a fused image, after `run`."""
         return "scores" in self._records[name, pair]
 
+    def fused_images(self, pair: str, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """The images that methods made of a pair, by the methods' printed names; without those that failed."""
+        return {self._label(name): read_image(self.fused_path(name, pair)) for name in names if self.has(name, pair)}
+
     def scores(self) -> Scores:
         """All scores, after `run`; a failure stands with its reason."""
         results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
@@ -111,8 +120,8 @@ class Comparison:
                     metric: nan if value is None else value for metric, value in record["scores"].items()
                 }
         labels = {name: self._label(name) for name in self.competitors}
-        notes = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
-        return Scores(results, METRIC_VARIANTS, labels=labels, notes=notes)
+        jpeg = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
+        return Scores(results, METRIC_VARIANTS, labels=labels, notes=[*jpeg, *self.notes])
 
     def seconds(self) -> dict[str, float]:
         """Method to the median of its times a pair, without loading; only of those that were run."""
