@@ -2,8 +2,8 @@
 
     python -m data.download voc2012 -o datasets
 
-None of the three addresses could be tried when this was written. What arrives is checked by its size and hash, and
-`--url` names another place that holds the same files.
+None of the addresses could be tried when this was written. What arrives is checked by its size and hash, and `--url`
+names another place that holds the same files.
 """
 
 import tarfile
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data.arguments import command_parser
 from data.connection import check_address
-from data.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.errors import EXIT_DONE, InputError, add_debug, run_command, say
 from data.io.files import make_folder
 from data.remote import RemoteFile, fetch
 
@@ -44,15 +44,15 @@ A download that was cut off goes on where it stopped when the same command is gi
 
 @dataclass(frozen=True)
 class Source:
-    """A set of files with one base address.
+    """A set of files below one address, or several that hold the same.
 
     Attributes:
-        base: The address that all files lie under.
+        bases: The addresses, the first to be asked first.
         files: Returns the files; called only when they are wanted.
         unpacked: The folder that the one archive becomes, or None where nothing is unpacked.
     """
 
-    base: str
+    bases: tuple[str, ...]
     files: Callable[[], list[RemoteFile]]
     unpacked: str | None = None
 
@@ -80,9 +80,14 @@ def vgg19_files() -> list[RemoteFile]:
 
 
 SOURCES = {
-    "voc2012": Source("http://host.robots.ox.ac.uk/pascal/VOC/voc2012", voc2012_files, _VOC_FOLDER),
-    "lytro": Source("https://raw.githubusercontent.com/xingchenzhang/MFIFB/master/input", lytro_files),
-    "vgg19": Source("https://storage.googleapis.com/tensorflow/keras-applications/vgg19", vgg19_files),
+    # The university's own host is often down (pytorch/vision#9269); the second is that of "Dive into Deep Learning".
+    "voc2012": Source(
+        ("http://host.robots.ox.ac.uk/pascal/VOC/voc2012", "https://d2l-data.s3-accelerate.amazonaws.com"),
+        voc2012_files,
+        _VOC_FOLDER,
+    ),
+    "lytro": Source(("https://raw.githubusercontent.com/xingchenzhang/MFIFB/master/input",), lytro_files),
+    "vgg19": Source(("https://storage.googleapis.com/tensorflow/keras-applications/vgg19",), vgg19_files),
 }
 """What can be fetched, by the name that the command takes."""
 
@@ -93,18 +98,19 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
     Args:
         what: A key of `SOURCES`.
         folder: Where the files go; made where missing.
-        base: An address other than the usual one that holds the same files.
+        base: An address other than the usual ones that holds the same files.
         quiet: Shows no progress.
 
     Returns:
         A sentence on what there is now.
 
     Raises:
-        InputError: An address cannot be used or reached, a file is another one, or the archive cannot be unpacked.
+        InputError: No address can be used or reached, a file is another one, or the archive cannot be unpacked.
     """
     source = SOURCES[what]
-    base = source.base if base is None else base
-    check_address(base)
+    bases = source.bases if base is None else (base,)
+    for one in bases:
+        check_address(one)
     make_folder(folder)
     unpacked = folder / (source.unpacked or "")
     if source.unpacked and unpacked.exists():
@@ -112,12 +118,23 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
             raise InputError(f"{unpacked} is there but lacks {missing}; remove or rename it.")
         return f"{unpacked} is there already; remove it to have it fetched again."
     files = source.files()
-    fetched = sum(fetch(f"{base.rstrip('/')}/{file.address}", folder / file.name, file, quiet) for file in files)
+    fetched = sum(_fetch(bases, folder / file.name, file, quiet) for file in files)
     if source.unpacked:
         archive = folder / files[0].name
         unpack_voc(archive, folder, quiet)
         return f"{unpacked} is complete; {archive} is no longer needed."
     return f"{len(files)} checked in {folder}: {fetched} fetched, {len(files) - fetched} there before."
+
+
+def _fetch(bases: Sequence[str], target: Path, file: RemoteFile, quiet: bool) -> bool:
+    """Fetches a file from the first address that has it; errors as `fetch`, of the last one."""
+    *others, last = (f"{base.rstrip('/')}/{file.address}" for base in bases)
+    for url in others:
+        try:
+            return fetch(url, target, file, quiet)
+        except InputError as error:
+            say(f"warning: {error}")
+    return fetch(last, target, file, quiet)
 
 
 def unpack_voc(archive: Path, folder: Path, quiet: bool = False) -> None:

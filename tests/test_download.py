@@ -148,7 +148,7 @@ def test_voc_is_fetched_and_unpacked_once(server, tmp_path, monkeypatch):
     body = voc_archive(tmp_path / "made.tar", VOC_MEMBERS)
     server.files["/voc.tar"] = body
     files = [RemoteFile("voc.tar", "voc.tar", len(body), "md5", hashlib.md5(body).hexdigest())]
-    monkeypatch.setitem(SOURCES, "voc2012", replace(SOURCES["voc2012"], base=server.base, files=lambda: files))
+    monkeypatch.setitem(SOURCES, "voc2012", replace(SOURCES["voc2012"], bases=(server.base,), files=lambda: files))
     folder = tmp_path / "data"
     assert "is complete" in download("voc2012", folder, quiet=True)
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -158,6 +158,22 @@ def test_voc_is_fetched_and_unpacked_once(server, tmp_path, monkeypatch):
     (folder / "VOCdevkit/VOC2012/JPEGImages").rename(folder / "elsewhere")
     with pytest.raises(InputError, match="lacks JPEGImages"):
         download("voc2012", folder, quiet=True)
+
+
+def test_the_second_address_is_asked_where_the_first_fails(server, tmp_path, monkeypatch, capsys):
+    server.files["/x"] = b"content"
+    files = [RemoteFile("x", "x", 7, "md5", hashlib.md5(b"content").hexdigest())]
+    down = "http://127.0.0.1:9"
+    source = replace(SOURCES["vgg19"], bases=(down, server.base), files=lambda: files)
+    monkeypatch.setitem(SOURCES, "vgg19", source)
+    assert "1 fetched" in download("vgg19", tmp_path, quiet=True)
+    assert (tmp_path / "x").read_bytes() == b"content"
+    assert f"warning: cannot reach {down}/x" in capsys.readouterr().err
+    monkeypatch.setitem(SOURCES, "vgg19", replace(source, bases=(down, f"{down}/other")))
+    assert "0 fetched" in download("vgg19", tmp_path, quiet=True)
+    (tmp_path / "x").unlink()
+    with pytest.raises(InputError, match="cannot reach http://127.0.0.1:9/other/x"):
+        download("vgg19", tmp_path, quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +218,7 @@ def test_damaged_archive_is_one_sentence(tmp_path, keep):
 
 def test_command_line(server, tmp_path, capsys, monkeypatch):
     files = [FILE]
-    monkeypatch.setitem(SOURCES, "vgg19", replace(SOURCES["vgg19"], base=server.base, files=lambda: files))
+    monkeypatch.setitem(SOURCES, "vgg19", replace(SOURCES["vgg19"], bases=(server.base,), files=lambda: files))
     assert run_command(main, ["vgg19", "-o", str(tmp_path / "new"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
     assert run_command(main, ["vgg19", "-o", str(tmp_path / "new" / "big.bin")]) == 1
