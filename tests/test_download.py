@@ -172,7 +172,7 @@ def test_the_second_address_is_asked_where_the_first_fails(server, tmp_path, mon
     monkeypatch.setitem(SOURCES, "vgg19", replace(source, bases=(down, f"{down}/other")))
     assert "0 fetched" in download("vgg19", tmp_path, quiet=True)
     (tmp_path / "x").unlink()
-    with pytest.raises(InputError, match="cannot reach http://127.0.0.1:9/other/x"):
+    with pytest.raises(InputError, match=r"cannot reach http://127.0.0.1:9/other/x"):
         download("vgg19", tmp_path, quiet=True)
 
 
