@@ -335,7 +335,7 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
         record.write_text(damage)
         assert main(command) == 0
         assert json.loads(record.read_text())["epochs"] == made["epochs"]
-    monkeypatch.setattr("model.training.run.TrainingRun.run", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(ablation, "train_alone", lambda *_, **__: pytest.fail("trained again"))
     assert main(command) == 0
     (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
     assert main(command) == 1

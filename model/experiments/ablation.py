@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from data.arguments import add_shared
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.io.files import write_text
@@ -18,6 +16,7 @@ from model.experiments.competitors import PAPER, map_size, size_notes, to_run
 from model.experiments.figures import draw_methods, new_figure, save_figure, shown_pairs, with_suffixes
 from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
 from model.experiments.results import Comparison, read_record
+from model.experiments.training_process import train_alone
 from model.training.run_folder import read_settings
 from model.training.settings import CHECKPOINT, TrainingConfig
 
@@ -141,12 +140,7 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
         record = _read_record(folder)
         if record is not None:
             return {"record": record}
-    from model import TrainingRun  # loads TensorFlow, which what is done need not wait for
-
-    training = TrainingRun(experiment.config, arguments.voc, folder, resume=started)
-    steps = {"initial": training.steps_done, "total": training.total_steps, "unit": "step"}
-    with tqdm(**steps, desc=experiment.name, disable=arguments.quiet) as bar:
-        return {"record": training.run(lambda *_: bar.update())}
+    return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, quiet=arguments.quiet)}
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
