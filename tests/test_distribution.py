@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from data.errors import InputError
 from model.training.distribution import Distribution, make_distribution
+from tests.clipped_step import LONGEST
 from tests.conftest import REPOSITORY
 
 # Sums are added up in another order; Adam divides by their size, so what is nearly zero may move by the whole rate.
@@ -26,6 +27,11 @@ def start(strategy, voc, output, devices=1, cluster=None, index=0):
         environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
     command = [sys.executable, "-m", "tests.distributed_steps", strategy, str(voc), str(output), str(devices)]
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def clipped_step(output, devices):
+    command = [sys.executable, "-m", "tests.clipped_step", str(output), str(devices)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
 
 
 def finish(*processes):
@@ -66,6 +72,17 @@ def compare(state, expected):
 def test_two_devices(alone, small_voc, tmp_path):
     finish(start("mirrored", small_voc, tmp_path / "state.npz", devices=2))
     compare(np.load(tmp_path / "state.npz"), alone)
+
+
+def test_mixed_precision_clips_the_gradient_of_all_devices_together(tmp_path):
+    moved = []
+    for devices in (1, 2):
+        finish(clipped_step(tmp_path / "moved.npy", devices))
+        moved.append(np.load(tmp_path / "moved.npy"))
+    # The rate is 1, so the weights move by the gradient, which is far longer before it is clipped.
+    assert [np.linalg.norm(one) for one in moved] == pytest.approx([LONGEST, LONGEST], rel=1e-3)
+    # float16 has 11 bits.
+    np.testing.assert_allclose(moved[1], moved[0], atol=LONGEST / 2**10)
 
 
 @pytest.mark.long

@@ -158,8 +158,10 @@ class Trainer:
             # Keras clips what each replica has and adds that up; clipped must be the sum. So it is made here, and each
             # replica hands its share of it on.
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            if self.optimizer.global_clipnorm:
-                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.global_clipnorm)
+            # In mixed precision the optimizer that clips is inside another one, which scales loss and gradients.
+            longest = getattr(self.optimizer, "inner_optimizer", self.optimizer).global_clipnorm
+            if longest:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(longest))
             gradients = [gradient / replicas for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         self._update_averages()
