@@ -23,7 +23,7 @@ class Loop:
     Args:
         trainer: Makes each step.
         checkpoint: The file of the newest checkpoint.
-        reports: Names of what a step reports, the loss first.
+        reports: Names of what a step reports.
         steps_per_epoch: Steps after which means begin anew.
         total_steps: Of the whole run.
         writes: Whether this process writes checkpoints; of several hosts one does.
@@ -56,16 +56,17 @@ class Loop:
         """Steps that are done, of all epochs."""
         return self.progress.epoch * self.steps_per_epoch + self.progress.batch
 
-    def restore(self, validated: bool) -> None:
+    def restore(self, validated: bool, upgrade: Callable[[Progress], None] | None = None) -> None:
         """Goes back to the newest checkpoint that is whole.
 
         Args:
             validated: Whether the epochs of the run end in a validation that chooses the best.
+            upgrade: As for `load_checkpoint`.
 
         Raises:
             InputError: There is none, or it is of another run.
         """
-        state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated)
+        state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated, upgrade)
         try:
             self.trainer.restore(state)
         except ValueError as error:
@@ -110,11 +111,12 @@ class Loop:
         before = progress.seconds
         for steps_here, (inputs, labels) in enumerate(batches, start=1):
             report = self.trainer.step(inputs, labels)
-            if not np.isfinite(report[0]):
-                raise InputError(
-                    f"the loss became {report[0]} in step {self.steps_done + 1} (pairs {name_batch()}); lower the "
-                    f"learning rate. The last good state is in {self.checkpoint}."
-                )
+            for name, value in zip(self.reports, report, strict=True):
+                if not np.isfinite(value):
+                    raise InputError(
+                        f"the {name} became {value} in step {self.steps_done + 1} (pairs {name_batch()}); lower the "
+                        f"learning rate. The last good state is in {self.checkpoint}."
+                    )
             progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
             progress.batch += 1
             progress.seconds = before + time.monotonic() - started
