@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import InputError
+from model import grow_memory
 from model.training.distribution import Distribution, make_distribution
 from tests.clipped_step import LONGEST
 from tests.conftest import REPOSITORY
@@ -91,6 +92,25 @@ def test_hosts(hosts, alone, small_voc, tmp_path):
     cluster = free_ports(hosts)
     finish(*(start("multiworker", small_voc, tmp_path / "state.npz", 1, cluster, index) for index in range(hosts)))
     compare(np.load(tmp_path / "state.npz"), alone)
+
+
+@pytest.mark.parametrize("gpus", [[], ["GPU:0", "GPU:1"]])
+def test_memory_of_gpus_grows(gpus, monkeypatch):
+    grown = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else ["CPU:0"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *pair: grown.append(pair))
+    grow_memory()
+    assert grown == [(gpu, True) for gpu in gpus]
+
+
+def test_memory_grows_from_the_start():
+    code = (
+        "import sys, model\n"
+        "model.grow_memory = lambda: print(*sorted({'keras', 'tensorflow'} & set(sys.modules)))\n"
+        "model.TrainingRun, model.load_fuser"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "keras tensorflow\n"
 
 
 OPTIONS = [

@@ -341,16 +341,32 @@ class FakeTrainer:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM"),
+            r"not enough memory for step 2; start a new run with less",
+        ),
         ([0.5, np.inf], r"the decay became inf in step 2 \(pairs a, b\); lower the learning rate"),
     ],
-    ids=["decay"],
+    ids=["memory", "decay"],
 )
 def test_a_step_that_fails_is_one_sentence(result, message, tmp_path):
     loop = Loop(FakeTrainer([0.5, 1.0], result), tmp_path / "checkpoint.npz", ("loss", "decay"), 5, 10, writes=False)
-    texts = {"name_batch": lambda: "a, b", "again": "--resume"}
+    texts = {"name_batch": lambda: "a, b", "again": "--resume", "smaller": "less"}
     with pytest.raises(InputError, match=message):
         loop.train([(None, None)] * 5, lambda *_: None, (), checkpoint_steps=0, **texts)
     assert loop.means() == {"loss": 0.5, "decay": 1.0}
+
+
+def test_too_little_memory_names_the_remedies(small_voc, tmp_path, monkeypatch, capsys):
+    def step(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(Trainer, "step", step)
+    assert run_command(main, ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS]) == 1
+    assert capsys.readouterr().err == (
+        "error: there is not enough memory for step 1; start a new run with fewer --pairs-per-batch, with "
+        "--mixed-precision or with a smaller --size.\n"
+    )
 
 
 def test_damaged_runs(runs, capsys, tmp_path):

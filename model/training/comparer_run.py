@@ -140,6 +140,7 @@ class ComparerRun:
                     checkpoint_steps=checkpoint_steps,
                     name_batch=self._name_batch,
                     again="--resume",
+                    smaller="fewer --pairs-per-batch",
                 )
                 means = {name: round(value, 5) for name, value in loop.means().items()}
                 step = loop.steps_done

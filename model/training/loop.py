@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from data.errors import InputError, StoppedError
 from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
@@ -92,6 +93,7 @@ class Loop:
         checkpoint_steps: int,
         name_batch: Callable[[], str],
         again: str,
+        smaller: str,
     ) -> None:
         """Trains on the rest of an epoch.
 
@@ -102,15 +104,21 @@ class Loop:
             checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes none there.
             name_batch: What the batch in progress is made of, for the message where its loss is no number.
             again: How the user goes on with a run that was stopped, for that message.
+            smaller: Options that make a step need less memory, for the message where there is not enough.
 
         Raises:
-            InputError: A file cannot be read, or the loss is no number.
+            InputError: A file cannot be read, the loss is no number, or a step needs more memory than there is.
             StoppedError: A signal ended the run; its state is saved.
         """
         progress, started = self.progress, time.monotonic()
         before = progress.seconds
         for steps_here, (inputs, labels) in enumerate(batches, start=1):
-            report = self.trainer.step(inputs, labels)
+            try:
+                report = self.trainer.step(inputs, labels)
+            except tf.errors.ResourceExhaustedError as error:
+                raise InputError(
+                    f"there is not enough memory for step {self.steps_done + 1}; start a new run with {smaller}."
+                ) from error
             for name, value in zip(self.reports, report, strict=True):
                 if not np.isfinite(value):
                     raise InputError(

@@ -138,7 +138,7 @@ class TrainingRun:
             The training record.
 
         Raises:
-            InputError: if a file cannot be read, or the loss is no number.
+            InputError: if a file cannot be read, the loss is no number, or a step needs more memory than there is.
             StoppedError: if a signal ended the run.
         """
         self.loop.keep = keep_checkpoints
@@ -186,6 +186,7 @@ class TrainingRun:
             checkpoint_steps=checkpoint_steps,
             name_batch=lambda: self.train_source.name_batch(progress.epoch, pairs, progress.batch),
             again=f"--resume {self.folder}",
+            smaller="fewer --pairs-per-batch, with --mixed-precision or with a smaller --size",
         )
 
     def _finish_epoch(self) -> None:
