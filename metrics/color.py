@@ -59,13 +59,22 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
         Planes `(H, W)` in 0..255, uint8 or float64 as `to_gray` returns them.
 
     Raises:
-        ValueError: `color` is neither, or the image is refused by `to_gray`.
+        ValueError: `color` is neither, the image is refused by `to_gray`, or it is floating point and its largest value
+            is above 0 and at most 1: then it is taken for an image in 0..1. In 0..255 it would be nearly black in every
+            pixel, which no photograph is. A single plane of an image may be, so `to_gray` does not refuse it.
     """
     require_known("color mode", color, COLOR_MODES)
     if color == "gray" or image.ndim == 2:
-        return [to_gray(image)]
-    _require_image(image)
-    return [np.ascontiguousarray(plane) for plane in np.moveaxis(_to_byte_range(image), -1, 0)]
+        planes = [to_gray(image)]
+    else:
+        _require_image(image)
+        planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(_to_byte_range(image), -1, 0)]
+    if image.dtype.kind == "f" and 0.0 < image.max() <= 1.0:
+        raise ValueError(
+            f"A floating-point image must lie in 0..255, but its largest value is {image.max():g}; multiply images in "
+            "0..1 by 255."
+        )
+    return planes
 
 
 def _require_image(image: np.ndarray) -> None:

@@ -28,6 +28,8 @@ def __getattr__(name: str) -> Any:
 def _import_quietly(module: str) -> ModuleType:
     """Imports a module and drops what TensorFlow says meanwhile, of absent GPU drivers and the like.
 
+    Where a program has loaded TensorFlow itself, how GPUs are used is left to it.
+
     TensorFlow writes to the standard error stream from C++, which Python's logging cannot silence. Should the import
     fail, what it said is shown.
     """
@@ -39,6 +41,7 @@ def _import_quietly(module: str) -> ModuleType:
         os.dup2(said.fileno(), 2)
         try:
             imported = import_module(module)
+            grow_memory()
         except BaseException:
             said.seek(0)
             os.write(stderr, said.read())
@@ -47,3 +50,11 @@ def _import_quietly(module: str) -> ModuleType:
             os.dup2(stderr, 2)
             os.close(stderr)
     return imported
+
+
+def grow_memory() -> None:
+    """Makes TensorFlow take memory of GPUs as it needs it, not all at once; to be called before any of them is used."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)

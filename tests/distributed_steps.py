@@ -23,10 +23,14 @@ from model.training.trainer import Trainer
 PAIRS, STEPS = 4, 3
 
 
+def split_processor(devices: int) -> None:
+    """Makes the processor look like several devices; before anything else of TensorFlow runs."""
+    configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(devices)]
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], configuration)
+
+
 def main(strategy: str, voc: str, output: str, devices: str = "1") -> None:
-    if int(devices) > 1:
-        configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(int(devices))]
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], configuration)
+    split_processor(int(devices))
     distribution = make_distribution(strategy)
     keras.utils.set_random_seed(0)
     with distribution.strategy.scope():

@@ -143,7 +143,8 @@ def test_what_a_comparison_loses_by_hand():
     second = tf.constant(np.where(np.arange(4) < 2, -4.0, 4.0), tf.float32) * tf.ones((1, 4, 4))
     scores = tf.concat([tf.zeros(shape), second[..., None]], 0)
     labels = tf.concat([tf.ones(shape), tf.zeros(shape)], 0)
-    loss, (wrong, before) = ComparerLoss().measure(build_comparer(), (images, tf.zeros((2, 4, 4, 2)), scores), labels)
+    inputs = images, tf.zeros((2, 4, 4, 2)), scores
+    loss, (reported, wrong, before) = ComparerLoss().measure(build_comparer(), inputs, labels)
     # The logit is the difference of the scores / 4: 1 on the left (right), -1 on the right (wrong).
     assert float(loss) == pytest.approx((np.log(1 + np.exp(-1)) + np.log(1 + np.exp(1))) / 2, rel=1e-5)
-    assert (float(wrong), float(before)) == (0.5, 0.5)
+    assert (float(reported), float(wrong), float(before)) == (float(loss), 0.5, 0.5)

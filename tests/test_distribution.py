@@ -12,7 +12,9 @@ import pytest
 import tensorflow as tf
 
 from data.errors import InputError
+from model import grow_memory
 from model.training.distribution import Distribution, make_distribution
+from tests.clipped_step import LONGEST
 from tests.conftest import REPOSITORY
 
 # Sums are added up in another order; Adam divides by their size, so what is nearly zero may move by the whole rate.
@@ -26,6 +28,11 @@ def start(strategy, voc, output, devices=1, cluster=None, index=0):
         environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
     command = [sys.executable, "-m", "tests.distributed_steps", strategy, str(voc), str(output), str(devices)]
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def clipped_step(output, devices):
+    command = [sys.executable, "-m", "tests.clipped_step", str(output), str(devices)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
 
 
 def finish(*processes):
@@ -68,12 +75,42 @@ def test_two_devices(alone, small_voc, tmp_path):
     compare(np.load(tmp_path / "state.npz"), alone)
 
 
+def test_mixed_precision_clips_the_gradient_of_all_devices_together(tmp_path):
+    moved = []
+    for devices in (1, 2):
+        finish(clipped_step(tmp_path / "moved.npy", devices))
+        moved.append(np.load(tmp_path / "moved.npy"))
+    # The rate is 1, so the weights move by the gradient, which is far longer before it is clipped.
+    assert [np.linalg.norm(one) for one in moved] == pytest.approx([LONGEST, LONGEST], rel=1e-3)
+    # float16 has 11 bits.
+    np.testing.assert_allclose(moved[1], moved[0], atol=LONGEST / 2**10)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("hosts", [2, 4])
 def test_hosts(hosts, alone, small_voc, tmp_path):
     cluster = free_ports(hosts)
     finish(*(start("multiworker", small_voc, tmp_path / "state.npz", 1, cluster, index) for index in range(hosts)))
     compare(np.load(tmp_path / "state.npz"), alone)
+
+
+@pytest.mark.parametrize("gpus", [[], ["GPU:0", "GPU:1"]])
+def test_memory_of_gpus_grows(gpus, monkeypatch):
+    grown = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else ["CPU:0"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *pair: grown.append(pair))
+    grow_memory()
+    assert grown == [(gpu, True) for gpu in gpus]
+
+
+def test_memory_grows_from_the_start():
+    code = (
+        "import sys, model\n"
+        "model.grow_memory = lambda: print(*sorted({'keras', 'tensorflow'} & set(sys.modules)))\n"
+        "model.TrainingRun, model.load_fuser"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "keras tensorflow\n"
 
 
 OPTIONS = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics import EdgeTransfer, compute
+from metrics import EdgeTransfer, compute, compute_all
 from metrics.color import to_gray, to_planes
 from metrics.information import mutual_information
 from metrics.reference import psnr, ssim
@@ -68,6 +68,27 @@ def test_gray_image_has_one_plane_in_both_modes():
 def test_unusable_images_are_refused(image, sentence):
     with pytest.raises(ValueError, match=sentence):
         to_gray(image)
+
+
+@pytest.mark.parametrize("color", ["gray", "rgb"])
+@pytest.mark.parametrize("which", ["near", "far", "fused", "reference"])
+def test_an_image_in_0_to_1_is_refused(which, color):
+    images = {name: random_image(seed) for seed, name in enumerate(("near", "far", "fused", "reference"))}
+    images[which] = (images[which] / 255).astype(np.float32)
+    with pytest.raises(
+        ValueError, match=r"lie in 0\.\.255, but its largest value is 1; multiply images in 0\.\.1 by 255"
+    ):
+        compute_all(**images, color=color)
+
+
+def test_dark_images_are_not_taken_for_images_in_0_to_1():
+    black, image = np.zeros((12, 12, 3)), random_image(3, (12, 12, 3)).astype(float)
+    assert compute_all(image, black, black, reference=black)["psnr"] == math.inf
+    image[..., 2] /= 255  # one plane
+    assert len(to_planes(image, "rgb")) == 3
+    for dark in (np.full((4, 4, 3), 200, np.uint16), np.ones((4, 4), np.uint8)):
+        for color in ("gray", "rgb"):
+            assert compute("psnr", dark, dark, dark, color=color, reference=dark) == math.inf
 
 
 # --- edge transfer ----------------------------------------------------------------------------------------------------

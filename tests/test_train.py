@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.errors import run_command
+from data.errors import InputError, run_command
 from data.io.image_io import read_image
 from model import TrainingRun, load_fuser
 from model.networks.weights import load_network
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
+from model.training.loop import Loop
 from model.training.settings import ABLATIONS, TrainingConfig
 from model.training.trainer import Trainer
 from tests.conftest import REPOSITORY
@@ -103,7 +104,7 @@ def test_what_a_run_leaves(runs):
     assert record["steps"] == 10
     assert TrainingConfig.from_json(record["config"]).average == 0.9
     row = record["epochs"][-1]
-    for name in ("loss", "accuracy", "val_loss_side1", "val_iou", "val_psnr", "val_ssim", "val_q_abf"):
+    for name in ("loss", "decay", "accuracy", "val_loss_side1", "val_iou", "val_psnr", "val_ssim", "val_q_abf"):
         assert np.isfinite(row[name])
     assert read_image(folder / "whole" / "curves.png").ndim == 3
     scenes = json.loads((folder / "whole" / "scenes.json").read_text())
@@ -270,6 +271,21 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
     assert load_checkpoint(newest)[1] == progress
 
 
+def test_a_run_saved_before_the_decay_had_a_column_goes_on(runs, tmp_path):
+    """Inside an epoch, where its checkpoint has seven figures a step; with AdamW all of the loss is of the data."""
+    folder = tmp_path / "run"
+    shutil.copytree(runs[0] / "killed", folder)
+    newest, older = (checkpoint_path(folder / "checkpoint.npz", age) for age in (0, 1))
+    state, progress = load_checkpoint(older)
+    assert progress.batch > 0 and progress.totals.pop(1) == 0
+    for row in (*progress.rows, progress.best):
+        del row["decay"]
+    older.unlink()
+    save_checkpoint(newest, state, progress, keep=1)
+    assert run_command(main, ["--resume", str(folder), "--quiet"]) == 0
+    assert read_log(folder) == read_log(runs[0] / "whole")
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.npz"
     save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=1))
@@ -307,6 +323,50 @@ def test_a_loss_that_is_no_number_stops_the_run(small_voc, tmp_path, monkeypatch
     assert "the loss became nan in step 3 (pairs 2007_" in said
     assert said.count(" level ") == 8
     assert load_checkpoint(tmp_path / "run" / "checkpoint.npz")[1].batch == 2
+
+
+class FakeTrainer:
+    """Does in each step what it is given: reports it or raises it."""
+
+    def __init__(self, *steps):
+        self.steps = iter(steps)
+
+    def step(self, *_):
+        result = next(self.steps)
+        if isinstance(result, Exception):
+            raise result
+        return np.float32(result)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM"),
+            r"not enough memory for step 2; start a new run with less",
+        ),
+        ([0.5, np.inf], r"the decay became inf in step 2 \(pairs a, b\); lower the learning rate"),
+    ],
+    ids=["memory", "decay"],
+)
+def test_a_step_that_fails_is_one_sentence(result, message, tmp_path):
+    loop = Loop(FakeTrainer([0.5, 1.0], result), tmp_path / "checkpoint.npz", ("loss", "decay"), 5, 10, writes=False)
+    texts = {"name_batch": lambda: "a, b", "again": "--resume", "smaller": "less"}
+    with pytest.raises(InputError, match=message):
+        loop.train([(None, None)] * 5, lambda *_: None, (), checkpoint_steps=0, **texts)
+    assert loop.means() == {"loss": 0.5, "decay": 1.0}
+
+
+def test_too_little_memory_names_the_remedies(small_voc, tmp_path, monkeypatch, capsys):
+    def step(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(Trainer, "step", step)
+    assert run_command(main, ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS]) == 1
+    assert capsys.readouterr().err == (
+        "error: there is not enough memory for step 1; start a new run with fewer --pairs-per-batch, with "
+        "--mixed-precision or with a smaller --size.\n"
+    )
 
 
 def test_damaged_runs(runs, capsys, tmp_path):

@@ -26,8 +26,8 @@ def stepped(batch):
     """The trainer after one step, its state before, the gradients, what it should report, and what it did."""
     keras.utils.set_random_seed(0)
     network = build_network("compact")
-    loss = HybridLoss()
-    trainer = Trainer(network, make_optimizer("rmsprop", RATE), loss, kernel_decay=DECAY, average=0.9)
+    loss = HybridLoss(kernel_decay=DECAY)
+    trainer = Trainer(network, make_optimizer("rmsprop", RATE), loss, average=0.9)
     before = trainer.state()
     images, labels = (tf.cast(part, tf.float32) for part in batch)
     with tf.GradientTape() as tape:
@@ -35,15 +35,16 @@ def stepped(batch):
         sides = loss.side_losses(maps, labels, images)
         value = loss.combine(sides)
         kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
-        value += DECAY / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
-    gradients = tape.gradient(value, network.trainable_variables)
+        decay = DECAY / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+        minimized = value + decay
+    gradients = tape.gradient(minimized, network.trainable_variables)
     trainer.restore(before)  # the pass above moved the statistics of batch normalization
     named = {
         variable.path: gradient.numpy()
         for variable, gradient in zip(network.trainable_variables, gradients, strict=True)
     }
     right = np.mean((maps[-1].numpy()[..., 1] > 0.5) == (labels.numpy()[..., 0] == 1))
-    expected = [float(value), *(float(side) for side in sides), right]
+    expected = [float(value), float(decay), *(float(side) for side in sides), right]
     report = trainer.step(*batch)
     return trainer, before, named, expected, report
 
@@ -63,14 +64,15 @@ def test_the_step_is_that_of_rmsprop(stepped):
 
 def test_the_report(stepped, batch):
     _, before, _, expected, report = stepped
-    assert report.shape == (7,)
-    np.testing.assert_allclose(report[:6], expected[:6], rtol=1e-4)
-    assert report[6] == pytest.approx(expected[6], abs=2e-3)
-    # The loss is the mean of the five sides and the decay of all kernels.
+    assert report.shape == (8,)
+    np.testing.assert_allclose(report[:7], expected[:7], rtol=1e-4)
+    assert report[7] == pytest.approx(expected[7], abs=2e-3)
+    # The loss is the mean of the five sides alone, and the decay is that of all kernels.
     squares = sum(
         np.sum(np.square(v)) for name, v in before.items() if name.startswith("network/") and "kernel" in name
     )
-    assert report[0] - report[1:6].mean() == pytest.approx(DECAY / 2 * squares, rel=1e-3)
+    assert report[0] == pytest.approx(report[2:7].mean(), rel=1e-5)
+    assert report[1] == pytest.approx(DECAY / 2 * squares, rel=1e-4)
 
 
 def test_averages_follow_with_a_short_memory_at_first(stepped):

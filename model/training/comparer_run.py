@@ -57,6 +57,7 @@ LOG_STEPS = 100
 """Steps of a row of the log."""
 
 REPORTS = ("loss", "wrong", "wrong_before")
+"""Names of what a training step reports."""
 
 
 class ComparerLoss:
@@ -71,7 +72,8 @@ class ComparerLoss:
             labels: (2n, H, W, 1) float32; 1 = out of focus.
 
         Returns:
-            The loss; and the share of wrong pixels, by weight, with the network and by the scores alone.
+            The loss; and as `REPORTS`, the loss and the share of wrong pixels, by weight, with the network and by the
+            scores alone.
         """
         images, logits, scores = inputs
         weight = tf.split(detail_weights(images, 1, *WEIGHT_RANGE), 2)[0]
@@ -79,7 +81,7 @@ class ComparerLoss:
         logit, before = compare(network, images, logits, scores), tf.subtract(*tf.split(scores, 2))
         loss = weighted_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, logit), weight)
         wrong = [tf.cast((values > 0) != (label > 0.5), tf.float32) for values in (logit, before)]
-        return loss, [weighted_mean(values, weight) for values in wrong]
+        return loss, [loss, *(weighted_mean(values, weight) for values in wrong)]
 
 
 class ComparerRun:
@@ -138,6 +140,7 @@ class ComparerRun:
                     checkpoint_steps=checkpoint_steps,
                     name_batch=self._name_batch,
                     again="--resume",
+                    smaller="fewer --pairs-per-batch",
                 )
                 means = {name: round(value, 5) for name, value in loop.means().items()}
                 step = loop.steps_done

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from data.errors import InputError, StoppedError
 from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
@@ -23,7 +24,7 @@ class Loop:
     Args:
         trainer: Makes each step.
         checkpoint: The file of the newest checkpoint.
-        reports: Names of what a step reports, the loss first.
+        reports: Names of what a step reports.
         steps_per_epoch: Steps after which means begin anew.
         total_steps: Of the whole run.
         writes: Whether this process writes checkpoints; of several hosts one does.
@@ -56,16 +57,17 @@ class Loop:
         """Steps that are done, of all epochs."""
         return self.progress.epoch * self.steps_per_epoch + self.progress.batch
 
-    def restore(self, validated: bool) -> None:
+    def restore(self, validated: bool, upgrade: Callable[[Progress], None] | None = None) -> None:
         """Goes back to the newest checkpoint that is whole.
 
         Args:
             validated: Whether the epochs of the run end in a validation that chooses the best.
+            upgrade: As for `load_checkpoint`.
 
         Raises:
             InputError: There is none, or it is of another run.
         """
-        state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated)
+        state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated, upgrade)
         try:
             self.trainer.restore(state)
         except ValueError as error:
@@ -91,6 +93,7 @@ class Loop:
         checkpoint_steps: int,
         name_batch: Callable[[], str],
         again: str,
+        smaller: str,
     ) -> None:
         """Trains on the rest of an epoch.
 
@@ -101,20 +104,27 @@ class Loop:
             checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes none there.
             name_batch: What the batch in progress is made of, for the message where its loss is no number.
             again: How the user goes on with a run that was stopped, for that message.
+            smaller: Options that make a step need less memory, for the message where there is not enough.
 
         Raises:
-            InputError: A file cannot be read, or the loss is no number.
+            InputError: A file cannot be read, the loss is no number, or a step needs more memory than there is.
             StoppedError: A signal ended the run; its state is saved.
         """
         progress, started = self.progress, time.monotonic()
         before = progress.seconds
         for steps_here, (inputs, labels) in enumerate(batches, start=1):
-            report = self.trainer.step(inputs, labels)
-            if not np.isfinite(report[0]):
+            try:
+                report = self.trainer.step(inputs, labels)
+            except tf.errors.ResourceExhaustedError as error:
                 raise InputError(
-                    f"the loss became {report[0]} in step {self.steps_done + 1} (pairs {name_batch()}); lower the "
-                    f"learning rate. The last good state is in {self.checkpoint}."
-                )
+                    f"there is not enough memory for step {self.steps_done + 1}; start a new run with {smaller}."
+                ) from error
+            for name, value in zip(self.reports, report, strict=True):
+                if not np.isfinite(value):
+                    raise InputError(
+                        f"the {name} became {value} in step {self.steps_done + 1} (pairs {name_batch()}); lower the "
+                        f"learning rate. The last good state is in {self.checkpoint}."
+                    )
             progress.totals = [float(total + value) for total, value in zip(progress.totals, report, strict=True)]
             progress.batch += 1
             progress.seconds = before + time.monotonic() - started

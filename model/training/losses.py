@@ -12,13 +12,20 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from data.io.fields import check_values
+from model.training.checkpoints import Progress
+
 SIDE_OUTPUTS = 5
 
 EPSILON = 1e-7
 """Least probability of which a logarithm is taken."""
 
-REPORTS = ("loss", *(f"loss_side{number}" for number in range(1, SIDE_OUTPUTS + 1)), "accuracy")
-"""Names of what a training step reports; the accuracy is the share of the last map's pixels that are right."""
+SIDE_LOSSES = tuple(f"loss_side{number}" for number in range(1, SIDE_OUTPUTS + 1))
+"""Names of the losses of the side outputs, coarsest first."""
+
+REPORTS = ("loss", "decay", *SIDE_LOSSES, "accuracy")
+"""Names of what a training step reports: the loss of the data, the weight decay that is minimized with it, and the
+share of the last map's pixels that are right."""
 
 FULL_DETAIL = 8.0
 """`detail_weights`: the mean difference in gray levels from which a pixel counts 1."""
@@ -89,7 +96,7 @@ def weighted_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class HybridLoss:
-    """Weighted average of cross entropy + `l2_weight` * squared error over the side outputs.
+    """Weighted average of cross entropy + `l2_weight` * squared error over the side outputs, and weight decay.
 
     Attributes:
         side_weights: One for each side output, coarsest first; divided by their sum. The paper's compare-loss ablation
@@ -97,24 +104,27 @@ class HybridLoss:
         l2_weight: Factor of the squared error.
         pair_weight: Factor of `pair_cross_entropy` (ours); 0 leaves it out.
         detail_weighting: Whether pixels count by `detail_weights` (ours).
+        kernel_decay: Weight decay as part of what is minimized, kernel_decay / 2 * sum(kernel^2) over all convolution
+            kernels: the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimizer.
     """
 
     side_weights: Sequence[float] = (1.0,) * SIDE_OUTPUTS
     l2_weight: float = 1.0
     pair_weight: float = 0.0
     detail_weighting: bool = False
+    kernel_decay: float = 0.0
 
     def __post_init__(self):
         if len(self.side_weights) != SIDE_OUTPUTS or min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
             raise ValueError(
                 f"side_weights must be {SIDE_OUTPUTS} numbers >= 0 and not all 0, received {tuple(self.side_weights)}."
             )
-        for name in ("l2_weight", "pair_weight"):
+        for name in ("l2_weight", "pair_weight", "kernel_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be >= 0, received {getattr(self, name)}.")
 
     def measure(self, network: keras.Model, images: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The loss of a training step, and what is reported besides, by `REPORTS`.
+        """What a training step minimizes, the loss and the weight decay, and what it reports, as `REPORTS` names it.
 
         Args:
             network: Made by `build_network`.
@@ -124,7 +134,8 @@ class HybridLoss:
         maps = network(images, training=True)
         side_losses = self.side_losses(maps, label, images)
         right = tf.reduce_mean(tf.cast((maps[-1][..., 1:] > 0.5) == (label > 0.5), tf.float32))
-        return self.combine(side_losses), [*side_losses, right]
+        loss, decay = self.combine(side_losses), self._decay(network)
+        return loss + decay, [loss, decay, *side_losses, right]
 
     def side_losses(self, maps: Sequence[tf.Tensor], label: tf.Tensor, images: tf.Tensor) -> list[tf.Tensor]:
         """Loss of each side output.
@@ -156,3 +167,38 @@ class HybridLoss:
         total = sum(self.side_weights)
         weighted = [loss * (weight / total) for loss, weight in zip(side_losses, self.side_weights, strict=True)]
         return tf.add_n(weighted)
+
+    def _decay(self, network):
+        if not self.kernel_decay:
+            return tf.constant(0.0)
+        kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
+        return self.kernel_decay * tf.add_n([tf.nn.l2_loss(tf.cast(kernel, tf.float32)) for kernel in kernels])
+
+
+def separate_decay(progress: Progress, loss: HybridLoss) -> None:
+    """Takes the weight decay out of the losses of a run that was saved when they contained it.
+
+    The loss of the data is the average of the side losses; what a saved loss is more than that is the decay.
+
+    Args:
+        progress: Of the run; it is changed only where the decay is missing among the step reports.
+        loss: What the run minimizes.
+
+    Raises:
+        ValueError: A row lacks a loss.
+    """
+    before = [name for name in REPORTS if name != "decay"]
+    if len(progress.totals) != len(before):
+        return
+
+    def separate(figures):
+        check_values(dict.fromkeys(before, float), figures, finite=False)
+        data = figures["loss"]
+        if loss.kernel_decay:
+            data = float(loss.combine([tf.constant(figures[name], tf.float64) for name in SIDE_LOSSES]))
+        return {**figures, "loss": data, "decay": figures["loss"] - data}
+
+    totals = separate(dict(zip(before, progress.totals, strict=True)))
+    progress.totals = [totals[name] for name in REPORTS]
+    progress.rows = [separate(row) for row in progress.rows]
+    progress.best = progress.best and separate(progress.best)

@@ -40,8 +40,7 @@ def make_optimizer(
     """Makes an optimizer.
 
     Args:
-        name: `"rmsprop"` (the paper; its weight decay is part of the loss, see `Trainer`) or `"adamw"` (decoupled
-            decay).
+        name: `"rmsprop"` (the paper; its weight decay is part of `HybridLoss`) or `"adamw"` (decoupled decay).
         learning_rate: A rate or a schedule.
         momentum: `"rmsprop"`: momentum.
         weight_decay: `"adamw"`: decay a step, times the learning rate; biases and normalization are exempt.

@@ -23,7 +23,7 @@ from model.training.checkpoints import KEPT, Progress
 from model.training.distribution import Distribution, make_distribution
 from model.training.history import draw_curves, write_log
 from model.training.loop import Loop, Observer
-from model.training.losses import REPORTS
+from model.training.losses import REPORTS, separate_decay
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CONFIG, TRANSFER, TrainingConfig
 from model.training.setup import device_name, make_trainer, prepare_process, start_from
@@ -81,7 +81,7 @@ class TrainingRun:
         checkpoint, writes = folder / CHECKPOINT, self.distribution.chief
         self.loop = Loop(self.trainer, checkpoint, REPORTS, self.steps_per_epoch, total, writes)
         if resume:
-            self.loop.restore(validated=True)
+            self.loop.restore(validated=True, upgrade=partial(separate_decay, loss=self.trainer.loss))
         elif config.transfer is not None:
             layers = transfer_vgg19(self.trainer.network, config.transfer, vgg19_md5)
             self.transferred = [str(layer) for layer in layers]
@@ -138,7 +138,7 @@ class TrainingRun:
             The training record.
 
         Raises:
-            InputError: if a file cannot be read or the loss is no number.
+            InputError: if a file cannot be read, the loss is no number, or a step needs more memory than there is.
             StoppedError: if a signal ended the run.
         """
         self.loop.keep = keep_checkpoints
@@ -186,6 +186,7 @@ class TrainingRun:
             checkpoint_steps=checkpoint_steps,
             name_batch=lambda: self.train_source.name_batch(progress.epoch, pairs, progress.batch),
             again=f"--resume {self.folder}",
+            smaller="fewer --pairs-per-batch, with --mixed-precision or with a smaller --size",
         )
 
     def _finish_epoch(self) -> None:

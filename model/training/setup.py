@@ -53,8 +53,13 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
         return Trainer(
             network,
             optimizer,
-            HybridLoss(config.side_weights, config.l2_weight, config.pair_weight, config.detail_weighting),
-            kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
+            HybridLoss(
+                config.side_weights,
+                config.l2_weight,
+                config.pair_weight,
+                config.detail_weighting,
+                kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
+            ),
             average=config.average,
             jit=config.jit,
             strategy=distribution.strategy,

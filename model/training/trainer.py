@@ -14,10 +14,10 @@ import tensorflow as tf
 
 
 class Loss(Protocol):
-    """What a step minimizes."""
+    """What a step minimizes and reports."""
 
     def measure(self, network: keras.Model, inputs: Any, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The loss of a batch, a scalar, and further scalars to report."""
+        """What to minimize on a batch, a scalar; and the scalars to report, the loss of the data first."""
 
 
 class Trainer:
@@ -27,8 +27,6 @@ class Trainer:
         network: Made under the strategy's scope where there is one.
         optimizer: Made under the same scope.
         loss: What is minimized.
-        kernel_decay: Weight decay as part of the loss, kernel_decay / 2 * sum(kernel^2) over all convolution kernels:
-            the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimizer.
         average: Decay of the moving average of all weights, such as 0.999; None keeps none.
         jit: Whether XLA compiles the forward and the backward pass.
         strategy: Distribution strategy; None is the current one (one device by default).
@@ -40,7 +38,6 @@ class Trainer:
         optimizer: keras.optimizers.Optimizer,
         loss: Loss,
         *,
-        kernel_decay: float = 0.0,
         average: float | None = None,
         jit: bool = False,
         strategy: tf.distribute.Strategy | None = None,
@@ -50,10 +47,8 @@ class Trainer:
         self.network = network
         self.optimizer = optimizer
         self.loss = loss
-        self.kernel_decay = kernel_decay
         self.average = average
         self.strategy = strategy or tf.distribute.get_strategy()
-        self._kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         with self.strategy.scope():
             optimizer.build(network.trainable_variables)
             self.averages = [_average_of(weight) for weight in network.weights] if average else []
@@ -87,7 +82,7 @@ class Trainer:
             labels: (N, H, W, 1); for `HybridLoss` 1 = out of focus.
 
         Returns:
-            (k,) float32: the loss, weight decay included, and what else the loss reports.
+            (k,) float32: what the loss reports, the loss of the data first.
         """
         return self._step(inputs, labels).numpy()
 
@@ -144,12 +139,10 @@ class Trainer:
         inputs, labels = tf.nest.map_structure(lambda values: tf.cast(values, tf.float32), (inputs, labels))
         with tf.GradientTape() as tape:
             loss, figures = self.loss.measure(self.network, inputs, labels)
-            if self.kernel_decay:
-                loss += self.kernel_decay * tf.add_n([tf.nn.l2_loss(tf.cast(k, tf.float32)) for k in self._kernels])
             # Replicas add their gradients up, so each takes its share of the mean.
             target = self.optimizer.scale_loss(loss / self.strategy.num_replicas_in_sync)
         gradients = tape.gradient(target, self._trained)
-        return gradients, tf.stack([loss, *figures])
+        return gradients, tf.stack(figures)
 
     def _replica_step(self, inputs, labels):
         gradients, report = self._gradients(inputs, labels)
@@ -158,8 +151,10 @@ class Trainer:
             # Keras clips what each replica has and adds that up; clipped must be the sum. So it is made here, and each
             # replica hands its share of it on.
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            if self.optimizer.global_clipnorm:
-                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.global_clipnorm)
+            # In mixed precision the optimizer that clips is inside another one, which scales loss and gradients.
+            longest = getattr(self.optimizer, "inner_optimizer", self.optimizer).global_clipnorm
+            if longest:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(longest))
             gradients = [gradient / replicas for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         self._update_averages()
