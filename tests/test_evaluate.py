@@ -114,7 +114,7 @@ def test_jpeg_is_named_in_the_table(folders, capsys):
         write_image(folders / "lossy" / f"{name}.jpg", scene(seed), quality=75)
     assert run(folders, fused=("truth", "lossy")) == EXIT_DONE
     printed = capsys.readouterr().out
-    assert "| lossy (JPEG) |" in printed and "JPEG costs a method about 0.01 of Q_ABF" in printed
+    assert "| lossy (JPEG) |" in printed and "JPEG changes the metrics" in printed
     (folders / "lossy" / "dog.jpg").unlink()
     write_image(folders / "lossy" / "dog.png", scene(1))
     run(folders, fused=("lossy",))

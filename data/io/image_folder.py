@@ -6,7 +6,7 @@ from pathlib import Path
 from data.errors import InputError
 from data.io.image_io import IMAGE_SUFFIXES
 
-JPEG_NOTE = "JPEG costs a method about 0.01 of Q_ABF: compare JPEG rows with lossless rows with care."
+JPEG_NOTE = "JPEG changes the metrics, up or down by the method: compare JPEG rows with lossless rows with care."
 """To stand under a table that has both."""
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
