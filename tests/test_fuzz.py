@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.errors import InputError
-from data.io.image_io import read_photograph, read_size
+from data.io.image_header import read_size
+from data.io.image_io import read_photograph
 from tests.conftest import drawn_photograph
 
 KINDS = {

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from data.errors import InputError
-from data.io.image_io import read_image, read_photograph, read_size, write_image
+from data.io.image_header import read_size
+from data.io.image_io import read_image, read_photograph, write_image
 from data.io.metadata import LARGEST, Metadata
 from tests.conftest import drawn_photograph, put_endless
 from tests.test_image_io import png_chunk

@@ -13,7 +13,8 @@ from PIL import Image
 
 from data.errors import InputError
 from data.io.files import atomic_path, file_digest
-from data.io.image_io import checked_suffix, read_image, read_index_image, read_size, write_image
+from data.io.image_header import read_size
+from data.io.image_io import checked_suffix, read_image, read_index_image, write_image
 
 ORIENTED = {
     1: lambda a: a,

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data.io.image_io import read_size, write_image
+from data.io.image_header import read_size
+from data.io.image_io import write_image
 from tests.conftest import REPOSITORY, drawn_photograph
 
 HEIGHT, WIDTH = 3000, 4000

@@ -12,7 +12,8 @@ from PIL import Image
 
 import evaluate
 from data.errors import run_command
-from data.io.image_io import read_image, read_size, write_image
+from data.io.image_header import read_size
+from data.io.image_io import read_image, write_image
 from fuse import main
 from tests.conftest import drawn_photograph, put_endless
 

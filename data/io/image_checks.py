@@ -44,7 +44,8 @@ def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None
         InputError: It holds several images, too many scans, or samples other than 8- and 16-bit gray or RGB.
     """
     # Not `n_frames`: to count the pages of a TIFF takes a time that grows with the square of their number.
-    if image.format != "MPO" and getattr(image, "is_animated", False):
+    # A phone's HEIC may hold several, of which the first, the photograph, is read.
+    if image.format not in ("MPO", "HEIF") and getattr(image, "is_animated", False):
         raise InputError(f"cannot use {path}: it holds several images; save the wanted one as a file of its own.")
     if image.format in ("JPEG", "MPO") and _has_too_many_scans(data):
         raise InputError(
@@ -73,9 +74,11 @@ def load(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
 
 
 def is_16_bit(image: Image.Image) -> bool:
-    """Whether an image that was opened has 16 bits a channel, or 12 that become 16."""
+    """Whether an image that was opened has 16 bits a channel, or 10 or 12 that become 16."""
     if image.mode.startswith("I;16"):
         return True
+    if image.format == "HEIF":
+        return image.info.get("bit_depth", 8) > 8
     return image.format == "TIFF" and max(image.tag_v2.get(Tag.BitsPerSample, (1,))) == 16
 
 

@@ -1,13 +1,12 @@
 """Between a file's bytes and pixels as `image_io` gives them: gray or RGB, 8 or 16 bits, upright.
 
 Pillow decodes, because it refuses truncated files where OpenCV returns half an image. simplejpeg decodes JPEG, to the
-same bits: it reports missing data where Pillow fills up with gray. OpenCV decodes and encodes color of 16 bits a
-channel only, which Pillow reduces to 8 bits without a warning.
+same bits: it reports missing data where Pillow fills up with gray. OpenCV decodes color of 16 bits a channel, which
+Pillow reduces to 8 bits without a warning, and encodes PNG of 16 bits.
 """
 
 import io
 import os
-import warnings
 import zlib
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from PIL.ExifTags import Base as Tag
 from PIL.PngImagePlugin import putchunk
 
 from data.errors import InputError
+from data.io.camera_files import deep_heif
 from data.io.image_checks import ALPHA_MODES, is_16_bit
 from data.io.metadata import Metadata, exif_for_jpeg
 
@@ -33,6 +33,8 @@ def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple
     """Returns the pixels of a loaded image as stored (not turned), gray or RGB, and whether any is transparent."""
     if image.format in ("JPEG", "MPO"):
         return _decode_jpeg(path, image, data), False
+    if image.format == "HEIF" and is_16_bit(image):
+        return _split_alpha(deep_heif(data, image.info["bit_depth"]), image.mode in ALPHA_MODES)
     keyed = "transparency" in image.info
     if image.mode.startswith("I;16"):
         return _widen(np.asarray(image).astype(np.uint16), image), keyed
@@ -44,9 +46,16 @@ def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple
         return pixels, keyed or (transparent and image.mode in ALPHA_MODES)
     if image.mode in ALPHA_MODES or keyed:
         gray = image.mode in ("1", "L", "LA", "La")
-        channels = np.asarray(image.convert("LA" if gray else "RGBA"))
-        return channels[..., 0] if gray else channels[..., :3], bool(channels[..., -1].min() < 255)
+        return _split_alpha(np.asarray(image.convert("LA" if gray else "RGBA")), True)
     return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")), False
+
+
+def _split_alpha(channels: np.ndarray, has_alpha: bool) -> tuple[np.ndarray, bool]:
+    """Takes the last channel away where it is transparency; returns the others and whether it is not full."""
+    if not has_alpha:
+        return channels, False
+    pixels = channels[..., 0] if channels.shape[2] == 2 else channels[..., :3]
+    return pixels, bool(channels[..., -1].min() < np.iinfo(channels.dtype).max)
 
 
 def _decode_jpeg(path: str | os.PathLike, image: Image.Image, data: bytes) -> np.ndarray:
@@ -99,19 +108,13 @@ def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def encode_16_bit(image: np.ndarray, suffix: str, metadata: Metadata) -> bytes:
-    """Encodes uint16 as PNG or TIFF; only a PNG can carry metadata here, otherwise a warning says so."""
+def encode_16_bit_png(image: np.ndarray, metadata: Metadata) -> bytes:
+    """Encodes uint16 as PNG, with the chunks of its metadata."""
     channels = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
-    options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL] if suffix == ".png" else []
-    done, encoded = cv2.imencode(suffix, channels, options)
+    done, encoded = cv2.imencode(".png", channels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     if not done:
-        raise ValueError(f"OpenCV cannot encode an image of shape {image.shape} as {suffix}")
+        raise ValueError(f"OpenCV cannot encode an image of shape {image.shape} as PNG")
     data = encoded.tobytes()
-    if not metadata:
-        return data
-    if suffix != ".png":
-        warnings.warn("a TIFF of 16 bits is written without color profile and EXIF data; use .png", stacklevel=4)
-        return data
     chunks = io.BytesIO()
     if metadata.profile:
         putchunk(chunks, b"iCCP", b"profile\0\0" + zlib.compress(metadata.profile))
@@ -122,7 +125,7 @@ def encode_16_bit(image: np.ndarray, suffix: str, metadata: Metadata) -> bytes:
 
 
 def save_8_bit(path: Path, image: np.ndarray, suffix: str, quality: int, metadata: Metadata) -> None:
-    """Writes uint8 in the type that the suffix names."""
+    """Writes uint8 as JPEG, PNG, WebP or BMP, whichever the suffix names."""
     picture = Image.fromarray(np.ascontiguousarray(image))
     carried = {"icc_profile": metadata.profile, "exif": metadata.exif or b""}
     if suffix in (".jpg", ".jpeg"):
@@ -132,10 +135,5 @@ def save_8_bit(path: Path, image: np.ndarray, suffix: str, quality: int, metadat
         picture.save(path, "PNG", compress_level=_PNG_LEVEL, **carried)
     elif suffix == ".webp":
         picture.convert("RGB").save(path, "WEBP", lossless=True, **carried)
-    elif suffix == ".bmp":
-        picture.save(path, "BMP")
     else:
-        # Pillow's compressing encoder cannot write the blocks of EXIF data.
-        content = io.BytesIO()  # into a file, it could not write one whose name is no UTF-8
-        picture.save(content, "TIFF", compression=None if metadata.exif else "tiff_lzw", **carried)
-        path.write_bytes(content.getbuffer())
+        picture.save(path, "BMP")

@@ -2,49 +2,36 @@
 
 import io
 import os
-import struct
 import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from PIL.ExifTags import Base as Tag
+from PIL import Image
 
 from data.errors import InputError
-from data.io.files import atomic_path, open_file
+from data.io.camera_files import develop_raw, is_raw
+from data.io.files import atomic_path
 from data.io.image_checks import check_kind, load, without_metadata
-from data.io.image_codec import encode_16_bit, save_8_bit, to_pixels, turn_upright
+from data.io.image_codec import encode_16_bit_png, save_8_bit, to_pixels, turn_upright
+from data.io.image_header import IMAGE_SUFFIXES, open_image, open_image_file
 from data.io.metadata import Metadata, read_metadata
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-"""Of the files that are read and written, in lower case."""
+from data.io.tiff import encode_tiff
 
 _SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
 """Of the types that hold 16 bits a channel."""
 
-_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-"""Pillow's names of the types that are read."""
-
-_LARGEST_HEADERS = 64 * 2**20
-"""Bytes that a file may have besides its pixels."""
-
 _LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
 """Pixels that a type can hold side by side; the others hold more than a reader takes."""
 
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
-"""What Pillow's decoders raise on damaged files."""
-
 
 def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse") -> np.ndarray:
-    """Reads a JPEG, PNG, TIFF, BMP or WebP image, upright and complete, or not at all.
+    """Reads a JPEG, PNG, TIFF, BMP, WebP, HEIC or camera raw image, upright and complete, or not at all.
 
-    The content decides the type, not the suffix. The EXIF orientation is applied, a palette becomes RGB, 1 bit becomes
-    0 and 255, and 16 bits a channel are kept. Of the several images of a phone's JPEG (MPO) the first is read. An alpha
-    channel that is opaque everywhere carries nothing and is left out.
+    The content decides the type, not the suffix; only raw files go by theirs, and are developed to 16 bits. The EXIF
+    orientation is applied, a palette becomes RGB, 1 bit becomes 0 and 255, 16 bits a channel are kept, and 10 or 12
+    become 16. Of the several images of a phone's JPEG (MPO) or HEIC the first is read. An alpha channel that is opaque
+    everywhere carries nothing and is left out.
 
     Args:
         path: The image file.
@@ -55,7 +42,8 @@ def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refu
 
     Raises:
         InputError: The file is missing, a folder, empty, damaged, truncated, of another type or too large, has several
-            pages, transparency, or samples other than 8- and 16-bit gray or RGB.
+            pages, transparency, or samples other than 8- and 16-bit gray or RGB, or needs a library that is not
+            installed.
     """
     return read_photograph(path, alpha)[0]
 
@@ -65,6 +53,8 @@ def read_photograph(
 ) -> tuple[np.ndarray, Metadata]:
     """As `read_image`, with the color profile and those EXIF data that are true of the upright image as well."""
     data = _read(path)
+    if is_raw(path):
+        return develop_raw(path, data)
     try:
         pixels, transparency, orientation, metadata = _decode(path, data)
     except InputError as problem:
@@ -83,27 +73,6 @@ def read_photograph(
     return np.ascontiguousarray(turn_upright(pixels, orientation)), metadata
 
 
-def read_size(path: str | os.PathLike) -> tuple[int, int]:
-    """Reads the size of an image from its header, without decoding it.
-
-    Args:
-        path: The image file.
-
-    Returns:
-        (height, width) in pixels, as `read_image` would return it. The one exception is a PNG that holds its EXIF
-        block behind the pixels: there the size is that before the rotation.
-
-    Raises:
-        InputError: The file is missing, a folder, empty, too large or not an image of a supported type.
-    """
-    with _open(path) as file, _pillow_errors(path), Image.open(file, formats=_FORMATS) as image:
-        width, height = image.size
-        # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
-        if image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):
-            width, height = height, width
-    return height, width
-
-
 def read_index_image(path: str | os.PathLike) -> np.ndarray:
     """Reads the palette indices of an indexed PNG, such as VOC's masks, or the values of an 8-bit gray one.
 
@@ -117,7 +86,7 @@ def read_index_image(path: str | os.PathLike) -> np.ndarray:
         InputError: As `read_image`; also where the image is neither indexed nor 8-bit gray.
     """
     data = _read(path)
-    with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with open_image(path, io.BytesIO(data)) as image:
         if image.mode not in ("P", "L"):
             raise InputError(f"cannot use {path} as a mask: it is {image.mode}, not indexed or 8-bit gray.")
         load(path, image, data)
@@ -135,8 +104,7 @@ def write_image(
         path: The file to write; missing folders are made.
         image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. Rounding to integers is the caller's part.
         quality: JPEG quality, 1 to 100; of no effect for other types.
-        metadata: Color profile and EXIF data to write as well; BMP holds none, a TIFF of 16 bits neither, with a
-            warning.
+        metadata: Color profile and EXIF data to write as well; BMP holds none.
 
     Raises:
         InputError: The suffix is unknown, the type cannot hold 16 bits, or the file cannot be written there.
@@ -151,8 +119,10 @@ def write_image(
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be in 1..100, not {quality}")
     with atomic_path(path) as temporary:
-        if image.dtype == np.uint16:
-            temporary.write_bytes(encode_16_bit(image, suffix, metadata or Metadata()))
+        if suffix in (".tif", ".tiff"):
+            temporary.write_bytes(encode_tiff(image, metadata or Metadata()))
+        elif image.dtype == np.uint16:
+            temporary.write_bytes(encode_16_bit_png(image, metadata or Metadata()))
         else:
             save_8_bit(temporary, image, suffix, quality, metadata or Metadata())
 
@@ -196,52 +166,15 @@ def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, s
     return suffix
 
 
-def _open(path: str | os.PathLike) -> BinaryIO:
-    # Four channels of 16 bits for every pixel that Pillow trusts.
-    file = open_file(path, 2 * Image.MAX_IMAGE_PIXELS * 8 + _LARGEST_HEADERS)
-    if not file.peek(1):
-        file.close()
-        raise InputError(f"cannot read {path}: the file is empty; copy it again.")
-    return file
-
-
 def _read(path: str | os.PathLike) -> bytes:
-    with _open(path) as file:
+    with open_image_file(path) as file:
         return file.read()
 
 
 def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, bool, int, Metadata]:
     """Pixels as stored, whether any is transparent, the orientation that turns them upright, and metadata."""
-    with _pillow_errors(path), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with open_image(path, io.BytesIO(data)) as image:
         check_kind(path, image, data)
         load(path, image, data)
         orientation, metadata = read_metadata(path, image)
         return *to_pixels(path, image, data), orientation, metadata
-
-
-def _orientation(image: Image.Image) -> int:
-    # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
-    try:
-        return Image.Image.getexif(image).get(Tag.Orientation, 1)
-    except Exception:  # as `read_metadata`, which says so when the image is read
-        return 1
-
-
-@contextmanager
-def _pillow_errors(path: str | os.PathLike) -> Iterator[None]:
-    """Turns what Pillow raises on a file that it cannot read into one sentence."""
-    with warnings.catch_warnings():
-        # A damaged header warns several times before it fails, and photographs from 89 Mpx on warn of an attack.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        try:
-            yield
-        except (InputError, PermissionError):
-            raise
-        except Image.DecompressionBombError as error:
-            limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
-            raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.") from error
-        except UnidentifiedImageError as error:
-            problem = "it is no JPEG, PNG, TIFF, BMP or WebP image, or its header is damaged; save it again."
-            raise InputError(f"cannot read {path}: {problem}") from error
-        except _DAMAGE as error:
-            raise InputError(f"cannot read {path}: it is damaged or cut short ({error}); copy it again.") from error

@@ -3,14 +3,19 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.errors import InputError
-from data.io.image_io import IMAGE_SUFFIXES, read_size
+from data.io.image_header import read_size
+from data.io.sequences import find_series, list_images, natural_key
 
-LARGEST = 99
-"""Images of a stack."""
+LARGEST = 255
+"""Images of a stack: a decision map has 8 bits."""
+
+SIZE_TOLERANCE, MOST_UNEQUAL = 0.01, 32
+"""By how much a side of an image may differ from that of the first: this part of it, and at most so many pixels. Some
+programs that align frames or correct lenses cut each a little differently."""
 
 _ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
 """A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
@@ -23,6 +28,15 @@ _LAYOUTS = (
 
 Member = tuple[str, int, Path]
 """The name of a stack, the place of an image in it from 1 on, and the image."""
+
+
+@dataclass
+class _Found:
+    """What was found in a folder by names alone: images of stacks, problems and notes as in a `Listing`."""
+
+    members: list[Member]
+    problems: list[str]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,11 @@ class Stack:
         """The second image."""
         return self.images[1]
 
+    @property
+    def extent(self) -> str:
+        """How many images there are, and which: "7 frames, pcb_001 to pcb_007"."""
+        return f"{len(self.images)} frames, {self.images[0].stem} to {self.images[-1].stem}"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -55,14 +74,16 @@ class Listing:
     Attributes:
         stacks: The usable ones, in natural order of their names (lytro-2 before lytro-10).
         problems: One sentence for every image that belongs to no usable stack. An empty list says that nothing was
-            left out.
+            left out of what has a place in its name.
+        notes: One sentence for every series of frames beside which images are left out.
     """
 
     stacks: list[Stack]
     problems: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
-def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST) -> Listing:
+def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_only: bool = False) -> Listing:
     """Finds the stacks of a folder by name.
 
     Three layouts are known. Files in one folder: `NAME-A`, `NAME-B`, `NAME-C` and so on, with `_` for `-`, numbers from
@@ -70,12 +91,16 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST) -> Listing
     equal names. One folder for each stack, with `A`, `B` and so on inside. Subfolders count only where the folder
     itself has no file named as part of a stack; hidden files and files of other types never count.
 
+    A folder without such files is one stack, called as the folder: the longest series of names in it that differ in
+    their numbers alone, as cameras give them (see `data.io.sequences`).
+
     Args:
         folder: The folder to look through, one level deep.
         largest: How many images a stack may have.
+        places_only: Whether only the three layouts count, and sizes must be equal to the pixel.
 
     Returns:
-        The stacks with equal sizes, and a sentence on everything that is in the way: an image without its partner, a
+        The stacks with fitting sizes, and a sentence on everything that is in the way: an image without its partner, a
         gap, two files for one place, too many images, unequal sizes, an unreadable header, a name without an ending.
 
     Raises:
@@ -86,14 +111,15 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST) -> Listing
         raise InputError(f"cannot look for pairs in {folder}: there is no such folder; check the name.")
     if not folder.is_dir():
         raise InputError(f"cannot look for pairs in {folder}: it is a file; give the folder that holds the pairs.")
-    members, problems = _find_members(folder)
+    found = _find_members(folder, places_only)
+    problems = found.problems
     groups: dict[str, dict[int, list[Path]]] = {}
-    for name, place, image in members:
+    for name, place, image in found.members:
         groups.setdefault(name, {}).setdefault(place, []).append(image)
     stacks = []
     for name in sorted(groups, key=natural_key):
         try:
-            stacks.append(_make_stack(name, groups[name], largest))
+            stacks.append(_make_stack(name, groups[name], largest, places_only))
         except InputError as error:
             problems.append(str(error))
     if not stacks:
@@ -102,12 +128,36 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST) -> Listing
         others = len(problems) - 1
         more = f" (and {others} more problem{'s' * (others > 1)})" if others else ""
         raise InputError(f"no usable image pair in {folder}: {problems[0].rstrip('.')}{more}.")
-    return Listing(stacks, problems)
+    return Listing(stacks, problems, found.notes)
 
 
 def find_pairs(folder: str | os.PathLike) -> Listing:
-    """As `find_stacks`, with two images each; larger stacks are problems."""
-    return find_stacks(folder, largest=2)
+    """As `find_stacks`, with two images of equal size each, and by their places only; larger stacks are problems."""
+    return find_stacks(folder, largest=2, places_only=True)
+
+
+def find_scene(*images: str | os.PathLike, largest: int = LARGEST) -> Listing:
+    """Finds the one scene that the user names.
+
+    Args:
+        images: Two or more images, or one folder.
+        largest: How many images it may have.
+
+    Returns:
+        A listing of one stack; see `check_stack` for images and `find_stacks` for a folder.
+
+    Raises:
+        InputError: As there; or the folder holds several scenes.
+    """
+    if len(images) > 1:
+        return Listing([check_stack(*images)], [])
+    listing = find_stacks(images[0], largest=largest)
+    if len(listing.stacks) > 1:
+        names = ", ".join(stack.name for stack in listing.stacks[:3])
+        raise InputError(
+            f"{images[0]} holds {len(listing.stacks)} scenes, {names} ...; -i {images[0]} -o DIR fuses each."
+        )
+    return listing
 
 
 def check_stack(*images: str | os.PathLike) -> Stack:
@@ -117,30 +167,23 @@ def check_stack(*images: str | os.PathLike) -> Stack:
         images: At least two.
 
     Returns:
-        The stack, in this order. Its name is what the file names share (`lytro-01` of `lytro-01-A` and `lytro-01-B`,
+        The stack, in this order; three or more of one series in the order of their characters, as a shell lists them,
+        get that of their numbers (9 before 10). Its name is what the file names share (`lytro-01` of `lytro-01-A` and `lytro-01-B`,
         `x` of `A/x` and `B/x`, the folder's name for `A` and `B`), else the first and the last stem joined by "-".
 
     Raises:
         InputError: A file cannot be read, one is given twice, or their sizes differ.
     """
     paths = tuple(Path(image) for image in images)
-    _check_sizes(paths)
+    if len(paths) > LARGEST:
+        raise InputError(f"a stack has at most {LARGEST} images, received {len(paths)}; leave some out.")
+    if len(paths) > 2 and list(paths) == sorted(paths) and find_series(paths) and len(find_series(paths)[0]) == len(paths):
+        paths = find_series(paths)[0]
+    common_size(paths, [read_size(path) for path in paths])
     for number, path in enumerate(paths):
         if any(path.samefile(earlier) for earlier in paths[:number]):
             raise InputError(f"cannot pair {path} with itself; give images with different focus.")
     return Stack(_common_name(paths), paths)
-
-
-def natural_key(name: str) -> list[str | int]:
-    """Returns a sorting key that compares runs of digits as numbers and ignores case."""
-    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
-
-
-def _images(folder: Path) -> list[Path]:
-    """The image files of a folder in natural order, without hidden ones."""
-    # What is no regular file counts too: reading its size says what is wrong with it.
-    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.is_dir())
-    return sorted((file for file in found if not file.name.startswith(".")), key=lambda file: natural_key(file.name))
 
 
 def _split(stem: str) -> tuple[str, int] | None:
@@ -153,42 +196,76 @@ def _split(stem: str) -> tuple[str, int] | None:
     return match["name"] or "", place
 
 
-def _find_members(folder: Path) -> tuple[list[Member], list[str]]:
-    """Finds the images of `folder`, and of its folders where it has none named as part of a stack.
-
-    Returns:
-        What belongs to a stack, and the problems with names.
-    """
-    members, strays = _named_members(folder)
-    if members:
-        return members, strays
+def _find_members(folder: Path, places_only: bool) -> _Found:
+    """Finds the images of `folder`, and of its folders where it has none that belong to a stack."""
+    found = _members_of(folder, places_only)
+    if found.members:
+        return found
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
     sides = {entry: split[1] for entry in folders if (split := _split(entry.name)) and not split[0]}
     if {1, 2} <= set(sides.values()):
-        return [(image.stem, place, image) for entry, place in sides.items() for image in _images(entry)], strays
+        members = [(image.stem, place, image) for entry, place in sides.items() for image in list_images(entry)]
+        # Folders 1, 2, 3 may also hold a series each; then no name is in two of them.
+        if places_only or len({stem for stem, _, _ in members}) < len(members):
+            return _Found(members, found.problems, [])
     for entry in folders:
-        found, others = _named_members(entry)
-        members += [(entry.name, place, image) for _, place, image in found]
-        strays += others
-    return members, strays
+        inside = _members_of(entry, places_only)
+        found.members += [(entry.name, place, image) for _, place, image in inside.members]
+        found.problems += inside.problems
+        found.notes += inside.notes
+    return found
 
 
-def _named_members(folder: Path) -> tuple[list[Member], list[str]]:
+def _members_of(folder: Path, places_only: bool) -> _Found:
     """Sorts the images of one folder by their names; a bare A or B belongs to the stack of the folder's name."""
-    members, strays = [], []
-    for image in _images(folder):
-        if split := _split(image.stem):
-            members.append((split[0] or folder.resolve().name, split[1], image))
-        else:
-            strays.append(_stray(image))
-    return members, strays
+    images, name = list_images(folder), folder.resolve().name
+    try:
+        frames = () if places_only else _find_frames(folder, images)
+    except InputError as error:
+        return _Found([], [str(error)], [])
+    if frames:
+        others = [image.name for image in images if image not in frames]
+        notes = [f"{name}: {_some(others)} left out, not of the series {frames[0].name} to {frames[-1].name}"]
+        return _Found([(name, place, image) for place, image in enumerate(frames, 1)], [], notes if others else [])
+    splits = {image: _split(image.stem) for image in images}
+    members = [(split[0] or name, split[1], image) for image, split in splits.items() if split]
+    return _Found(members, [_stray(image) for image, split in splits.items() if not split], [])
+
+
+def _find_frames(folder: Path, images: Sequence[Path]) -> tuple[Path, ...]:
+    """The frames of a folder that is one stack; none where its names have places, which go before.
+
+    Raises:
+        InputError: It could be one of two stacks.
+    """
+    series = find_series(images)
+    if not series:
+        return ()
+    frames = series[0]
+    splits = {image: _split(image.stem) for image in images}
+    if all(splits[frame] for frame in frames):
+        names, places = zip(*(splits[frame] for frame in frames), strict=True)
+        return frames if len(set(names)) == 1 and min(places) > 2 else ()  # numbered by a camera, from x_47 on
+    others = {split for image, split in splits.items() if split and image not in frames}
+    if any((name, 2) in others for name, place in others if place == 1):
+        return ()
+    if len(series) > 1 and len(series[1]) == len(frames):
+        first, other = (f"{one[0].name} to {one[-1].name}" for one in series[:2])
+        raise InputError(f"{folder} holds two series, {first} and {other}; give each a folder of its own.")
+    return frames
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - 5} more are" if len(names) > 5 else " is" if len(names) == 1 else " are"
+    return ", ".join(names[:5]) + more
 
 
 def _stray(image: Path) -> str:
     return f"{image} belongs to no pair: its name ends in none of -A/-B, -1/-2, -near/-far; rename or remove it."
 
 
-def _make_stack(name: str, places: dict[int, list[Path]], largest: int) -> Stack:
+def _make_stack(name: str, places: dict[int, list[Path]], largest: int, exact: bool) -> Stack:
     """Makes one stack of the images at each place; raises an InputError that says why there is none."""
     for files in places.values():
         if len(files) > 1:
@@ -207,19 +284,29 @@ def _make_stack(name: str, places: dict[int, list[Path]], largest: int) -> Stack
         )
     if len(images) > largest:
         raise InputError(f"{name} has more than {largest} images, {images[largest]} among them; remove it.")
-    _check_sizes(images)
+    common_size(images, [read_size(image) for image in images], exact)
     return Stack(name, images)
 
 
-def _check_sizes(images: Sequence[Path]) -> None:
-    """Raises an InputError where the images differ in size, or a header cannot be read."""
-    sizes = [read_size(image) for image in images]
+def common_size(images: Sequence[Path], sizes: Sequence[tuple[int, int]], exact: bool = False) -> tuple[int, int]:
+    """The size, (height, width), that all images of a stack have.
+
+    Args:
+        images: The files, for messages.
+        sizes: Of each, (height, width).
+        exact: Whether they must be equal; else they may differ a little (`SIZE_TOLERANCE`).
+
+    Raises:
+        InputError: One differs too much from the first.
+    """
     for image, size in zip(images, sizes, strict=True):
-        if size != sizes[0]:
+        allowed = [0 if exact else min(SIZE_TOLERANCE * side, MOST_UNEQUAL) for side in sizes[0]]
+        if any(abs(side - wanted) > most for side, wanted, most in zip(size, sizes[0], allowed, strict=True)):
             first, other = (f"{width}x{height}" for height, width in (sizes[0], size))
             raise InputError(
                 f"{images[0]} is {first} pixels but {image} is {other}; images of one scene must be equal."
             )
+    return min(height for height, _ in sizes), min(width for _, width in sizes)
 
 
 def _common_name(images: Sequence[Path]) -> str:

@@ -15,7 +15,8 @@ from data.arguments import command_parser, natural
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import atomic_path, write_json
-from data.io.image_io import IMAGE_SUFFIXES, read_image
+from data.io.image_header import IMAGE_SUFFIXES
+from data.io.image_io import read_image
 from metrics.color import to_gray
 from model.baselines.csr import code_details, split_base, to_spectrum
 from model.baselines.sparse_coding.codes import SIDE, to_patches

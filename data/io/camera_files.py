@@ -1,0 +1,152 @@
+"""Files that need an optional library: camera raw files, which rawpy develops, and HEIC, which pillow-heif opens.
+
+Both are in `requirements-photos.txt`; without them such a file is refused by a sentence that says so.
+"""
+
+import io
+import os
+import struct
+import warnings
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from data.errors import InputError
+from data.io.metadata import Metadata, read_metadata
+
+HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+"""Of files in the High Efficiency Image Format; the content decides."""
+
+RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef")
+"""Of camera raw files. The suffix decides, because most of them are TIFF files whose first image is a thumbnail."""
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Behind `ftyp` at the beginning of a HEIC file (ISO/IEC 23008-12)."""
+
+_SRGB_GAMMA = (2.4, 12.92)
+"""Exponent and slope of sRGB's curve (IEC 61966-2-1)."""
+
+_DEVELOPING: dict[str, Any] = {
+    "use_camera_wb": True,
+    "no_auto_bright": True,
+    "adjust_maximum_thr": 0.0,  # else the white level depends on the brightest pixel of each frame
+    "output_bps": 16,
+    "gamma": _SRGB_GAMMA,
+}
+"""How every raw file is developed: by the camera's white balance, and by nothing that depends on the picture itself, so
+that frames of one stack stay comparable. The colors are sRGB, rawpy's default."""
+
+
+def is_heif(start: bytes) -> bool:
+    """Whether the first 12 bytes of a file are those of a HEIC image."""
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
+
+
+def is_raw(path: str | os.PathLike) -> bool:
+    """Whether a file's name is that of a camera raw file."""
+    return Path(path).suffix.lower() in RAW_SUFFIXES
+
+
+def heif_format(path: str | os.PathLike) -> str:
+    """Teaches Pillow to open HEIC files; returns Pillow's name of the format.
+
+    Raises:
+        InputError: if pillow-heif is not installed.
+    """
+    _library(path, "a HEIC image", "pillow_heif").register_heif_opener()
+    return "HEIF"
+
+
+def deep_heif(data: bytes, bits: int) -> np.ndarray:
+    """Decodes a HEIC image of 10 or 12 bits a channel, of which Pillow keeps 8, to (H, W, C) or (H, W) uint16."""
+    decoded = import_module("pillow_heif").open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    return np.rint(np.asarray(decoded) * (65535 / (2**bits - 1))).astype(np.uint16)
+
+
+def raw_shape(path: str | os.PathLike, file: BinaryIO) -> tuple[int, int, int]:
+    """(H, W, 3), what `develop_raw` would return, from the header; errors as there."""
+    with _RawFile(path, file) as raw:
+        return _upright_shape(path, raw)
+
+
+def develop_raw(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, Metadata]:
+    """Develops a camera raw file, upright.
+
+    Args:
+        path: The file, for messages.
+        data: Its content.
+
+    Returns:
+        (H, W, 3) uint16 sRGB; and sRGB's profile with the EXIF data, as far as the file is laid out as a TIFF.
+
+    Raises:
+        InputError: rawpy is not installed, or the file is damaged, too large or not known to it.
+    """
+    with _RawFile(path, io.BytesIO(data)) as raw:
+        shape = _upright_shape(path, raw)
+        pixels = raw.postprocess(**_DEVELOPING)
+        if pixels.shape != shape:
+            raise InputError(f"cannot use {path}: it develops to {pixels.shape} and not {shape}; save it as a TIFF.")
+    return pixels, Metadata(_srgb_profile(), _tiff_exif(path, data))
+
+
+class _RawFile:
+    """An open raw file; what LibRaw raises in the block becomes one sentence."""
+
+    def __init__(self, path: str | os.PathLike, file: BinaryIO):
+        self._path, self._file = path, file
+        self._rawpy = _library(path, "a camera raw file", "rawpy")
+
+    def __enter__(self):
+        try:
+            self._raw = self._rawpy.imread(self._file)
+        except (self._rawpy.LibRawError, OSError, ValueError) as error:
+            raise self._refusal(error) from error
+        return self._raw
+
+    def __exit__(self, kind, error, trace):
+        self._raw.close()
+        if isinstance(error, self._rawpy.LibRawError | self._rawpy.NotSupportedError):
+            raise self._refusal(error) from error
+
+    def _refusal(self, error):
+        reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+        return InputError(f"cannot read {self._path} as a camera raw file ({reason}); copy it again, or save a TIFF.")
+
+
+def _upright_shape(path: str | os.PathLike, raw: Any) -> tuple[int, int, int]:
+    height, width = raw.sizes.iheight, raw.sizes.iwidth
+    if height * width > 2 * Image.MAX_IMAGE_PIXELS:
+        limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.")
+    return (width, height, 3) if raw.sizes.flip & 4 else (height, width, 3)
+
+
+def _library(path: str | os.PathLike, kind: str, name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        package = name.replace("_", "-")
+        raise InputError(f"cannot read {path}: it is {kind}, which needs {package}; pip install {package}.") from error
+
+
+def _tiff_exif(path: str | os.PathLike, data: bytes) -> bytes | None:
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+            warnings.simplefilter("ignore")
+            return read_metadata(path, image)[1].exif
+    except Exception:  # of any type, and the photograph is whole: CR3, RAF and others are laid out otherwise
+        return None
+
+
+@cache
+def _srgb_profile() -> bytes:
+    """The same bytes at all times: a profile holds the time when it was made."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
+    return bytes(profile)

@@ -1,0 +1,144 @@
+"""What an image file says of itself before its pixels are decoded: type, size, channels and bits."""
+
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base as Tag
+
+from data.errors import InputError
+from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_heif, is_raw, raw_shape
+from data.io.files import open_file
+from data.io.image_checks import is_16_bit
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+"""Of the files that are read and written, in lower case."""
+
+READ_SUFFIXES = (*IMAGE_SUFFIXES, *HEIF_SUFFIXES, *RAW_SUFFIXES)
+"""Of the files that are read, in lower case."""
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+"""Pillow's names of the types that are always read."""
+
+_GRAY_MODES = ("1", "L", "LA", "La")
+"""Pillow's modes that become gray; so do those of 16 bits."""
+
+_LARGEST_HEADERS = 64 * 2**20
+"""Bytes that a file may have besides its pixels."""
+
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, RuntimeError),
+    *(struct.error, zlib.error),
+)
+"""What decoders raise on damaged files."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image will be, once it is read.
+
+    Attributes:
+        shape: (H, W, 3) for RGB or (H, W) for gray.
+        dtype: uint8 or uint16.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def read_header(path: str | os.PathLike) -> Header:
+    """Reads from the header of an image what `read_image` would return, without decoding it.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        Shape and type. The one exception is a PNG that holds its EXIF block behind the pixels: there the size is that
+        before the rotation.
+
+    Raises:
+        InputError: The file is missing, a folder, empty, too large, not an image of a supported type, or needs a
+            library that is not installed.
+    """
+    with open_image_file(path) as file:
+        if is_raw(path):
+            return Header(raw_shape(path, file), np.dtype(np.uint16))
+        start = file.read(26)
+        file.seek(0)
+        with open_image(path, file) as image:
+            width, height = image.size
+            # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
+            if image.format not in ("TIFF", "HEIF") and _orientation(image) in (5, 6, 7, 8):
+                width, height = height, width
+            # Byte 24 of every PNG is its bit depth.
+            wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
+            gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
+    return Header((height, width) if gray else (height, width, 3), np.dtype(np.uint16 if wide else np.uint8))
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(height, width) in pixels, and errors, as `read_header`."""
+    return read_header(path).shape[:2]
+
+
+def open_image_file(path: str | os.PathLike) -> BinaryIO:
+    """Opens a file that is not empty and no larger than an image can be; errors as `data.io.files.open_file`."""
+    # Four channels of 16 bits for every pixel that Pillow trusts.
+    file = open_file(path, 2 * Image.MAX_IMAGE_PIXELS * 8 + _LARGEST_HEADERS)
+    if not file.peek(1):
+        file.close()
+        raise InputError(f"cannot read {path}: the file is empty; copy it again.")
+    return file
+
+
+@contextmanager
+def open_image(path: str | os.PathLike, content: BinaryIO) -> Iterator[Image.Image]:
+    """Opens an image with Pillow; what is raised in the block because of a damaged file becomes one sentence.
+
+    Args:
+        path: The file, for messages.
+        content: Its bytes, from their beginning.
+
+    Raises:
+        InputError: It is no image of a supported type, damaged, too large, or needs a library that is not installed.
+    """
+    start = content.read(12)
+    content.seek(0)
+    formats = (*_FORMATS, *((heif_format(path),) if is_heif(start) else ()))
+    with readable(path), Image.open(content, formats=formats) as image:
+        yield image
+
+
+@contextmanager
+def readable(path: str | os.PathLike) -> Iterator[None]:
+    """Turns what decoders raise on a file that they cannot read into one sentence."""
+    with warnings.catch_warnings():
+        # A damaged header warns several times before it fails, and photographs from 89 Mpx on warn of an attack.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            yield
+        except (InputError, PermissionError):
+            raise
+        except Image.DecompressionBombError as error:
+            limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+            raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.") from error
+        except UnidentifiedImageError as error:
+            problem = "it is no JPEG, PNG, TIFF, BMP or WebP image, nor HEIC, or its header is damaged; save it again."
+            raise InputError(f"cannot read {path}: {problem}") from error
+        except _DAMAGE as error:
+            raise InputError(f"cannot read {path}: it is damaged or cut short ({error}); copy it again.") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
+    try:
+        return Image.Image.getexif(image).get(Tag.Orientation, 1)
+    except Exception:  # as `read_metadata`, which says so when the image is read
+        return 1
