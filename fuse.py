@@ -15,7 +15,7 @@ from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
-from data.io.stacks import Listing, check_stack, find_pairs, find_stacks
+from data.io.stacks import LARGEST, Listing, find_scene, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion import STRATEGIES
@@ -23,13 +23,13 @@ from model.fusion.scene import SceneOptions, fuse_scenes, make_job
 
 EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
-  python fuse.py A.jpg B.jpg C.jpg -o fused.png        three, or as many as there are
+  python fuse.py beetle -o fused.tif                   the frames in the folder beetle (DSC_4711.jpg, DSC_4712.jpg, ...)
+  python fuse.py beetle/*.nef -o fused.tif             frames by name, as many as there are
   python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
-  python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ... in a folder
+  python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ..., or one from each subfolder
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
   python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
-  python fuse.py -i photographs -o dwt --method dwt    a method of others, to compare with
   python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
@@ -41,8 +41,10 @@ TILES = {"auto": None, "on": True, "off": False}
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = command_parser(__doc__, EXAMPLES)
-    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene")
-    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of images")
+    parser.add_argument(
+        "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
+    )
+    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
     parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
     parser.add_argument(
@@ -112,9 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     manifest = Manifest(_settings(arguments))
     jobs, kept = plan(jobs, manifest, resume=arguments.resume, overwrite=arguments.overwrite)
     refuse_existing([] if arguments.overwrite else report)
-    problems = listing.problems if arguments.shard[0] == 1 else []
-    for problem in problems:
-        say(f"error: {problem}")
+    problems, lines = (listing.problems, listing.lines()) if arguments.shard[0] == 1 else ([], [])
+    for line in (*(f"error: {problem}" for problem in problems), *([] if _silent(arguments) else lines)):
+        say(line)
     results = [job.describe() | {"kept": True} for job in kept]
     if arguments.dry_run:
         results += [job.describe() | {"would": "fuse"} for job in jobs]
@@ -122,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fuser = _load(arguments)
         shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
         results += fuse_scenes(fuser, shown, options, manifest if arguments.input else None)
-    _write_report(arguments, {"results": results, "problems": problems})
+    _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)
     return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
@@ -137,8 +139,8 @@ def _check_usage(parser, arguments):
         if len(arguments.images) not in (0, 2) or arguments.input is not None:
             parser.error("--benchmark takes two images or none.")
         return
-    if arguments.input is None and len(arguments.images) < 2:
-        parser.error(f"two images are needed, received {len(arguments.images)}; or give a folder with -i DIR.")
+    if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
+        parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
     if _pairs_only(arguments) and len(arguments.images) > 2:
         chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
         parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
@@ -160,11 +162,12 @@ def _pairs_only(arguments) -> bool:
 
 def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
     """This part's scenes with what will be written for each, and all that was found."""
+    largest = 2 if _pairs_only(arguments) else LARGEST
     if arguments.input is None:
         checked_suffix(arguments.output)
-        stack = check_stack(*arguments.images)
-        return [make_job(stack, arguments.output, options, arguments.strategy)], Listing([stack], [])
-    listing = (find_pairs if _pairs_only(arguments) else find_stacks)(arguments.input)
+        listing = find_scene(*arguments.images, largest=largest)
+        return [make_job(listing.stacks[0], arguments.output, options, arguments.strategy)], listing
+    listing = find_stacks(arguments.input, largest=largest)
     part, parts = arguments.shard
     jobs = [
         make_job(stack, arguments.output / f"{stack.name}.{arguments.format}", options, arguments.strategy)
@@ -232,6 +235,7 @@ def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments) -> N
     if arguments.dry_run:
         for result in results:
             print(f"{'keep' if 'kept' in result else 'fuse'} {result['name']}: {result['output']}")
+            print(*(f"  {source}" for source in result["sources"]), sep="\n")
         return
     kept = sum("kept" in result for result in results)
     failed = sum("error" in result for result in results)

@@ -17,6 +17,7 @@ from data.errors import InputError
 from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_heif, is_raw, raw_shape
 from data.io.files import open_file
 from data.io.image_checks import is_16_bit
+from data.io.metadata import LARGEST
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 """Of the files that are read and written, in lower case."""
@@ -32,6 +33,9 @@ _GRAY_MODES = ("1", "L", "LA", "La")
 
 _LARGEST_HEADERS = 64 * 2**20
 """Bytes that a file may have besides its pixels."""
+
+_MOST_CHUNKS = 2**17
+"""Parts of a PNG through which a late EXIF block is looked for; encoders write one for some 8 kB or more."""
 
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, RuntimeError),
@@ -60,8 +64,7 @@ def read_header(path: str | os.PathLike) -> Header:
         path: The image file.
 
     Returns:
-        Shape and type. The one exception is a PNG that holds its EXIF block behind the pixels: there the size is that
-        before the rotation.
+        Shape and type.
 
     Raises:
         InputError: The file is missing, a folder, empty, too large, not an image of a supported type, or needs a
@@ -74,8 +77,8 @@ def read_header(path: str | os.PathLike) -> Header:
         file.seek(0)
         with open_image(path, file) as image:
             width, height = image.size
-            # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
-            if image.format not in ("TIFF", "HEIF") and _orientation(image) in (5, 6, 7, 8):
+            # The sizes of the other types are upright already.
+            if image.format not in ("TIFF", "HEIF") and _orientation(image, file) in (5, 6, 7, 8):
                 width, height = height, width
             # Byte 24 of every PNG is its bit depth.
             wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
@@ -136,9 +139,26 @@ def readable(path: str | os.PathLike) -> Iterator[None]:
             raise InputError(f"cannot read {path}: it is damaged or cut short ({error}); copy it again.") from error
 
 
-def _orientation(image: Image.Image) -> int:
-    # The method of the base class: that of PNG decodes the whole image in search of a late EXIF block.
+def _orientation(image: Image.Image, file: BinaryIO) -> int:
     try:
-        return Image.Image.getexif(image).get(Tag.Orientation, 1)
+        # The method of the base class: that of PNG decodes the whole image in search of an EXIF block behind it.
+        exif = Image.Image.getexif(image)
+        if image.format == "PNG" and not exif:
+            exif.load(_late_exif(file))
+        return exif.get(Tag.Orientation, 1)
     except Exception:  # as `read_metadata`, which says so when the image is read
         return 1
+
+
+def _late_exif(file: BinaryIO) -> bytes:
+    """The EXIF block of a PNG, wherever it stands; empty where there is none."""
+    file.seek(8)
+    for _ in range(_MOST_CHUNKS):
+        start = file.read(8)
+        if len(start) < 8:
+            break
+        length, kind = struct.unpack(">I4s", start)
+        if kind == b"eXIf":
+            return file.read(min(length, LARGEST))
+        file.seek(length + 4, os.SEEK_CUR)  # and the checksum
+    return b""

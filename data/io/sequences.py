@@ -50,7 +50,9 @@ def find_series(images: Iterable[Path]) -> list[tuple[Path, ...]]:
 
 def _grouped(images: Iterable[Path], number: re.Pattern) -> list[list[Path]]:
     """Groups files by what their names are without `number`; names without one belong to no group."""
-    return _by([image for image in images if number.search(image.stem)], lambda path: number.sub("#", path.stem.lower()))
+    return _by(
+        [image for image in images if number.search(image.stem)], lambda path: number.sub("#", path.stem.lower())
+    )
 
 
 def _of_one_type(files: list[Path]) -> tuple[Path, ...]:

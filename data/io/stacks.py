@@ -1,14 +1,14 @@
 """Finding the images of each scene by their names, never by their position in a sorted list."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.errors import InputError
 from data.io.image_header import read_size
-from data.io.sequences import find_series, list_images, natural_key
+from data.io.sequences import find_series, natural_key
+from data.io.stack_names import find_members, split_name, stray
 
 LARGEST = 255
 """Images of a stack: a decision map has 8 bits."""
@@ -17,26 +17,11 @@ SIZE_TOLERANCE, MOST_UNEQUAL = 0.01, 32
 """By how much a side of an image may differ from that of the first: this part of it, and at most so many pixels. Some
 programs that align frames or correct lenses cut each a little differently."""
 
-_ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
-"""A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
-
 _LAYOUTS = (
     "NAME-A and NAME-B (or _A/_B, -1/-2, _1/_2; -C and so on for more), folders A and B with equal names, "
-    "or a folder NAME with A and B"
+    "a folder NAME with A and B, or numbered frames"
 )
 """The layouts of a folder that are known, for messages."""
-
-Member = tuple[str, int, Path]
-"""The name of a stack, the place of an image in it from 1 on, and the image."""
-
-
-@dataclass
-class _Found:
-    """What was found in a folder by names alone: images of stacks, problems and notes as in a `Listing`."""
-
-    members: list[Member]
-    problems: list[str]
-    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -82,6 +67,11 @@ class Listing:
     problems: list[str]
     notes: list[str] = field(default_factory=list)
 
+    def lines(self) -> list[str]:
+        """What a user is told: which frames make each stack, except for the pairs of a batch, and the notes."""
+        told = [stack for stack in self.stacks if len(stack.images) > 2 or len(self.stacks) == 1]
+        return [f"{stack.name}: {stack.extent}" for stack in told] + [f"warning: {note}" for note in self.notes]
+
 
 def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_only: bool = False) -> Listing:
     """Finds the stacks of a folder by name.
@@ -111,7 +101,7 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_onl
         raise InputError(f"cannot look for pairs in {folder}: there is no such folder; check the name.")
     if not folder.is_dir():
         raise InputError(f"cannot look for pairs in {folder}: it is a file; give the folder that holds the pairs.")
-    found = _find_members(folder, places_only)
+    found = find_members(folder, places_only)
     problems = found.problems
     groups: dict[str, dict[int, list[Path]]] = {}
     for name, place, image in found.members:
@@ -153,10 +143,9 @@ def find_scene(*images: str | os.PathLike, largest: int = LARGEST) -> Listing:
         return Listing([check_stack(*images)], [])
     listing = find_stacks(images[0], largest=largest)
     if len(listing.stacks) > 1:
-        names = ", ".join(stack.name for stack in listing.stacks[:3])
-        raise InputError(
-            f"{images[0]} holds {len(listing.stacks)} scenes, {names} ...; -i {images[0]} -o DIR fuses each."
-        )
+        first, *_, last = (stack.name for stack in listing.stacks)
+        found = f"{len(listing.stacks)} scenes, {first} to {last}"
+        raise InputError(f"{images[0]} holds {found}; -i {images[0]} -o DIR fuses each.")
     return listing
 
 
@@ -168,8 +157,9 @@ def check_stack(*images: str | os.PathLike) -> Stack:
 
     Returns:
         The stack, in this order; three or more of one series in the order of their characters, as a shell lists them,
-        get that of their numbers (9 before 10). Its name is what the file names share (`lytro-01` of `lytro-01-A` and `lytro-01-B`,
-        `x` of `A/x` and `B/x`, the folder's name for `A` and `B`), else the first and the last stem joined by "-".
+        get that of their numbers (9 before 10). Its name is what the file names share (`lytro-01` of `lytro-01-A` and
+        `lytro-01-B`, `x` of `A/x` and `B/x`, the folder's name for `A` and `B`), else the first and the last stem
+        joined by "-".
 
     Raises:
         InputError: A file cannot be read, one is given twice, or their sizes differ.
@@ -177,92 +167,14 @@ def check_stack(*images: str | os.PathLike) -> Stack:
     paths = tuple(Path(image) for image in images)
     if len(paths) > LARGEST:
         raise InputError(f"a stack has at most {LARGEST} images, received {len(paths)}; leave some out.")
-    if len(paths) > 2 and list(paths) == sorted(paths) and find_series(paths) and len(find_series(paths)[0]) == len(paths):
-        paths = find_series(paths)[0]
+    series = find_series(paths)
+    if series and len(series[0]) == len(paths) > 2 and list(paths) == sorted(paths):
+        paths = series[0]
     common_size(paths, [read_size(path) for path in paths])
     for number, path in enumerate(paths):
         if any(path.samefile(earlier) for earlier in paths[:number]):
             raise InputError(f"cannot pair {path} with itself; give images with different focus.")
     return Stack(_common_name(paths), paths)
-
-
-def _split(stem: str) -> tuple[str, int] | None:
-    """Splits a file's name into the stack's ("" for a bare A or B) and the place; None for one without an ending."""
-    match = _ENDING.fullmatch(stem)
-    if match is None:
-        return None
-    side = match["side"].lower()
-    place = int(side) if side.isdecimal() else {"near": 1, "far": 2}.get(side) or ord(side) - ord("a") + 1
-    return match["name"] or "", place
-
-
-def _find_members(folder: Path, places_only: bool) -> _Found:
-    """Finds the images of `folder`, and of its folders where it has none that belong to a stack."""
-    found = _members_of(folder, places_only)
-    if found.members:
-        return found
-    folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
-    sides = {entry: split[1] for entry in folders if (split := _split(entry.name)) and not split[0]}
-    if {1, 2} <= set(sides.values()):
-        members = [(image.stem, place, image) for entry, place in sides.items() for image in list_images(entry)]
-        # Folders 1, 2, 3 may also hold a series each; then no name is in two of them.
-        if places_only or len({stem for stem, _, _ in members}) < len(members):
-            return _Found(members, found.problems, [])
-    for entry in folders:
-        inside = _members_of(entry, places_only)
-        found.members += [(entry.name, place, image) for _, place, image in inside.members]
-        found.problems += inside.problems
-        found.notes += inside.notes
-    return found
-
-
-def _members_of(folder: Path, places_only: bool) -> _Found:
-    """Sorts the images of one folder by their names; a bare A or B belongs to the stack of the folder's name."""
-    images, name = list_images(folder), folder.resolve().name
-    try:
-        frames = () if places_only else _find_frames(folder, images)
-    except InputError as error:
-        return _Found([], [str(error)], [])
-    if frames:
-        others = [image.name for image in images if image not in frames]
-        notes = [f"{name}: {_some(others)} left out, not of the series {frames[0].name} to {frames[-1].name}"]
-        return _Found([(name, place, image) for place, image in enumerate(frames, 1)], [], notes if others else [])
-    splits = {image: _split(image.stem) for image in images}
-    members = [(split[0] or name, split[1], image) for image, split in splits.items() if split]
-    return _Found(members, [_stray(image) for image, split in splits.items() if not split], [])
-
-
-def _find_frames(folder: Path, images: Sequence[Path]) -> tuple[Path, ...]:
-    """The frames of a folder that is one stack; none where its names have places, which go before.
-
-    Raises:
-        InputError: It could be one of two stacks.
-    """
-    series = find_series(images)
-    if not series:
-        return ()
-    frames = series[0]
-    splits = {image: _split(image.stem) for image in images}
-    if all(splits[frame] for frame in frames):
-        names, places = zip(*(splits[frame] for frame in frames), strict=True)
-        return frames if len(set(names)) == 1 and min(places) > 2 else ()  # numbered by a camera, from x_47 on
-    others = {split for image, split in splits.items() if split and image not in frames}
-    if any((name, 2) in others for name, place in others if place == 1):
-        return ()
-    if len(series) > 1 and len(series[1]) == len(frames):
-        first, other = (f"{one[0].name} to {one[-1].name}" for one in series[:2])
-        raise InputError(f"{folder} holds two series, {first} and {other}; give each a folder of its own.")
-    return frames
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first of many names, and how many more there are."""
-    more = f" and {len(names) - 5} more are" if len(names) > 5 else " is" if len(names) == 1 else " are"
-    return ", ".join(names[:5]) + more
-
-
-def _stray(image: Path) -> str:
-    return f"{image} belongs to no pair: its name ends in none of -A/-B, -1/-2, -near/-far; rename or remove it."
 
 
 def _make_stack(name: str, places: dict[int, list[Path]], largest: int, exact: bool) -> Stack:
@@ -273,7 +185,7 @@ def _make_stack(name: str, places: dict[int, list[Path]], largest: int, exact: b
     images = tuple(places[place][0] for place in sorted(places))
     if len(images) == 1:
         if 1 not in places and 2 not in places:
-            raise InputError(_stray(images[0]))
+            raise InputError(stray(images[0]))
         wanted = "B" if 1 in places else "A"
         raise InputError(
             f"{images[0]} has no partner, no {wanted} of the same name; add that image or remove this one."
@@ -313,7 +225,7 @@ def _common_name(images: Sequence[Path]) -> str:
     stems = [image.stem for image in images]
     if len(set(stems)) == 1:
         return stems[0]
-    splits = [_split(stem) for stem in stems]
+    splits = [split_name(stem) for stem in stems]
     if None in splits or len({name for name, _ in splits}) > 1 or len(set(splits)) < len(splits):
         return f"{stems[0]}-{stems[-1]}"
     return splits[0][0] or images[0].resolve().parent.name

@@ -11,8 +11,8 @@ import numpy as np
 from data.align import align_images, match_exposure, notice_shift
 from data.io.batch import Job, Manifest
 from data.io.files import atomic_files
-from data.io.image_io import checked_suffix, read_photograph, write_image
-from data.io.metadata import Metadata
+from data.io.frames import Frames
+from data.io.image_io import checked_suffix, write_image
 from data.io.stacks import Stack
 from data.parts import alone
 
@@ -89,8 +89,8 @@ def fuse_scene(
     Raises:
         InputError: An image cannot be read, aligned or fused, or a file cannot be written.
     """
-    images, metadata = _read(job.stack, options)
-    images, motions = _align(job.stack, images, options)
+    frames = Frames(job.stack, options.alpha)
+    images, motions = _align(job.stack, list(frames), options)
     checked_suffix(job.output, images[0].dtype, images[0].shape)
     decision = fuser.decide(*images) if hasattr(fuser, "decide") else None
     fused = fuser(*images) if decision is None else decision.fused
@@ -99,7 +99,7 @@ def fuse_scene(
         summary["aligned"] = motions
     with atomic_files(job.output.parent, job.output.name) as folder:
         written = folder / job.output.name
-        write_image(written, fused, metadata=metadata)
+        write_image(written, fused, metadata=frames.metadata)
         if decision is not None and (options.save_maps or options.panel):
             from model.fusion.pictures import (  # loads matplotlib, which nothing else here needs
                 beside,
@@ -116,26 +116,14 @@ def fuse_scene(
     return summary
 
 
-def _read(stack: Stack, options: SceneOptions) -> tuple[list[np.ndarray], Metadata]:
-    """The images, and what the result takes over from the first."""
-    photographs = [read_photograph(path, alpha=options.alpha) for path in stack.images]
-    images, metadata = zip(*photographs, strict=True)
-    if len({one.profile for one in metadata}) > 1:
-        warnings.warn(f"the images of {stack.name} differ in color profile; the first one's is kept", stacklevel=2)
-    return list(images), metadata[0]
-
-
 def _align(
     stack: Stack, images: list[np.ndarray], options: SceneOptions
 ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """The images laid on the first and matched to it as asked, and what was done; unasked, a shift is only said."""
-    first = images[0]
-    if any(image.shape != first.shape or image.dtype != first.dtype for image in images):
-        return images, []  # fusion says what is wrong
     notice = notice_shift(images) if options.align == "none" else None
     if notice:
         warnings.warn(f"{stack.name}: {notice}", stacklevel=2)
     images, found = align_images(images, options.align)
     if options.match_exposure:
-        images = [first, *(match_exposure(first, image) for image in images[1:])]
+        images = [images[0], *(match_exposure(images[0], image) for image in images[1:])]
     return images, [{"warp": one.warp.tolist(), "correlation": round(one.correlation, 4)} for one in found]

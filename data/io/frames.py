@@ -1,0 +1,105 @@
+"""The frames of a stack, read from their files as they are needed."""
+
+import operator
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from data.errors import InputError
+from data.io.image_header import Header, read_header
+from data.io.image_io import read_photograph
+from data.io.metadata import Metadata
+from data.io.stacks import Stack, common_size
+
+KEPT = 2
+"""Frames that stay in memory: what is done with a stack looks at two neighbors."""
+
+
+class Frames(Sequence[np.ndarray]):
+    """The images of a stack as a sequence of arrays, which holds no more than the last `KEPT` of them in memory.
+
+    Each is (H, W, 3) RGB or (H, W) gray, uint8 or uint16, read-only, and of one shape and type: frames whose sizes
+    differ by a few pixels are cut to the size that all have, about their centers. One object serves one thread.
+
+    Args:
+        stack: The files.
+        alpha: See `data.io.image_io.read_image`.
+
+    Attributes:
+        shape: Of every frame.
+        dtype: Of every frame.
+
+    Raises:
+        InputError: A header cannot be read, or one frame differs from the first in channels, type, or by more than a
+            few pixels in size. `frames[i]` raises it where the file has become another since, or is damaged.
+    """
+
+    def __init__(self, stack: Stack, alpha: Literal["refuse", "drop"] = "refuse"):
+        self._stack, self._alpha = stack, alpha
+        self._headers = [read_header(path) for path in stack.images]
+        first = self._headers[0]
+        for path, header in zip(stack.images, self._headers, strict=True):
+            if header.dtype != first.dtype or len(header.shape) != len(first.shape):
+                raise InputError(
+                    f"{stack.images[0]} is {_kind(first)} but {path} is {_kind(header)}; images of one scene must be "
+                    "of one kind."
+                )
+        size = common_size(stack.images, [header.shape[:2] for header in self._headers])
+        self.shape, self.dtype = (*size, *first.shape[2:]), first.dtype
+        self._read: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._profiles: set[bytes | None] = set()
+        self._metadata: Metadata | None = None
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        place = range(len(self))[operator.index(index)]
+        if place not in self._read:
+            while len(self._read) >= KEPT:
+                self._read.popitem(last=False)
+            self._read[place] = self._load(place)
+        self._read.move_to_end(place)
+        return self._read[place]
+
+    @property
+    def metadata(self) -> Metadata:
+        """Color profile and EXIF data of the first frame, which a result takes over."""
+        if self._metadata is None:
+            self[0]
+        return self._metadata
+
+    def _load(self, place: int) -> np.ndarray:
+        path = self._stack.images[place]
+        image, metadata = read_photograph(path, self._alpha)
+        wanted = self._headers[place]
+        if image.shape != wanted.shape or image.dtype != wanted.dtype:
+            now = Header(image.shape, image.dtype)
+            raise InputError(f"{path} is {_kind(now)} and not {_kind(wanted)}, as its header says; save it again.")
+        if place == 0:
+            self._metadata = metadata
+        self._compare_profile(metadata.profile)
+        image = _cut(image, self.shape[:2])
+        image.flags.writeable = False  # it may be given out again
+        return image
+
+    def _compare_profile(self, profile: bytes | None) -> None:
+        """Warns at the second profile that is seen, once."""
+        if len(self._profiles | {profile}) == 2 > len(self._profiles) > 0:
+            name = self._stack.name
+            warnings.warn(f"the images of {name} differ in color profile; the first one's is kept", stacklevel=4)
+        self._profiles.add(profile)
+
+
+def _cut(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The center of an image, as an array of its own."""
+    top, left = ((side - wanted) // 2 for side, wanted in zip(image.shape, size, strict=False))
+    return np.ascontiguousarray(image[top : top + size[0], left : left + size[1]])
+
+
+def _kind(header: Header) -> str:
+    height, width = header.shape[:2]
+    return f"{width}x{height} {'gray' if len(header.shape) == 2 else 'RGB'} {header.dtype}"

@@ -1,0 +1,103 @@
+"""What the names of a folder's images say: which belong to one stack, and at which place."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import InputError
+from data.io.sequences import find_series, list_images
+
+_ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
+"""A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
+
+Member = tuple[str, int, Path]
+"""The name of a stack, the place of an image in it from 1 on, and the image."""
+
+
+@dataclass
+class Found:
+    """What was found in a folder by names alone: images of stacks, problems and notes as in a `Listing`."""
+
+    members: list[Member]
+    problems: list[str]
+    notes: list[str]
+
+
+def split_name(stem: str) -> tuple[str, int] | None:
+    """Splits a file's name into the stack's ("" for a bare A or B) and the place; None for one without an ending."""
+    match = _ENDING.fullmatch(stem)
+    if match is None:
+        return None
+    side = match["side"].lower()
+    place = int(side) if side.isdecimal() else {"near": 1, "far": 2}.get(side) or ord(side) - ord("a") + 1
+    return match["name"] or "", place
+
+
+def find_members(folder: Path, places_only: bool) -> Found:
+    """Finds the images of `folder`, and of its folders where it has none that belong to a stack."""
+    found = _members_of(folder, places_only)
+    if found.members:
+        return found
+    folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    sides = {entry: split[1] for entry in folders if (split := split_name(entry.name)) and not split[0]}
+    if {1, 2} <= set(sides.values()):
+        members = [(image.stem, place, image) for entry, place in sides.items() for image in list_images(entry)]
+        # Folders 1, 2, 3 may also hold a series each; then no name is in two of them.
+        if places_only or len({stem for stem, _, _ in members}) < len(members):
+            return Found(members, found.problems, [])
+    for entry in folders:
+        inside = _members_of(entry, places_only)
+        found.members += [(entry.name, place, image) for _, place, image in inside.members]
+        found.problems += inside.problems
+        found.notes += inside.notes
+    return found
+
+
+def _members_of(folder: Path, places_only: bool) -> Found:
+    """Sorts the images of one folder by their names; a bare A or B belongs to the stack of the folder's name."""
+    images, name = list_images(folder), folder.resolve().name
+    try:
+        frames = () if places_only else _find_frames(folder, images)
+    except InputError as error:
+        return Found([], [str(error)], [])
+    if frames:
+        others = [image.name for image in images if image not in frames]
+        notes = [f"{name}: {_some(others)} left out, not of the series {frames[0].name} to {frames[-1].name}"]
+        return Found([(name, place, image) for place, image in enumerate(frames, 1)], [], notes if others else [])
+    splits = {image: split_name(image.stem) for image in images}
+    members = [(split[0] or name, split[1], image) for image, split in splits.items() if split]
+    return Found(members, [stray(image) for image, split in splits.items() if not split], [])
+
+
+def _find_frames(folder: Path, images: Sequence[Path]) -> tuple[Path, ...]:
+    """The frames of a folder that is one stack; none where its names have places, which go before.
+
+    Raises:
+        InputError: It could be one of two stacks.
+    """
+    series = find_series(images)
+    if not series:
+        return ()
+    frames = series[0]
+    splits = {image: split_name(image.stem) for image in images}
+    if all(splits[frame] for frame in frames):
+        names, places = zip(*(splits[frame] for frame in frames), strict=True)
+        return frames if len(set(names)) == 1 and min(places) > 2 else ()  # numbered by a camera, from x_47 on
+    others = {split for image, split in splits.items() if split and image not in frames}
+    if any((name, 2) in others for name, place in others if place == 1):
+        return ()
+    if len(series) > 1 and len(series[1]) == len(frames):
+        first, other = (f"{one[0].name} to {one[-1].name}" for one in series[:2])
+        raise InputError(f"{folder} holds two series, {first} and {other}; give each a folder of its own.")
+    return frames
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - 5} more are" if len(names) > 5 else " is" if len(names) == 1 else " are"
+    return ", ".join(names[:5]) + more
+
+
+def stray(image: Path) -> str:
+    return f"{image} belongs to no pair: its name ends in none of -A/-B, -1/-2, -near/-far; rename or remove it."
