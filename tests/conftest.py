@@ -1,7 +1,7 @@
 """What the tests share: photographs that cannot be committed, and a small VOC folder drawn by the tests themselves.
 
-Set MFF_DATASETS to a folder that holds `lytro/`, `lytro_fused/` and `VOCdevkit/`; without it, `../shared/datasets` is
-tried. Tests that need them are skipped where they are absent.
+Set MFF_DATASETS to a folder that holds `lytro/`, `lytro_fused/`, `stacks/` and `VOCdevkit/`; without it,
+`../shared/datasets` is tried. Tests that need them are skipped where they are absent.
 """
 
 import os
@@ -31,6 +31,11 @@ def lytro() -> Path:
 @pytest.fixture(scope="session")
 def lytro_fused() -> Path:
     return dataset_folder("lytro_fused")
+
+
+@pytest.fixture(scope="session")
+def stacks() -> Path:
+    return dataset_folder("stacks")
 
 
 @pytest.fixture(scope="session")

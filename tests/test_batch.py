@@ -255,7 +255,7 @@ def test_a_source_that_vanishes_half_way(folder, tmp_path, monkeypatch, capsys):
             (folder / "scene3-B.png").unlink(missing_ok=True)
         return read_photograph(path, **options)
 
-    monkeypatch.setattr("model.fusion.scene.read_photograph", read)
+    monkeypatch.setattr("data.io.frames.read_photograph", read)
     assert fuse(folder, tmp_path / "out", "--quiet") == 1
     assert "scene3" in capsys.readouterr().err
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
@@ -292,19 +292,6 @@ def test_metadata_are_those_of_the_first_image(suffix, tmp_path):
     assert 0xA002 not in exposure
     assert place[1] == "N"
     assert carried == profile("sRGB")
-
-
-def test_metadata_of_16_bits_go_into_png_alone(tmp_path):
-    from data.io.metadata import Metadata
-
-    metadata = Metadata(profile("sRGB"), Image.Exif().tobytes())
-    image = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), np.uint16)
-    write_image(tmp_path / "x.png", image, metadata=metadata)
-    back, read = read_photograph(tmp_path / "x.png")
-    np.testing.assert_array_equal(back, image)
-    assert read.profile == profile("sRGB")
-    with pytest.warns(UserWarning, match="without color profile"):
-        write_image(tmp_path / "x.tif", image, metadata=metadata)
 
 
 def test_profiles_that_differ_are_said(tmp_path):

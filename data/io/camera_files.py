@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from data.errors import InputError
-from data.io.metadata import Metadata, read_metadata
+from data.io.metadata import LARGEST, Metadata, kept_exif
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 """Of files in the High Efficiency Image Format; the content decides."""
@@ -68,8 +68,8 @@ def deep_heif(data: bytes, bits: int) -> np.ndarray:
     return np.rint(np.asarray(decoded) * (65535 / (2**bits - 1))).astype(np.uint16)
 
 
-def raw_shape(path: str | os.PathLike, file: BinaryIO) -> tuple[int, int, int]:
-    """(H, W, 3), what `develop_raw` would return, from the header; errors as there."""
+def raw_shape(path: str | os.PathLike, file: BinaryIO) -> tuple[int, ...]:
+    """The shape that `develop_raw` would return has, from the header; errors as there."""
     with _RawFile(path, file) as raw:
         return _upright_shape(path, raw)
 
@@ -82,7 +82,8 @@ def develop_raw(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, Metad
         data: Its content.
 
     Returns:
-        (H, W, 3) uint16 sRGB; and sRGB's profile with the EXIF data, as far as the file is laid out as a TIFF.
+        (H, W, 3) uint16 sRGB, or (H, W) gray of a camera without colors; and sRGB's profile with the EXIF data, as far
+        as the file is laid out as a TIFF.
 
     Raises:
         InputError: rawpy is not installed, or the file is damaged, too large or not known to it.
@@ -90,9 +91,10 @@ def develop_raw(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, Metad
     with _RawFile(path, io.BytesIO(data)) as raw:
         shape = _upright_shape(path, raw)
         pixels = raw.postprocess(**_DEVELOPING)
+        pixels = np.ascontiguousarray(pixels[..., 0]) if pixels.shape[2] == 1 else pixels
         if pixels.shape != shape:
             raise InputError(f"cannot use {path}: it develops to {pixels.shape} and not {shape}; save it as a TIFF.")
-    return pixels, Metadata(_srgb_profile(), _tiff_exif(path, data))
+    return pixels, Metadata(_srgb_profile(), _tiff_exif(data))
 
 
 class _RawFile:
@@ -119,12 +121,13 @@ class _RawFile:
         return InputError(f"cannot read {self._path} as a camera raw file ({reason}); copy it again, or save a TIFF.")
 
 
-def _upright_shape(path: str | os.PathLike, raw: Any) -> tuple[int, int, int]:
+def _upright_shape(path: str | os.PathLike, raw: Any) -> tuple[int, ...]:
     height, width = raw.sizes.iheight, raw.sizes.iwidth
     if height * width > 2 * Image.MAX_IMAGE_PIXELS:
         limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
         raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.")
-    return (width, height, 3) if raw.sizes.flip & 4 else (height, width, 3)
+    channels = () if raw.num_colors == 1 else (3,)
+    return (width, height, *channels) if raw.sizes.flip & 4 else (height, width, *channels)
 
 
 def _library(path: str | os.PathLike, kind: str, name: str) -> ModuleType:
@@ -135,13 +138,16 @@ def _library(path: str | os.PathLike, kind: str, name: str) -> ModuleType:
         raise InputError(f"cannot read {path}: it is {kind}, which needs {package}; pip install {package}.") from error
 
 
-def _tiff_exif(path: str | os.PathLike, data: bytes) -> bytes | None:
+def _tiff_exif(data: bytes) -> bytes | None:
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return read_metadata(path, image)[1].exif
+            tags = Image.Exif()
+            tags.load_from_fp(io.BytesIO(data))
+            exif = kept_exif(tags)
     except Exception:  # of any type, and the photograph is whole: CR3, RAF and others are laid out otherwise
         return None
+    return exif if exif and len(exif) <= LARGEST else None
 
 
 @cache

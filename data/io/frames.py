@@ -74,7 +74,7 @@ class Frames(Sequence[np.ndarray]):
 
     def _load(self, place: int) -> np.ndarray:
         path = self._stack.images[place]
-        image, metadata = read_photograph(path, self._alpha)
+        image, metadata = read_photograph(path, alpha=self._alpha)
         wanted = self._headers[place]
         if image.shape != wanted.shape or image.dtype != wanted.dtype:
             now = Header(image.shape, image.dtype)

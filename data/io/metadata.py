@@ -59,7 +59,7 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
             if "exif" in image.info:  # once more: opening a JPEG did so without warnings
                 tags = Image.Exif()
                 tags.load(image.info["exif"])
-            exif = _kept_exif(tags)
+            exif = kept_exif(tags)
         except Exception as error:  # Pillow raises errors of any type here; the photograph is whole
             damage = type(error).__name__
     if damage or said:
@@ -78,7 +78,7 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
     return orientation if orientation in range(1, 9) else 1, Metadata(profile, exif)
 
 
-def _kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
+def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
     """The EXIF data that stay true of the upright image: camera, exposure, time, place.
 
     Args:
@@ -110,7 +110,7 @@ def exif_for_jpeg(exif: bytes | None) -> bytes:
         return exif or b""
     tags = Image.Exif()
     tags.load(exif)
-    shorter = _kept_exif(tags, without=(Tag.MakerNote,)) or b""
+    shorter = kept_exif(tags, without=(Tag.MakerNote,)) or b""
     if len(shorter) <= _LARGEST_IN_JPEG:
         warnings.warn("the camera maker's note does not fit into a JPEG and is left out; use .png", stacklevel=4)
         return shorter

@@ -12,7 +12,7 @@ from PIL.ExifTags import Base as Tag
 
 from data.io.metadata import Metadata
 
-_STRIP = 2**20
+_STRIP = 2**18
 """Bytes of pixels in a strip, about."""
 
 _LEVEL = 3
