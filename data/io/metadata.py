@@ -78,7 +78,7 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
     return orientation if orientation in range(1, 9) else 1, Metadata(profile, exif)
 
 
-def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
+def kept_tags(exif: Image.Exif, without: tuple[int, ...] = ()) -> Image.Exif:
     """The EXIF data that stay true of the upright image: camera, exposure, time, place.
 
     Args:
@@ -86,14 +86,20 @@ def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
         without: Further tags of the EXIF block to leave out.
 
     Returns:
-        A block without orientation, storage, thumbnail and size; None if nothing is left.
+        Blocks without orientation, storage, thumbnail and size.
     """
     kept = Image.Exif()
-    kept.update({tag: exif[tag] for tag in _DESCRIPTIVE if tag in exif})
+    kept.update({tag: _as_stored(exif[tag]) for tag in _DESCRIPTIVE if tag in exif})
     for block in (IFD.Exif, IFD.GPSInfo):
         fields = {tag: value for tag, value in exif.get_ifd(block).items() if tag not in (*_NOT_KEPT, *without)}
         if fields:
-            kept[block] = fields
+            kept[block] = {tag: _as_stored(value) for tag, value in fields.items()}
+    return kept
+
+
+def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
+    """As `kept_tags`, as a block that can be read again; None if nothing is left."""
+    kept = kept_tags(exif, without)
     if not len(kept):
         return None
     content = kept.tobytes()
@@ -102,6 +108,17 @@ def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
     for block in (IFD.Exif, IFD.GPSInfo):
         again.get_ifd(block)
     return content
+
+
+class _Text(str):
+    """A text that Pillow writes as it read it: as Latin-1, whatever it is. Others lose what is not ASCII."""
+
+    def encode(self, *_):
+        return super().encode("latin-1", "replace")
+
+
+def _as_stored(value):
+    return _Text(value) if isinstance(value, str) else value
 
 
 def exif_for_jpeg(exif: bytes | None) -> bytes:
