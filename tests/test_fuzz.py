@@ -12,6 +12,8 @@ from PIL import Image
 from data.errors import InputError
 from data.io.image_header import read_size
 from data.io.image_io import read_photograph
+from data.io.metadata import Metadata
+from data.io.tiff import encode_tiff
 from tests.conftest import drawn_photograph
 
 KINDS = {
@@ -20,13 +22,19 @@ KINDS = {
     "TIFF": {"compression": "tiff_lzw"},
     "WEBP": {"quality": 80},
     "BMP": {},
+    "TIFF of 16 bits": {},
 }
+"""How each is written; that of 16 bits by this project, the others by Pillow."""
+
 LARGEST = 64 * 2**20
 """Pixels that a file of a few kilobytes may claim before it is refused here."""
 
 
 def encoded(kind):
-    picture = Image.fromarray(drawn_photograph(np.random.default_rng(0), 24, 32))
+    image = drawn_photograph(np.random.default_rng(0), 24, 32)
+    if kind == "TIFF of 16 bits":
+        return encode_tiff(image.astype(np.uint16) * 257, Metadata())
+    picture = Image.fromarray(image)
     content = io.BytesIO()
     picture.save(content, kind, **KINDS[kind])
     return content.getvalue()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from data.errors import InputError
 from data.io.files import atomic_path, file_digest
-from data.io.image_header import read_size
+from data.io.image_header import read_header, read_size
 from data.io.image_io import checked_suffix, read_image, read_index_image, write_image
 
 ORIENTED = {
@@ -214,6 +214,33 @@ def test_transparency_is_refused_or_dropped_with_a_warning(tmp_path):
         gray = path.stem.startswith(("la", "keyed"))
         assert image.shape == ((4, 5) if gray else (4, 5, 3))
         assert image.dtype == (np.uint16 if "16" in path.stem else np.uint8)
+
+
+@pytest.mark.filterwarnings("ignore:the alpha channel")
+def test_a_header_tells_shape_and_type_of_every_kind(tmp_path):
+    picture, wide = Image.fromarray(noise((6, 5, 3), np.uint8)), noise((6, 5, 3), np.uint16)
+    files = transparent_files(tmp_path)
+    files += [saved(tmp_path / f"p.{suffix}", picture.quantize(8)) for suffix in ("png", "bmp", "tif")]
+    for mode in ("1", "L", "RGB"):
+        suffixes = ("png", "tif", "bmp") if mode == "1" else ("png", "tif", "bmp", "jpg", "webp")
+        files += [saved(tmp_path / f"{mode}.{suffix}", picture.convert(mode)) for suffix in suffixes]
+    for number, image in enumerate((wide, wide[..., 0])):
+        for suffix in ("png", "tif"):
+            files.append(tmp_path / f"wide{number}.{suffix}")
+            write_image(files[-1], image)
+    for path in files:
+        header, image = read_header(path), read_image(path, alpha="drop")
+        assert (header.shape, header.dtype) == (image.shape, image.dtype), path.name
+
+
+def test_a_png_that_says_behind_its_pixels_how_it_is_turned(tmp_path):
+    saved(tmp_path / "x.png", Image.fromarray(noise((4, 6, 3), np.uint8)))
+    content = (tmp_path / "x.png").read_bytes()
+    block = png_chunk(b"eXIf", exif(6).tobytes().removeprefix(b"Exif\0\0"))
+    (tmp_path / "x.png").write_bytes(content[:-12] + block + content[-12:])
+    assert read_header(tmp_path / "x.png").shape == read_image(tmp_path / "x.png").shape == (6, 4, 3)
+    (tmp_path / "x.png").write_bytes(content[:-12] + png_chunk(b"eXIf", b"II*\0\xff\xff") + content[-12:])
+    assert read_header(tmp_path / "x.png").shape == (4, 6, 3)
 
 
 def test_dropped_alpha_leaves_the_colors_as_they_were(tmp_path):
