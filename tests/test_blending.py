@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.blending import BoundaryBlending, Ranking
+from model.fusion.blending import BoundaryBlending
+from model.fusion.ranking import Ranking
 
 ODDS = np.float32(np.log(3))  # the logit of 3/4
 SHAPE = (12, 40)
@@ -76,8 +77,8 @@ def test_the_ranking_by_hand():
     ranking = Ranking((1, 4))
     first = ranking.add(1, np.float32([[2, -2, -2, 2]]))
     second = ranking.add(2, np.float32([[-1, -1, -3, 4]]))
-    np.testing.assert_array_equal(first, [[True, False, False, True]])
-    np.testing.assert_array_equal(second, [[False, False, False, True]])
+    np.testing.assert_array_equal(first, [[[True, False, False, True]], [[False, True, True, False]]])
+    np.testing.assert_array_equal(second, [[[False, False, False, True]], [[True, True, False, False]]])
     np.testing.assert_array_equal(ranking.decision_map, [[1, 0, 0, 2]])
     np.testing.assert_array_equal(ranking.runner_up, [[2, 2, 1, 1]])  # whichever came closer
     np.testing.assert_allclose(ranking.confidence, 1 / (1 + np.exp([[-1, -1, -2, -4]])), rtol=1e-6)

@@ -17,7 +17,8 @@ from metrics import compute_all
 from metrics.markup import Cell, Table
 from metrics.reference import psnr
 from model.bundled import BUNDLED_WEIGHTS
-from model.fusion.blending import BoundaryBlending, Ranking
+from model.fusion.blending import BoundaryBlending
+from model.fusion.ranking import Ranking
 from model.fusion.refined import FocusMeasure, compose
 
 ALTERNATIVES = {
@@ -90,7 +91,7 @@ def _refined(fuser, images, settings):
     """Decision map and image by each of the settings, and last by the first with boundaries moved."""
     maps = list(fuser.predictor.two_scales(images))
     decisions = [
-        measure.decide(measure.score(image, *both) for image, both in zip(images, maps, strict=True))
+        measure.decide(images, (measure.score(image, *both) for image, both in zip(images, maps, strict=True)))
         for measure in settings
     ]
     for labels in (*decisions, align_boundaries(images, decisions[0])):
@@ -98,7 +99,9 @@ def _refined(fuser, images, settings):
 
 
 def _learned(fuser, images, settings):
-    logits = fuser.strategy.compare(*images)
+    from model.fusion.learned import gather  # loads TensorFlow
+
+    logits = fuser.strategy.compare(*gather(fuser.predictor, images))
     for blending in settings:
         ranking = Ranking(logits.shape)
         ranking.add(1, blending.smooth(logits))

@@ -11,53 +11,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.special import expit
 
 from data.pixels import per_level
-from model.fusion.refined import compose, remove_small_regions
-
-
-class Ranking:
-    """The sharpest source of each pixel, its runner-up, and how sure that is; any number of sources.
-
-    Args:
-        shape: (H, W).
-
-    Attributes:
-        decision_map: (H, W) uint8, the index of the sharpest so far; 0 at first.
-        runner_up: (H, W) uint8, the index of the source that came closest to it.
-        confidence: (H, W) float32 in [0.5, 1], the probability that the sharpest is sharper than the runner-up.
-    """
-
-    def __init__(self, shape: tuple[int, int]):
-        self.decision_map, self.runner_up = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        self.confidence = np.ones(shape, np.float32)
-
-    def add(self, index: int, logits: np.ndarray) -> np.ndarray:
-        """Compares another source with the sharpest so far.
-
-        Args:
-            index: Of the source.
-            logits: (H, W) float32, of "the sharpest so far is the blurred one".
-
-        Returns:
-            (H, W) bool, where the source is the sharpest now.
-        """
-        wins, confidence = logits > 0, np.abs(logits)
-        expit(confidence, out=confidence)
-        self.runner_up[wins] = self.decision_map[wins]
-        self.decision_map[wins] = index
-        closer = ~wins & (confidence < self.confidence)
-        self.runner_up[closer] = index
-        changed = wins | closer
-        self.confidence[changed] = confidence[changed]
-        return wins
-
-    def remove_small_regions(self, smallest: float) -> None:
-        """As `model.fusion.refined.remove_small_regions`; what changes has the confidence 1 from then on."""
-        decision_map = remove_small_regions(self.decision_map, smallest)
-        self.confidence[decision_map != self.decision_map] = 1
-        self.decision_map = decision_map
+from model.fusion.ranking import Ranking
+from model.fusion.refined import compose
 
 
 @dataclass(frozen=True)

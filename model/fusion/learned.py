@@ -2,10 +2,11 @@
 
 The paper's network judges each photograph alone, and the strategy `refined` compares its judgements by a formula. Where
 one of them stops being sharp is easier to see in both together, to the pixel. A network (`model/networks/comparer.py`)
-sees two photographs and what is known of each, and corrects the formula.
+sees two photographs and what is known of each, and corrects the formula. Large photographs, whose blur is large as
+well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,10 +15,24 @@ import numpy as np
 import tensorflow as tf
 
 from data.pixels import to_rgb
-from model.fusion.blending import BoundaryBlending, Ranking
+from model.fusion import multiband, tiling
+from model.fusion.blending import BoundaryBlending
 from model.fusion.predictor import FocusPredictor
-from model.fusion.refined import FocusMeasure, MapDecision
+from model.fusion.ranking import Evidence, Ranking
+from model.fusion.refined import FocusMeasure, MapDecision, compose, contrast
 from model.networks.comparer import COMPARER_STRIDE, compare, load_comparer
+
+DECISION_PIXELS = 1_500_000
+"""Photographs of more pixels are decided at the largest of the sizes 1/2, 1/4, ... that has no more."""
+
+REACH = 16
+"""Pixels from a decision boundary within which a decision at reduced size is made again at full size."""
+
+TILE, OVERLAP = 512, 64
+"""Side of the tiles in which that is done, and how far they reach into each other, in pixels."""
+
+BANDS = 1
+"""Levels of the blending of stacks; chosen on drawn stacks (docs/stacks.md)."""
 
 
 def load(predictor: FocusPredictor, weights: Path | str) -> "LearnedStrategy":
@@ -25,37 +40,31 @@ def load(predictor: FocusPredictor, weights: Path | str) -> "LearnedStrategy":
     return LearnedStrategy(predictor, load_comparer(weights))
 
 
+def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:
+    """Finds in turn what is known of each image; (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255."""
+    for image, maps in zip(images, predictor.two_scales(images), strict=True):
+        yield Evidence(to_rgb(image), np.stack(maps, -1), FocusMeasure().score(image, *maps)[..., None])
+
+
 class PairComparer:
     """Compares two photographs pixel by pixel, compiled once for all sizes.
 
     Args:
-        predictor: Looks at each.
         comparer: Made by `build_comparer`.
     """
 
-    def __init__(self, predictor: FocusPredictor, comparer: keras.Model):
-        self._predictor = predictor
+    def __init__(self, comparer: keras.Model):
         signature = [tf.TensorSpec([2, None, None, channels]) for channels in (3, 2, 1)]
         self._compare = tf.function(
             lambda images, logits, scores: compare(comparer, images, logits, scores)[0, ..., 0],
             input_signature=signature,
         )
 
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The logit of "the first is the blurred one", (H, W) float32; never in tiles."""
-        height, width = first.shape[:2]
-        inputs = [_aligned(values) for values in self.evidence(first, second)]
-        return self._compare(*map(tf.constant, inputs)).numpy()[:height, :width]
-
-    def evidence(self, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `compare` sees of images: (N, H, W, 3), (N, H, W, 2) and (N, H, W, 1) float32."""
-        maps = list(self._predictor.two_scales(images))
-        scores = [FocusMeasure().score(image, *both) for image, both in zip(images, maps, strict=True)]
-        return (
-            np.stack([to_rgb(image) for image in images]),
-            np.stack([np.stack(both, -1) for both in maps]),
-            np.stack(scores)[..., None],
-        )
+    def __call__(self, first: Evidence, second: Evidence) -> np.ndarray:
+        """The logit of "the first is the blurred one", (H, W) float32."""
+        height, width = first.rgb.shape[:2]
+        pairs = zip(vars(first).values(), vars(second).values(), strict=True)
+        return self._compare(*(tf.constant(_aligned(np.stack(pair))) for pair in pairs)).numpy()[:height, :width]
 
 
 class LearnedStrategy:
@@ -69,24 +78,96 @@ class LearnedStrategy:
     def __init__(self, predictor: FocusPredictor, comparer: keras.Model):
         self._predictor = predictor
         self._blending = BoundaryBlending()
-        self.compare = PairComparer(predictor, comparer)
+        self.compare = PairComparer(comparer)
 
     def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
-        ranking = self._rank(images)
-        ranking.remove_small_regions(FocusMeasure().smallest)  # when what ranking needed is free again
-        return MapDecision(ranking.decision_map, self._blending.mix(images, ranking), "learned")
+        shape = images[0].shape[:2]
+        ranking, logits = self._rank(images, decision_scale(shape))
+        if ranking.decision_map.shape != shape:
+            ranking = ranking.enlarge(shape)
+            self._decide_again(images, ranking, logits)
+        if len(images) == 2:
+            fused = self._blending.mix(images, ranking)
+        else:
+            fused = multiband.blend(images, ranking.decision_map, BANDS)
+        return MapDecision(ranking.decision_map, fused, "learned", ranking.confidence)
 
-    def _rank(self, images):
-        ranking, best = Ranking(images[0].shape[:2]), images[0].copy()
-        observe = self._predictor.counter((len(images) - 1) * self._predictor.tiles(images[0]))
-        for index, image in enumerate(images[1:], start=1):
-            blurred = self._predictor.piecewise(
-                image, lambda window, image=image: self.compare(best[window], image[window]), observe
-            )
-            wins = ranking.add(index, self._blending.smooth(blurred))
-            best[wins] = image[wins]
-        return ranking
+    def _rank(self, images, scale) -> tuple[Ranking, list[np.ndarray]]:
+        """The ranking at reduced size, and the logits of the sharpest and of its runner-up, (h, w, 2) float32."""
+        ranking, measure = None, FocusMeasure()
+        for first in range(0, len(images), 2):  # as many as the predictor looks at together
+            pair = [_reduce(images[index], scale) for index in range(first, min(first + 2, len(images)))]
+            for index, evidence in enumerate(gather(self._predictor, pair), start=first):
+                shown = contrast(pair[index - first], measure.contrast_sigma)
+                if ranking is None:
+                    ranking, best, second = Ranking(shown.shape), evidence.copy(), evidence.logits.copy()
+                    best_shown = shown
+                    continue
+                wins, closer = ranking.add(index, self._blending.smooth(self.compare(best, evidence)))
+                np.copyto(second, best.logits, where=wins[..., None])
+                np.copyto(second, evidence.logits, where=closer[..., None])
+                np.copyto(best_shown, shown, where=wins)
+                best.take(evidence, wins)
+        ranking.remove_small_regions(measure.smallest, best_shown if len(images) > 2 else None)
+        return ranking, [best.logits, second]
+
+    def _decide_again(self, images, ranking, logits) -> None:
+        """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
+        maps = ranking.decision_map, ranking.runner_up
+        sources = _compose_both(images, maps)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1, 2 * REACH + 1))
+        near = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
+        measure, scale = FocusMeasure(), logits[0].shape[0] / near.shape[0]
+
+        def look(window):
+            if not near[window].any():
+                return np.zeros(near[window].shape, np.float32)
+            pair = []
+            for source, values in zip(sources, logits, strict=True):
+                part, found = source[window], _enlarge(values, window, scale)
+                score = measure.score(part, *np.moveaxis(found, -1, 0))
+                pair.append(Evidence(to_rgb(part), found, score[..., None]))
+            return self.compare(*pair)
+
+        observe = self._predictor.counter(tiling.count(near.shape, TILE, OVERLAP))
+        again = self._blending.smooth(tiling.blend(near.shape, look, observe, TILE, OVERLAP))
+        ranking.decide_again(again, near)
+
+
+def decision_scale(shape: tuple[int, int]) -> float:
+    """The scale at which photographs of a size, (H, W), are decided."""
+    scale = 1.0
+    while shape[0] * shape[1] * scale**2 > DECISION_PIXELS:
+        scale /= 2
+    return scale
+
+
+def _reduce(image, scale):
+    if scale == 1:
+        return image
+    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _enlarge(values, window, scale):
+    """A window of a map that was found at reduced size."""
+    rows, columns = window
+    # Pixel centers are half a pixel from the corner, so scaling moves them as well.
+    offsets = [(span.start + 0.5) * scale - 0.5 for span in (columns, rows)]
+    motion = np.float32([[scale, 0, offsets[0]], [0, scale, offsets[1]]])
+    size = columns.stop - columns.start, rows.stop - rows.start
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(values, motion, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _compose_both(images, maps):
+    """Two images: of each pixel the source that the first map names, and that of the second; one look at each image."""
+    both = [np.empty_like(images[0]) for _ in maps]
+    for index, image in enumerate(images):
+        for fused, named in zip(both, maps, strict=True):
+            np.copyto(fused, image, where=(named == index).reshape(named.shape + (1,) * (image.ndim - 2)))
+    return both
 
 
 def _aligned(values):

@@ -24,7 +24,7 @@ COARSE = 0.5
 """Scale of the second look: what is flat or doubtful at full size may be plain there."""
 
 Observer = Callable[[int, int], None]
-"""Told of the tiles done and of their number."""
+"""Told of the steps done, frames or tiles, and of their number."""
 
 
 class FocusPredictor:

@@ -4,7 +4,7 @@ The paper judges each photograph alone and decides between two whole candidates.
 score, and the source with the lowest is taken. The score is the network's logit of "out of focus", at full and at half
 resolution, less the logarithm of the contrast around the pixel: where the network is sure it decides, and where it is
 not, in a flat region or at a boundary, the sharper of two versions of the same thing is the one with more contrast.
-Regions too small to be seen as such are then given to what surrounds them. `python -m model.experiments
+Small regions, of a stack those in which nothing is to be seen, are then given to what surrounds them. `python -m model.experiments
 sweep` measures all of it.
 """
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
 NOISE = 100.0
 """Added to the contrast, in squared gray levels of a Sobel gradient: noise of about a gray level counts for nothing."""
 
+VISIBLE = 50.0**2
+"""Contrast from which a small region of a stack shows something, a speck or a hair, and stays; chosen on drawn stacks.
+In a pair, small regions are noise: there all go."""
+
 
 @dataclass(frozen=True)
 class FocusMeasure:
@@ -36,7 +40,7 @@ class FocusMeasure:
         coarse_weight: What the logit at half resolution counts, against 1 at full resolution.
         contrast_weight: What the logarithm of the contrast counts.
         contrast_sigma: Standard deviation in pixels of the window in which contrast is measured.
-        smallest: Share of the image below which a region is given to what surrounds it.
+        smallest: Share of the image below which a region is given to what surrounds it; see `remove_small_regions`.
     """
 
     smoothing: float = 0.7
@@ -63,16 +67,20 @@ class FocusMeasure:
             score -= np.float32(self.contrast_weight) * np.log(contrast(image, self.contrast_sigma) + np.float32(NOISE))
         return score
 
-    def decide(self, scores: Iterable[np.ndarray]) -> np.ndarray:
+    def decide(self, images: Sequence[np.ndarray], scores: Iterable[np.ndarray]) -> np.ndarray:
         """Finds the sharpest source of each pixel; holds two scores at a time, however many there are.
 
         Args:
+            images: The sources.
             scores: Of each source in turn, (H, W) float32.
 
         Returns:
             (H, W) uint8, the index of the sharpest; of equals the first.
         """
-        return remove_small_regions(lowest(scores), self.smallest)
+        decision_map, shown = lowest(scores), None
+        if len(images) > 2:
+            shown = compose((contrast(image, self.contrast_sigma) for image in images), decision_map)
+        return remove_small_regions(decision_map, self.smallest, shown)
 
 
 @dataclass(frozen=True)
@@ -83,11 +91,13 @@ class MapDecision:
         decision_map: (H, W) uint8, the index of the source that each pixel is taken from.
         fused: The result, of the sources' shape and type.
         strategy: Its name.
+        confidence: (H, W) float32 in [0.5, 1], how sure `learned` is that a pixel is not sharper in another source.
     """
 
     decision_map: np.ndarray
     fused: np.ndarray
     strategy: str = "refined"
+    confidence: np.ndarray | None = None
 
     def summary(self) -> dict[str, Any]:
         """The share of the pixels that each source gives, as far as the last that gives any, for a report."""
@@ -118,7 +128,7 @@ class RefinedStrategy:
 
     def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
-        decision_map = self._measure.decide(self.scores(images))
+        decision_map = self._measure.decide(images, self.scores(images))
         if len(images) == 2 and min(decision_map.shape) > 1:
             decision_map = align_boundaries(images, decision_map)
         return MapDecision(decision_map, compose(images, decision_map))
@@ -155,27 +165,31 @@ def lowest(scores: Iterable[np.ndarray]) -> np.ndarray:
     return decision_map
 
 
-def remove_small_regions(decision_map: np.ndarray, smallest: float) -> np.ndarray:
+def remove_small_regions(decision_map: np.ndarray, smallest: float, shown: np.ndarray | None = None) -> np.ndarray:
     """Gives every small connected region to the source of the nearest pixel that is in none.
 
     Args:
         decision_map: (H, W) uint8.
         smallest: Share of the image below which a region is small.
+        shown: (H, W) float32, the `contrast` of the source that each pixel is taken from: a region that reaches
+            `VISIBLE` somewhere stays, however small. None keeps none.
 
     Returns:
-        The map without small regions and holes; as it is if all regions are small.
+        The map without such regions; as it is if all regions are such.
     """
-    small = np.zeros(decision_map.shape, bool)
+    empty = np.zeros(decision_map.shape, bool)
     for source in np.unique(decision_map):
         _, regions, statistics, _ = cv2.connectedComponentsWithStats(
             (decision_map == source).view(np.uint8), connectivity=4
         )
-        below = statistics[:, cv2.CC_STAT_AREA] < smallest * decision_map.size
-        below[0] = False  # what is taken from another source
-        small |= below[regions]
-    if small.all() or not small.any():
+        small = statistics[:, cv2.CC_STAT_AREA] < smallest * decision_map.size
+        small[0] = False  # what is taken from another source
+        if shown is not None:
+            small[np.unique(regions[shown >= VISIBLE])] = False
+        empty |= small[regions]
+    if empty.all() or not empty.any():
         return decision_map
-    nearest = ndimage.distance_transform_edt(small, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
     return decision_map[tuple(nearest)]
 
 

@@ -20,7 +20,7 @@ from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from model.bundled import BUNDLED_WEIGHTS
-from model.fusion.learned import PairComparer
+from model.fusion.learned import gather
 from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer, compare
 from model.networks.weights import SUFFIX, load_network, write_weights
@@ -112,7 +112,7 @@ class ComparerRun:
         if self._epoch == 0:
             raise InputError(f"{len(self._source)} pairs do not fill one batch of {settings.pairs_per_batch}.")
         self.network = build_comparer()
-        self._evidence = PairComparer(FocusPredictor(load_network(BUNDLED_WEIGHTS)), self.network).evidence
+        self._predictor = FocusPredictor(load_network(BUNDLED_WEIGHTS))
         steps = settings.steps
         rate = make_schedule("cosine", LEARNING_RATE, steps, min(WARMUP_STEPS, steps // 2))
         optimizer = make_optimizer("adamw", rate, weight_decay=WEIGHT_DECAY, clip_norm=CLIP_NORM)
@@ -154,7 +154,8 @@ class ComparerRun:
         epoch, first = divmod(self.loop.steps_done, self._epoch)
         while True:
             for images, labels in self._source.batches(epoch, self.settings.pairs_per_batch, first):
-                yield tuple(map(tf.constant, self._evidence(*images.numpy()))), labels
+                known = [vars(one).values() for one in gather(self._predictor, images.numpy())]
+                yield tuple(tf.stack(values) for values in zip(*known, strict=True)), labels
             epoch, first = epoch + 1, 0
 
     def _name_batch(self) -> str:

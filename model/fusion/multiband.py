@@ -1,0 +1,84 @@
+"""Multi-band blending of a stack: at decision boundaries sources fade into each other, fine detail fast and coarse slowly.
+
+Source: Burt & Adelson, "A multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2(4),
+1983. Each source is split into bands, each band is weighted by the decision map as blurred at the band's scale, and all
+are added. As that is linear in the sources, each adds its share of the result by itself, window by window, and only
+where a boundary is near: every other pixel is that of a source, to the bit.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from data.pixels import quantize
+
+Window = tuple[slice, slice]
+"""Rows and columns."""
+
+SIDE = 256
+"""Of the windows, in pixels."""
+
+
+def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -> np.ndarray:
+    """Fuses a stack by its decision map.
+
+    Args:
+        images: Sources in order, (H, W) or (H, W, 3), uint8 or uint16, all of one shape and type; each is looked at
+            once.
+        decision_map: (H, W) uint8, the index of the source of each pixel.
+        levels: How often the images are halved: pixels farther than about 2 ** (levels + 1) from a boundary are those
+            of a source.
+
+    Returns:
+        The fused image, of their shape and type.
+    """
+    fused, sums = None, {}
+    windows = list(_mixed_windows(decision_map, levels))
+    for index, image in enumerate(images):
+        if fused is None:
+            fused = np.empty_like(image)
+            sums = {number: 0.0 for number in range(len(windows))}
+        mask = decision_map == index
+        np.copyto(fused, image, where=mask.reshape(mask.shape + (1,) * (image.ndim - 2)))
+        for number, (inside, around) in enumerate(windows):
+            part = mask[around]
+            if part.any():
+                sums[number] = sums[number] + _share(image[around], part, levels)[_within(inside, around)]
+    for number, (inside, _) in enumerate(windows):
+        fused[inside] = quantize(sums[number], fused.dtype)
+    return fused
+
+
+def _mixed_windows(decision_map: np.ndarray, levels: int) -> Iterator[tuple[Window, Window]]:
+    """The windows that take from several sources, each with what is looked at around it."""
+    margin = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
+    spans = [
+        [
+            (slice(start, min(start + SIDE, side)), slice(max(0, start - margin), start + SIDE + margin))
+            for start in starts
+        ]
+        for side, starts in ((side, range(0, side, SIDE)) for side in decision_map.shape)
+    ]
+    for rows, wide_rows in spans[0]:
+        for columns, wide_columns in spans[1]:
+            around = decision_map[wide_rows, wide_columns]
+            if np.any(around != around[0, 0]):
+                yield (rows, columns), (wide_rows, wide_columns)
+
+
+def _within(inside: Window, around: Window) -> Window:
+    """A window in the coordinates of the one around it."""
+    return tuple(slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True))
+
+
+def _share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
+    """What one source adds to the result: its bands, weighted by its mask at each scale; float32 of its shape."""
+    image, mask = image.astype(np.float32), mask.astype(np.float32)
+    if levels == 0 or min(mask.shape) == 1:
+        return image * mask.reshape(mask.shape + (1,) * (image.ndim - 2))
+    size = mask.shape[1], mask.shape[0]
+    coarse = cv2.pyrDown(image)
+    detail = image - cv2.pyrUp(coarse, dstsize=size)
+    detail *= mask.reshape(mask.shape + (1,) * (image.ndim - 2))
+    return detail + cv2.pyrUp(_share(coarse, cv2.pyrDown(mask), levels - 1), dstsize=size)

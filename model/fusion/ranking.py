@@ -1,0 +1,97 @@
+"""Which source of a stack is the sharpest at each pixel, which comes second, and how sure that is: found source by source,
+so that the memory does not grow with the stack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.special import expit
+
+from model.fusion.refined import remove_small_regions
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one photograph; `model.networks.comparer.compare` says what it sees of two.
+
+    Attributes:
+        rgb: (H, W, 3) float32 RGB in [0, 255].
+        logits: (H, W, 2) float32, of "out of focus", at full and at half resolution.
+        score: (H, W, 1) float32, of the strategy `refined`: the lower, the sharper.
+    """
+
+    rgb: np.ndarray
+    logits: np.ndarray
+    score: np.ndarray
+
+    def copy(self) -> "Evidence":
+        return Evidence(*(values.copy() for values in vars(self).values()))
+
+    def take(self, other: "Evidence", where: np.ndarray) -> None:
+        """Takes over what is known of another photograph; `where` is (H, W) bool."""
+        for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
+            np.copyto(mine, its, where=where[..., None])
+
+
+class Ranking:
+    """The sharpest source of each pixel, its runner-up, and how sure that is; any number of sources.
+
+    Args:
+        shape: (H, W).
+
+    Attributes:
+        decision_map: (H, W) uint8, the index of the sharpest so far; 0 at first.
+        runner_up: (H, W) uint8, the index of the source that came closest to it.
+        confidence: (H, W) float32 in [0.5, 1], the probability that the sharpest is sharper than the runner-up.
+    """
+
+    def __init__(self, shape: tuple[int, int]):
+        self.decision_map, self.runner_up = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        self.confidence = np.ones(shape, np.float32)
+
+    def add(self, index: int, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compares another source with the sharpest so far.
+
+        Args:
+            index: Of the source.
+            logits: (H, W) float32, of "the sharpest so far is the blurred one".
+
+        Returns:
+            Where the source is the sharpest now, and where it is the runner-up now, each (H, W) bool.
+        """
+        wins, confidence = logits > 0, np.abs(logits)
+        expit(confidence, out=confidence)
+        self.runner_up[wins] = self.decision_map[wins]
+        self.decision_map[wins] = index
+        closer = ~wins & (confidence < self.confidence)
+        self.runner_up[closer] = index
+        changed = wins | closer
+        self.confidence[changed] = confidence[changed]
+        return wins, closer
+
+    def decide_again(self, logits: np.ndarray, where: np.ndarray) -> None:
+        """Decides between the sharpest and its runner-up by another look.
+
+        Args:
+            logits: (H, W) float32, of "the sharpest is the blurred one".
+            where: (H, W) bool, pixels that are decided again; others stay as they are.
+        """
+        wins = where & (logits > 0)
+        self.decision_map[wins], self.runner_up[wins] = self.runner_up[wins], self.decision_map[wins]
+        self.confidence[where] = expit(np.abs(logits[where]))
+
+    def remove_small_regions(self, smallest: float, shown: np.ndarray | None = None) -> None:
+        """As `model.fusion.refined.remove_small_regions`; what changes has the confidence 1 from then on."""
+        decision_map = remove_small_regions(self.decision_map, smallest, shown)
+        self.confidence[decision_map != self.decision_map] = 1
+        self.decision_map = decision_map
+
+    def enlarge(self, shape: Sequence[int]) -> "Ranking":
+        """The same ranking of larger sources, (H, W)."""
+        larger = Ranking(tuple(shape))
+        size = (shape[1], shape[0])
+        larger.decision_map = cv2.resize(self.decision_map, size, interpolation=cv2.INTER_NEAREST)
+        larger.runner_up = cv2.resize(self.runner_up, size, interpolation=cv2.INTER_NEAREST)
+        larger.confidence = cv2.resize(self.confidence, size, interpolation=cv2.INTER_LINEAR)
+        return larger
