@@ -10,14 +10,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.arguments import add_named, by_name, command_parser
-from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, printable, run_command, say
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
 from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, label_with_type
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_pairs
-from data.parts import alone, refusals
+from data.parts import alone
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
-from metrics.checks import require_equal_shapes
+from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text, to_json
@@ -109,7 +109,7 @@ def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namesp
     try:
         needing = [name for name in names if get_metric(name).needs_reference]
         variants = resolve_variants(names, by_name("--variant", arguments.variant))
-    except ValueError as error:
+    except (InputError, RefusedError) as error:
         parser.error(str(error))
     if needing and not arguments.reference:
         parser.error(f"{' and '.join(needing)} need ground truth; give it with --reference DIR")
@@ -132,14 +132,14 @@ def _score_pair(
     pair: Stack, images: dict[str, ImageFolder], references: ImageFolder | None, variants: dict[str, str], color: str
 ) -> dict[str, dict[str, float | str]]:
     """Method to metric to value, or to the reason of its failure, for one pair; whatever is raised fails this alone."""
-    with alone(pair.name) as sources, refusals():
+    with alone(pair.name) as sources:
         near = read_image(pair.near)
         scorer = PairScorer(near, read_image(pair.far), variants, color)
     if sources.failure:
         return {method: dict.fromkeys(variants, f"source: {sources.failure}") for method in images}
     names, reference, lacking = list(variants), None, {}
     if references is not None:
-        with alone(f"reference, {pair.name}") as truth, refusals():
+        with alone(f"reference, {pair.name}") as truth:
             reference = read_image(references.find(pair.name))
             require_equal_shapes(reference=reference, near=near)
         if truth.failure:
@@ -147,7 +147,7 @@ def _score_pair(
             lacking = {name: f"reference: {truth.failure}" for name in variants if name not in names}
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
-        with alone(f"{method}, {pair.name}") as part, refusals():
+        with alone(f"{method}, {pair.name}") as part:
             rows[method] = scorer.score(read_image(files.find(pair.name)), names, reference) | lacking
         if part.failure:
             rows[method] = dict.fromkeys(variants, part.failure)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_known
+from metrics.checks import RefusedError, require_equal_shapes, require_known
 from metrics.color import to_gray
 from metrics.edge_models import EDGE_MODELS, EdgeModel
 from metrics.metric import FusedPlane, Metric
@@ -61,7 +61,7 @@ class EdgeTransfer:
         variant: "xydeas" (default) or "kumar", see `EDGE_MODELS`.
 
     Raises:
-        ValueError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
+        RefusedError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
 
     Sources: Xydeas & Petrovic, Electronics Letters 36(4), 2000 (Q); Petrovic & Xydeas, "Objective image fusion
     performance characterisation", ICCV 2005 (L and N).
@@ -82,7 +82,7 @@ class EdgeTransfer:
         """Fraction of the sources' edges that `fused` preserves, 0..1, larger is better; faster than `measure`.
 
         Raises:
-            ValueError: `fused` differs in shape from the sources.
+            RefusedError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
         return self._normalize(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
@@ -92,7 +92,7 @@ class EdgeTransfer:
         weights.
 
         Raises:
-            ValueError: `fused` differs in shape from the sources.
+            RefusedError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
         return np.concatenate([self._preserved(edges, rows) for rows in self._strips()])
@@ -104,7 +104,7 @@ class EdgeTransfer:
             fused: Fused image, of the sources' shape.
 
         Raises:
-            ValueError: `fused` differs in shape from the sources.
+            RefusedError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
         kept, lost, added = 0.0, dict.fromkeys(LOSS_RULES, 0.0), dict.fromkeys(LOSS_RULES, 0.0)
@@ -126,7 +126,7 @@ class EdgeTransfer:
 
     def _fused_edges(self, fused: np.ndarray) -> _Edges:
         if fused.shape != self._shape:
-            raise ValueError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
+            raise RefusedError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
         return _find_edges(fused, self._model)
 
     def _strips(self) -> list[slice]:

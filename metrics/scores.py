@@ -1,7 +1,7 @@
 """Scores of methods on pairs as data, and their mean and standard deviation.
 
 A failed value is a string that says why, or NaN (undefined for these images). It is never averaged in: the mean is over
-the pairs that succeeded, their number is printed, and the method is not ranked, because its rivals have more pairs.
+the pairs that succeeded, their number is printed, and the method is not ranked, because the others have more pairs.
 """
 
 from collections.abc import Mapping, Sequence

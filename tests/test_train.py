@@ -140,7 +140,7 @@ def test_a_second_run_of_one_process_can_resume(runs, small_voc):
     folder, record = runs
     config = TrainingConfig.from_json({**record["config"], "deterministic": False})
     for _ in range(2):
-        assert TrainingRun(config, small_voc, folder / "whole", resume=True).steps_done == 10
+        assert TrainingRun(config, small_voc, folder / "whole", resume=True).loop.steps_done == 10
 
 
 @pytest.mark.parametrize("option", ["--size 64", "--no-jit", "--seed 0", "-o elsewhere", "--ablation compare-bn"])

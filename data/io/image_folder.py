@@ -10,6 +10,7 @@ JPEG_NOTE = "JPEG changes the metrics, up or down by the method: compare JPEG ro
 """To stand under a table that has both."""
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
+"""Of files that JPEG changed."""
 
 
 class ImageFolder:

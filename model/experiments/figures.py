@@ -115,12 +115,11 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
     save_figure(figure, with_suffixes(path))
 
 
-def find_differences(images: Sequence[np.ndarray], count: int = 2) -> list[tuple[int, int, int]]:
+def find_differences(images: Sequence[np.ndarray]) -> list[tuple[int, int, int]]:
     """The squares in which images differ most from each other, apart from one another.
 
     Args:
         images: All of one shape.
-        count: How many squares.
 
     Returns:
         Top, left and side of each, in pixels.
@@ -130,7 +129,7 @@ def find_differences(images: Sequence[np.ndarray], count: int = 2) -> list[tuple
     mean = cv2.boxFilter(spread, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     mean = mean[: spread.shape[0] - side + 1, : spread.shape[1] - side + 1].copy()
     boxes = []
-    for _ in range(count):
+    for _ in COLORS:
         top, left = (int(place) for place in np.unravel_index(mean.argmax(), mean.shape))
         boxes.append((top, left, side))
         mean[max(0, top - side) : top + side, max(0, left - side) : left + side] = -1

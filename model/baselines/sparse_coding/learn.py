@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the .npz to write")
     parser.add_argument("--images", type=Path, metavar="DIR", help="sharp photographs (default: scikit-image's)")
-    parser.add_argument("--seed", type=natural, default=0, help="(0)")
+    parser.add_argument("--seed", type=natural, default=0, help="of all that is random (%(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
     add_debug(parser)
     arguments = parser.parse_args(argv)
