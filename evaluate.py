@@ -12,7 +12,7 @@ from tqdm import tqdm
 from data.arguments import add_named, by_name, command_parser
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
 from data.io.files import make_folder, write_text
-from data.io.image_folder import JPEG_NOTE, ImageFolder, label_with_type
+from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_pairs
 from data.parts import alone
@@ -90,9 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
         for method, row in _score_pair(pair, images, references, variants, arguments.color).items():
             results[method][pair.name] = row
-    labels = {method: _label(method, files, results[method]) for method, files in images.items()}
-    notes = [JPEG_NOTE] if any(labels[method] != method for method in labels) else []
-    scores = Scores(results, variants, arguments.color, labels, notes)
+    titles = {method: _title(method, files, results[method]) for method, files in images.items()}
+    notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []
+    scores = Scores(results, variants, arguments.color, titles, notes)
     for name, text in tables_as_text(scores, shown or scores.pairs).items():
         write_text(arguments.output / name, text)
     _print_tables(scores, arguments, shown)
@@ -154,10 +154,10 @@ def _score_pair(
     return rows
 
 
-def _label(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:
+def _title(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:
     """The method's name, with a remark where its evaluated files are JPEG."""
     evaluated = [name for name, row in rows.items() if not all(isinstance(value, str) for value in row.values())]
-    return label_with_type(method, map(files.find, evaluated))
+    return title_with_type(method, map(files.find, evaluated))
 
 
 def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str] | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
-from data.arguments import command_parser, natural, positive
+from data.arguments import add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
@@ -56,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--checkpoint-steps", type=natural, default=500, metavar="N", help="between checkpoints (%(default)s)"
     )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--quiet")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
     add_debug(parser)
     kinds = get_type_hints(TrainingConfig)

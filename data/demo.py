@@ -13,7 +13,7 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from data.arguments import command_parser, natural, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import write_image
 from data.pixels import quantize
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (%(default)s)"
     )
     parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="N x N copies, mirrored (%(default)s)")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the noise (%(default)s)")
+    add_shared(parser, "--seed")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     add_debug(parser)
     arguments = parser.parse_args(argv)

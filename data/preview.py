@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.image_io import write_image
 from data.synthesis.pairs import SyntheticPair
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=default.size, help="(%(default)s)")
     parser.add_argument("--crop", action="store_true", help="crops at native resolution instead of resizing")
     parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(%(default)s)")
-    parser.add_argument("--seed", type=natural, default=0, help="of all that is random (%(default)s)")
+    add_shared(parser, "--seed")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     add_debug(parser)
     arguments = parser.parse_args(argv)

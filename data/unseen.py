@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
@@ -116,8 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--count", type=positive, default=100, metavar="N", help="scenes, from the first on (%(default)s)"
     )
-    parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (%(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--seed", "--quiet")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     _, scenes = split_scenes(arguments.voc, "voc")

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
     parser.add_argument("--published", type=Path, required=True, metavar="DIR", help="folder of folders of images")
     parser.add_argument("--comparison", type=Path, required=True, metavar="DIR", help="folder of our results")
-    parser.add_argument("--methods", nargs="+", default=SELF_CONTAINED, choices=SELF_CONTAINED, metavar="NAME")
+    names = {"choices": SELF_CONTAINED, "default": SELF_CONTAINED, "metavar": "NAME"}
+    parser.add_argument("--methods", nargs="+", **names, help="to compare (all that need no file of weights)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .md file (default: the screen)")
 
 

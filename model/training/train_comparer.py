@@ -32,13 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--pairs-per-batch", type=positive, default=default.pairs_per_batch, metavar="N", help="(%(default)s)"
     )
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
-    parser.add_argument("--seed", type=natural, default=default.seed, help="of all that is random (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
     parser.add_argument(
         "--checkpoint-steps", type=natural, default=500, metavar="N", help="between checkpoints (%(default)s)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--seed", "--overwrite", "--quiet")
     add_debug(parser)
     return parser
 
