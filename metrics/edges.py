@@ -1,6 +1,7 @@
 """Edge transfer from two sources into their fusion: Q_ABF, Q_LABF (loss of information) and N_ABF (artifacts)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -196,14 +197,10 @@ _ARTIFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule i
 decision-map methods would show the most of them. Q + L + N = 1 needs one rule for L and N."""
 
 
-def _score_l_abf(plane: FusedPlane, variant: str) -> float:
+def _by_rule(part: str, plane: FusedPlane, variant: str) -> float:
+    """A part of the shortfall, "l_abf" or "n_abf", by the edge model and the rule of a variant."""
     model, rule = variant.split("-")
-    return plane.edge_scores(model).l_abf[rule]
-
-
-def _score_n_abf(plane: FusedPlane, variant: str) -> float:
-    model, rule = variant.split("-")
-    return plane.edge_scores(model).n_abf[rule]
+    return getattr(plane.edge_scores(model), part)[rule]
 
 
 METRICS = (
@@ -225,7 +222,7 @@ METRICS = (
         "Petrovic & Xydeas 2005",
         variants=_LOSS_VARIANTS,
         range=(0.0, 1.0),
-        score=_score_l_abf,
+        score=partial(_by_rule, "l_abf"),
         larger_is_better=False,
     ),
     Metric(
@@ -236,7 +233,7 @@ METRICS = (
         "Petrovic & Xydeas 2005",
         variants=_ARTIFACT_VARIANTS,
         range=(0.0, 1.0),
-        score=_score_n_abf,
+        score=partial(_by_rule, "n_abf"),
         larger_is_better=False,
     ),
 )

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+SUFFIX = ".weights.h5"
+"""How the name of a weights file ends."""
+
 BUNDLED_WEIGHTS = Path(__file__).parent / "light.weights.h5"
 """Of the paper's network, in the variant `light`."""
 

@@ -19,11 +19,11 @@ from data.io.files import file_digest, read_json, write_json
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
-from model.bundled import BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_WEIGHTS, SUFFIX
 from model.fusion.learned import PairComparer
 from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer, compare
-from model.networks.weights import SUFFIX, load_network, write_weights
+from model.networks.weights import load_network, write_weights
 from model.training.checkpoints import MOST, checkpoint_path
 from model.training.loop import Loop, Observer
 from model.training.losses import detail_weights, weighted_mean
