@@ -10,9 +10,20 @@ from data.errors import InputError
 STDOUT = Path("-")
 """In the place of a file: print it."""
 
+
+def natural(text: str) -> int:
+    """A whole number from 0 on."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is below 0")
+    return value
+
+
 _SHARED: dict[str, dict[str, Any]] = {
     "--voc": {"type": Path, "required": True, "metavar": "DIR", "help": "VOCdevkit/VOC2012 or a folder above it"},
     "--weights": {"type": Path, "metavar": "FILE", "help": "a weights file (default: the bundled one)"},
+    "--seed": {"type": natural, "default": 0, "help": "of all that is random (%(default)s)"},
+    "--overwrite": {"action": "store_true", "help": "replace what exists"},
     "--json": {"action": "store_true", "help": "print JSON"},
     "--quiet": {"action": "store_true", "help": "no progress bar"},
 }
@@ -51,14 +62,6 @@ def by_name(option: str, values: Iterable[tuple[str, str]], kind: Callable[[str]
             raise InputError(f"{option} names {name!r} twice, {chosen[name]} and {value}; give every name once.")
         chosen[name] = kind(value)
     return chosen
-
-
-def natural(text: str) -> int:
-    """A whole number from 0 on."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is below 0")
-    return value
 
 
 def positive(text: str) -> int:

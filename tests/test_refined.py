@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.refined import FocusMeasure, MapDecision, compose, contrast, lowest, remove_small_regions
+from model.fusion.refined import VISIBLE, FocusMeasure, MapDecision, compose, contrast, lowest, remove_small_regions
 
 FLAT = np.full((40, 40, 3), 90, np.uint8)
 
@@ -33,7 +33,7 @@ def test_contrast_by_hand():
 
 def test_the_more_certain_source_wins_even_where_both_are_sure():
     scores = [FocusMeasure().score(FLAT, maps(value), maps(value)) for value in (20.5, 20.0, 21.0)]
-    assert np.all(FocusMeasure().decide(scores) == 1)
+    assert np.all(FocusMeasure().decide([FLAT] * 3, scores) == 1)
 
 
 def test_contrast_decides_between_maps_that_say_the_same():
@@ -41,9 +41,9 @@ def test_contrast_decides_between_maps_that_say_the_same():
     sharp = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
     dull = cv2.GaussianBlur(sharp, (0, 0), 2)
     scores = [FocusMeasure().score(image, maps(0.0), maps(0.0)) for image in (dull, sharp)]
-    assert np.all(FocusMeasure().decide(scores) == 1)
+    assert np.all(FocusMeasure().decide((dull, sharp), scores) == 1)
     without = [FocusMeasure(contrast_weight=0).score(image, maps(0.0), maps(0.0)) for image in (dull, sharp)]
-    assert not FocusMeasure().decide(without).any()  # of equals the first
+    assert not FocusMeasure().decide((dull, sharp), without).any()  # of equals the first
 
 
 def test_a_single_pixel_of_noise_is_smoothed_away():
@@ -65,6 +65,18 @@ def test_islands_and_holes():
     np.testing.assert_array_equal(remove_small_regions(labels, 0.002), wanted)
     wanted[40:60, 70:90] = 1
     np.testing.assert_array_equal(remove_small_regions(labels, 0.05), wanted)
+
+
+def test_a_small_region_that_shows_something_stays():
+    decision_map = np.zeros((100, 100), np.uint8)
+    decision_map[10:13, 10:13] = 1
+    decision_map[30:33, 30:33] = 2
+    shown = np.zeros((100, 100), np.float32)
+    shown[11, 11] = VISIBLE
+    shown[29, 30] = VISIBLE  # beside the other
+    wanted = decision_map.copy()
+    wanted[30:33, 30:33] = 0
+    np.testing.assert_array_equal(remove_small_regions(decision_map, 0.01, shown), wanted)
 
 
 def test_where_all_regions_are_small_nothing_changes():

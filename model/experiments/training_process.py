@@ -69,7 +69,7 @@ def _train(sender: Connection, config: TrainingConfig, voc: Path, folder: Path, 
 
         try:
             run = TrainingRun(config, voc, folder, resume=resume)
-            steps = {"initial": run.steps_done, "total": run.total_steps, "unit": "step", "desc": folder.name}
+            steps = {"initial": run.loop.steps_done, "total": run.loop.total_steps, "unit": "step", "desc": folder.name}
             with tqdm(**steps, disable=quiet) as bar:
                 sender.send(run.run(lambda *_: bar.update()))
         except Exception as error:

@@ -19,7 +19,7 @@ from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
 from model.fusion.predictor import FocusPredictor
 from model.fusion.ranking import Evidence, Ranking
-from model.fusion.refined import FocusMeasure, MapDecision, compose, contrast
+from model.fusion.refined import FocusMeasure, MapDecision, contrast
 from model.networks.comparer import COMPARER_STRIDE, compare, load_comparer
 
 DECISION_PIXELS = 1_500_000

@@ -1,4 +1,4 @@
-"""Multi-band blending of a stack: at decision boundaries sources fade into each other, fine detail fast and coarse slowly.
+"""Multi-band blending of a stack: at decision boundaries sources fade into each other, coarse detail more slowly.
 
 Source: Burt & Adelson, "A multiresolution spline with application to image mosaics", ACM Transactions on Graphics 2(4),
 1983. Each source is split into bands, each band is weighted by the decision map as blurred at the band's scale, and all
@@ -55,10 +55,10 @@ def _mixed_windows(decision_map: np.ndarray, levels: int) -> Iterator[tuple[Wind
     margin = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
     spans = [
         [
-            (slice(start, min(start + SIDE, side)), slice(max(0, start - margin), start + SIDE + margin))
-            for start in starts
+            (slice(start, min(start + SIDE, side)), slice(max(0, start - margin), min(start + SIDE + margin, side)))
+            for start in range(0, side, SIDE)
         ]
-        for side, starts in ((side, range(0, side, SIDE)) for side in decision_map.shape)
+        for side in decision_map.shape
     ]
     for rows, wide_rows in spans[0]:
         for columns, wide_columns in spans[1]:

@@ -1,5 +1,7 @@
-"""Which source of a stack is the sharpest at each pixel, which comes second, and how sure that is: found source by source,
-so that the memory does not grow with the stack."""
+"""Which source of a stack is the sharpest at each pixel, which comes second, and how sure that is.
+
+It is found source by source, so that the memory does not grow with the stack.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ The paper judges each photograph alone and decides between two whole candidates.
 score, and the source with the lowest is taken. The score is the network's logit of "out of focus", at full and at half
 resolution, less the logarithm of the contrast around the pixel: where the network is sure it decides, and where it is
 not, in a flat region or at a boundary, the sharper of two versions of the same thing is the one with more contrast.
-Small regions, of a stack those in which nothing is to be seen, are then given to what surrounds them. `python -m model.experiments
-sweep` measures all of it.
+Small regions, of a stack those in which nothing is to be seen, are then given to what surrounds them. `python -m
+model.experiments sweep` measures all of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
