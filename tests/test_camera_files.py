@@ -14,7 +14,7 @@ from data.errors import InputError
 from data.io.frames import Frames
 from data.io.image_header import read_header
 from data.io.image_io import read_image, read_photograph, write_image
-from data.io.stacks import find_stacks
+from data.io.stacks import Stack, find_stacks
 from tests.conftest import drawn_photograph
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -111,6 +111,17 @@ def test_a_folder_of_raw_files_is_a_stack(raw, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # their profiles are the same bytes
         assert [int(frame[20, 20, 1] > frames[0][20, 20, 1]) for frame in frames] == [0, 1, 1]
+
+
+def test_frames_of_a_stack_have_the_white_balance_of_the_first(raw, tmp_path):
+    """A camera that balances each frame anew, here by 1.6 in red, makes no difference."""
+    paths = tuple(tmp_path / f"x_{number}.dng" for number in (1, 2))
+    for path, red in zip(paths, ((1, 2), (16, 20)), strict=True):
+        path.write_bytes(dng(neutral(0.2), balance=(red, (1, 1), (1, 2))))
+    assert not np.allclose(read_image(paths[0]), read_image(paths[1]), atol=2000)
+    first, second = Frames(Stack("x", paths))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(first[8:-8, 8:-8] / 65535, srgb_curve(0.2), atol=0.004)
 
 
 @pytest.mark.parametrize("content", [b"no raw file at all", b"II*\0\x08\0\0\0\0\0", bytes(3000)])

@@ -67,6 +67,15 @@ def test_one_stack_from_each_subfolder_named_after_it(tmp_path, capsys):
     assert {path.name for path in (tmp_path / "one").glob("*.png")} == {"pcb.png"}
 
 
+def test_results_below_the_photographs_are_not_fused(tmp_path, capsys):
+    for name in ("stack_001", "stack_002"):
+        frames(tmp_path / name, "1_001.png", "1_002.png")
+    arguments = ("-i", tmp_path, "-o", tmp_path / "fused", "--method", "dwt", "--quiet")
+    assert fuse(*arguments) == 0
+    assert fuse(*arguments, "--overwrite") == 0
+    assert {path.name for path in (tmp_path / "fused").glob("*.png")} == {"stack_001.png", "stack_002.png"}
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [

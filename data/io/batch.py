@@ -15,10 +15,8 @@ from typing import Any
 from data.errors import InputError
 from data.io.fields import read_object
 from data.io.files import file_digest, write_json
+from data.io.stack_names import MANIFESTS
 from data.io.stacks import Stack
-
-FOLDER = ".fused"
-"""Beside the results: the manifests."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Job:
     @property
     def manifest(self) -> Path:
         """Where the manifest lies."""
-        return self.output.parent / FOLDER / f"{self.output.name}.json"
+        return self.output.parent / MANIFESTS / f"{self.output.name}.json"
 
     def describe(self) -> dict[str, Any]:
         """Name, sources and output, as JSON values."""

@@ -32,14 +32,16 @@ _SRGB_GAMMA = (2.4, 12.92)
 """Exponent and slope of sRGB's curve (IEC 61966-2-1)."""
 
 _DEVELOPING: dict[str, Any] = {
-    "use_camera_wb": True,
     "no_auto_bright": True,
     "adjust_maximum_thr": 0.0,  # else the white level depends on the brightest pixel of each frame
     "output_bps": 16,
     "gamma": _SRGB_GAMMA,
 }
-"""How every raw file is developed: by the camera's white balance, and by nothing that depends on the picture itself, so
-that frames of one stack stay comparable. The colors are sRGB, rawpy's default."""
+"""How every raw file is developed: by nothing that depends on the picture itself, so that frames of one stack stay
+comparable. The colors are sRGB, rawpy's default."""
+
+Balance = tuple[float, ...]
+"""Factors of a raw file's four channels that make gray of gray."""
 
 
 def is_heif(start: bytes) -> bool:
@@ -74,12 +76,20 @@ def raw_shape(path: str | os.PathLike, file: BinaryIO) -> tuple[int, ...]:
         return _upright_shape(path, raw)
 
 
-def develop_raw(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, Metadata]:
+def raw_balance(path: str | os.PathLike, file: BinaryIO) -> Balance | None:
+    """The white balance that the camera noted, None where it noted none; errors as in `develop_raw`."""
+    with _RawFile(path, file) as raw:
+        balance = tuple(map(float, raw.camera_whitebalance))
+    return balance if balance[0] > 0 else None
+
+
+def develop_raw(path: str | os.PathLike, data: bytes, balance: Balance | None = None) -> tuple[np.ndarray, Metadata]:
     """Develops a camera raw file, upright.
 
     Args:
         path: The file, for messages.
         data: Its content.
+        balance: The white balance, such as that of a stack's first frame; None takes the file's own.
 
     Returns:
         (H, W, 3) uint16 sRGB, or (H, W) gray of a camera without colors; and sRGB's profile with the EXIF data, as far
@@ -90,7 +100,8 @@ def develop_raw(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, Metad
     """
     with _RawFile(path, io.BytesIO(data)) as raw:
         shape = _upright_shape(path, raw)
-        pixels = raw.postprocess(**_DEVELOPING)
+        white = {"user_wb": list(balance)} if balance else {"use_camera_wb": True}
+        pixels = raw.postprocess(**white, **_DEVELOPING)
         pixels = np.ascontiguousarray(pixels[..., 0]) if pixels.shape[2] == 1 else pixels
         if pixels.shape != shape:
             raise InputError(f"cannot use {path}: it develops to {pixels.shape} and not {shape}; save it as a TIFF.")

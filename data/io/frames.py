@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from data.errors import InputError
-from data.io.image_header import Header, read_header
+from data.io.camera_files import is_raw, raw_balance
+from data.io.image_header import Header, open_image_file, read_header
 from data.io.image_io import read_photograph
 from data.io.metadata import Metadata
 from data.io.stacks import Stack, common_size
@@ -22,7 +23,8 @@ class Frames(Sequence[np.ndarray]):
     """The images of a stack as a sequence of arrays, which holds no more than the last `KEPT` of them in memory.
 
     Each is (H, W, 3) RGB or (H, W) gray, uint8 or uint16, read-only, and of one shape and type: frames whose sizes
-    differ by a few pixels are cut to the size that all have, about their centers. One object serves one thread.
+    differ by a few pixels are cut to the size that all have, about their centers, and raw files are developed with the
+    white balance of the first. One object serves one thread.
 
     Args:
         stack: The files.
@@ -49,6 +51,10 @@ class Frames(Sequence[np.ndarray]):
                 )
         size = common_size(stack.images, [header.shape[:2] for header in self._headers])
         self.shape, self.dtype = (*size, *first.shape[2:]), first.dtype
+        self._balance = None
+        if is_raw(stack.images[0]):
+            with open_image_file(stack.images[0]) as file:
+                self._balance = raw_balance(stack.images[0], file)
         self._read: OrderedDict[int, np.ndarray] = OrderedDict()
         self._profiles: set[bytes | None] = set()
         self._metadata: Metadata | None = None
@@ -74,7 +80,7 @@ class Frames(Sequence[np.ndarray]):
 
     def _load(self, place: int) -> np.ndarray:
         path = self._stack.images[place]
-        image, metadata = read_photograph(path, alpha=self._alpha)
+        image, metadata = read_photograph(path, alpha=self._alpha, balance=self._balance)
         wanted = self._headers[place]
         if image.shape != wanted.shape or image.dtype != wanted.dtype:
             now = Header(image.shape, image.dtype)

@@ -80,9 +80,10 @@ def read_header(path: str | os.PathLike) -> Header:
             # The sizes of the other types are upright already.
             if image.format not in ("TIFF", "HEIF") and _orientation(image, file) in (5, 6, 7, 8):
                 width, height = height, width
-            # Byte 24 of every PNG is its bit depth.
+            # Bit depth and color type are bytes 24 and 25 of every PNG; color type 4 is gray with alpha.
             wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
             gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
+            gray = gray or (image.format == "PNG" and start[25] == 4)
     return Header((height, width) if gray else (height, width, 3), np.dtype(np.uint16 if wide else np.uint8))
 
 

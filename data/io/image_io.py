@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from data.errors import InputError
-from data.io.camera_files import develop_raw, is_raw
+from data.io.camera_files import Balance, develop_raw, is_raw
 from data.io.files import atomic_path
 from data.io.image_checks import check_kind, load, without_metadata
 from data.io.image_codec import encode_16_bit_png, save_8_bit, to_pixels, turn_upright
@@ -49,12 +49,15 @@ def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refu
 
 
 def read_photograph(
-    path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse"
+    path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse", balance: Balance | None = None
 ) -> tuple[np.ndarray, Metadata]:
-    """As `read_image`, with the color profile and those EXIF data that are true of the upright image as well."""
+    """As `read_image`, with the color profile and those EXIF data that are true of the upright image as well.
+
+    `balance` is the white balance of a raw file (see `develop_raw`); others have theirs already.
+    """
     data = _read(path)
     if is_raw(path):
-        return develop_raw(path, data)
+        return develop_raw(path, data, balance)
     try:
         pixels, transparency, orientation, metadata = _decode(path, data)
     except InputError as problem:

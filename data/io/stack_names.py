@@ -8,6 +8,9 @@ from pathlib import Path
 from data.errors import InputError
 from data.io.sequences import find_series, list_images
 
+MANIFESTS = ".fused"
+"""A folder beside the results of a batch; where it is, are no photographs to fuse."""
+
 _ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
 """A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
 
@@ -40,6 +43,7 @@ def find_members(folder: Path, places_only: bool) -> Found:
     if found.members:
         return found
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    folders = [entry for entry in folders if not (entry / MANIFESTS).is_dir()]
     sides = {entry: split[1] for entry in folders if (split := split_name(entry.name)) and not split[0]}
     if {1, 2} <= set(sides.values()):
         members = [(image.stem, place, image) for entry, place in sides.items() for image in list_images(entry)]
