@@ -8,16 +8,16 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from data.pixels import per_level, to_gray
-from data.registration.affine import apply, corners_of, homogeneous, rescale
+from data.registration.affine import apply, corners_of, rescale, through
 from data.registration.differences import Difference, compare
 from data.registration.laying import common_part
 from data.registration.motion import Motion, find_motion_within, measure_motion
 
 MEASURED_SIDE = 1024
-"""Pixels: frames are measured averaged over squares of whole pixels, such that the longest side comes nearest to this."""
+"""Pixels: frames are measured averaged over squares of whole pixels, so that the longest side comes near to this."""
 
 REACH = 2
-"""Frames are measured against so many of those before them in the stack."""
+"""Frames that fit nowhere are bridged over, so many parts of the stack on."""
 
 NOTICED_MOTION = 0.5
 """Pixels at a corner: frames that lie closer on each other are not touched."""
@@ -26,7 +26,7 @@ CERTAINTY = 3.0
 """Standard deviations by which a motion has to be larger than `NOTICED_MOTION`."""
 
 UNMEASURED = 1e4
-"""Pixels: the uncertainty of two frames of which nothing could be tracked; such a link holds only where none else does."""
+"""Pixels: the uncertainty of two frames of which nothing could be tracked; any other link counts more."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def measure_alignment(frames: Sequence[np.ndarray], *, observe: Callable[[int], 
         shapes.append(frame.shape[:2])
         views.append(_reduce(frame, factor))
         del frame
-        for before in range(max(0, index - REACH), index):
-            links[before, index] = _link(views, before, index)
+        if index > 0:
+            links[index - 1, index] = _link(views, index - 1, index)
         if observe is not None:
             observe(index)
     parts = _parts(views, links)
@@ -148,26 +148,22 @@ def _solve(
 ) -> dict[int, np.ndarray]:
     """The warps from the reference that fit all links best, by least squares.
 
-    Unknown is where each frame shows three corners of the reference: a motion takes those of one frame to those of
+    Unknown is where each frame shows the corners of the reference: a motion takes those of one frame to those of
     another, which is linear.
     """
-    place = {index: 2 * number for number, index in enumerate(i for i in kept if i != reference)}
-    corners = corners[:3]
-    rows, values = np.zeros((2 * len(links), 2 * len(place))), np.zeros((2 * len(links), 3))
+    place = {index: 2 * number for number, index in enumerate(index for index in kept if index != reference)}
+    rows, values = np.zeros((2 * len(links), 2 * len(place))), np.zeros((2 * len(links), len(corners)))
     for number, ((first, second), link) in enumerate(links.items()):
         row, weight = slice(2 * number, 2 * number + 2), 1 / link.uncertainty
-        turn, shift = link.warp[:2, :2], link.warp[:2, 2:]
-        values[row] = weight * shift
-        for index, factor in ((first, -turn), (second, np.eye(2))):
+        values[row] = weight * link.warp[:2, 2:]
+        for index, factor in ((first, -link.warp[:2, :2]), (second, np.eye(2))):
             if index == reference:
                 values[row] -= weight * factor @ corners.T
             else:
                 rows[row, place[index] : place[index] + 2] = weight * factor
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
-    warps = {reference: np.eye(3)}
-    for index, first in place.items():
-        warps[index] = np.vstack([np.linalg.solve(homogeneous(corners), solution[first : first + 2].T).T, [0, 0, 1]])
-    return warps
+    shown = {index: solution[first : first + 2].T for index, first in place.items()}
+    return {reference: np.eye(3)} | {index: through(corners, there) for index, there in shown.items()}
 
 
 def _is_moved(

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.registration.affine import apply, corners_of, fit_affine, rescale
+from data.registration.affine import apply, corners_of, fit_motion, rescale
 
 FINE_SIGMA = 2.5
-"""Pixels: smoothing before points are tracked, so that what is blurred in one view resembles what is sharp in the other.
-
-Of 1.5 and 2.5, with and without local normalization of contrast, this came closest to no motion between the frames of
-`desk`, `slope`, `stairs` and `specimen`; see docs/stacks.md.
-"""
+"""Pixels: smoothing before points are tracked, so that blurred and sharp views of a thing resemble each other."""
 
 COARSE_SIGMA = 20.0
 """Pixels: what is smoother than this is left out, which takes brightness and vignetting with it."""
@@ -47,7 +43,7 @@ Measured on pairs of frames of the rendered stacks, which do not move; see docs/
 OWN_CELLS = 8
 """Cells across and down in which parts of the scene that move by themselves are looked for."""
 
-FEWEST_OWN_POINTS = 5
+FEWEST_OWN_POINTS = 8
 """Points of a cell that move by themselves, where a part of the scene does."""
 
 LEAST_OWN_MOTION = 3.0
@@ -75,11 +71,11 @@ class Motion:
 
 
 def measure_motion(first: np.ndarray, second: np.ndarray) -> Motion | None:
-    """Measures the affine motion between two views of a scene, whatever parts of them are sharp.
+    """Measures the motion between two views of a scene, whatever parts of them are sharp.
 
     A first estimate comes from the enhanced correlation coefficient (Evangelidis & Psarakis, IEEE TPAMI 30(10), 2008)
     on small pictures, or where that leads nowhere from matched SIFT features (Lowe, IJCV 60(2), 2004). Points are
-    tracked from there (Lucas & Kanade 1981, in pyramids) and an affine motion is fitted to them robustly.
+    tracked from there (Lucas & Kanade 1981, in pyramids) and a similarity or an affine motion is fitted to them robustly.
 
     Args:
         first: (H, W) float32 gray, 0..255.
@@ -153,7 +149,7 @@ def _track(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> Motion |
     if good.sum() < FEWEST_POINTS:
         return None
     points, there = points[good, 0].astype(np.float64), apply(start, there[good, 0].astype(np.float64))
-    warp, spread = fit_affine(points, there, corners_of(first.shape))
+    warp, spread = fit_motion(points, there, corners_of(first.shape))
     residuals = there - apply(warp, points)
     follow = np.hypot(*residuals.T) < LARGEST_RESIDUAL
     if follow.sum() < FEWEST_POINTS or follow.mean() < LEAST_FOLLOWING or not np.isfinite(spread):
@@ -201,7 +197,7 @@ def find_motion_within(motion: Motion, shape: tuple[int, int]) -> str | None:
         if moving.sum() < FEWEST_OWN_POINTS or moving.sum() < 0.6 * here.sum():
             continue
         own = motion.residuals[moving]
-        if np.hypot(*own.mean(0)) > 3 * np.hypot(*own.std(0)):
+        if np.hypot(*own.mean(0)) > 4 * np.hypot(*own.std(0)):
             x, y = motion.points[moving].mean(0) / [width, height]
             return f"around {x:.0%} of the width and {y:.0%} of the height"
     return None
