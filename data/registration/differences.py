@@ -15,6 +15,9 @@ LEAST_CONTRAST = 12.0
 RELATIVE_CONTRAST = 0.25
 """The same in proportion to the range of brightness, from its 5th to its 95th percentile."""
 
+LARGEST_GAIN = 2.0
+"""Brightness by which frames of one stack may differ."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -47,7 +50,7 @@ def compare(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> Differen
     if shown.mean() < 0.5:
         return Difference(1.0, (0.5, 0.5))
     here, there = here[shown] / known[shown], there[shown] / known[shown]
-    gain = np.median((here + 1) / (there + 1))
+    gain = np.clip(np.median((here + 1) / (there + 1)), 1 / LARGEST_GAIN, LARGEST_GAIN)
     low, high = np.percentile(here, (5, 95))
     differs = np.abs(here - gain * there) > max(LEAST_CONTRAST, RELATIVE_CONTRAST * (high - low))
     rows, columns = (axis[differs] for axis in np.nonzero(shown))

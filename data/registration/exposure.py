@@ -127,14 +127,17 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray) -> ExposureCorrect
     if len(cell) < FEWEST_CELLS * channels:
         return None
     here, there = frame.means[usable], reference.means[usable]
-    brightened = CURVATURE * (frame.variances - reference.variances)[usable] / there
-    equal = there / np.sqrt(1 + (brightened / EQUAL_BLUR) ** 2)  # times brightness: what is fitted are logarithms
+    level = (here + there) / 2
+    brightened = CURVATURE * (frame.variances - reference.variances)[usable] / level
+    # Squared and times a logarithm of brightness, this is a difference of brightness: its mean does not depend on blur,
+    # that of other powers does, since sharp cells are brighter and darker than blurred ones.
+    equal = np.sqrt(level) / np.sqrt(1 + (brightened / EQUAL_BLUR) ** 2)
     design = np.hstack([np.eye(channels)[channel], terms[cell]])
     target = np.log(there / here)
     weights = equal
     for _ in range(10):
         solution = np.linalg.lstsq(design * weights[:, None], target * weights, rcond=None)[0]
-        residuals = there * np.abs(design @ solution - target)
+        residuals = level * np.abs(design @ solution - target)
         scale = max(0.25, 1.5 * float(np.median(residuals)))
         weights = equal / (1 + (residuals / (2 * scale)) ** 2)
     change = here * np.expm1(design @ solution)

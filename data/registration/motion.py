@@ -75,7 +75,8 @@ def measure_motion(first: np.ndarray, second: np.ndarray) -> Motion | None:
 
     A first estimate comes from the enhanced correlation coefficient (Evangelidis & Psarakis, IEEE TPAMI 30(10), 2008)
     on small pictures, or where that leads nowhere from matched SIFT features (Lowe, IJCV 60(2), 2004). Points are
-    tracked from there (Lucas & Kanade 1981, in pyramids) and a similarity or an affine motion is fitted to them robustly.
+    tracked from there (Lucas & Kanade 1981, in pyramids), and a similarity or an affine motion is fitted to them
+    robustly.
 
     Args:
         first: (H, W) float32 gray, 0..255.
