@@ -28,10 +28,11 @@ def scene(seed: int = 0, shape: tuple[int, int] = SHAPE) -> np.ndarray:
 
 
 def focused(image: np.ndarray, first: float, last: float, sigma: float = 2.5) -> np.ndarray:
-    """What a camera sees that is focused on some columns, from `first` to `last` of the width."""
+    """What a camera sees that is focused on some columns, from `first` to `last` of the width; it blurs light."""
     x = np.linspace(0, 1, image.shape[1])[None, :, None]
     sharp = np.clip(1 + 20 * np.minimum(x - first, last - x), 0, 1)
-    return np.rint(sharp * image + (1 - sharp) * cv2.GaussianBlur(image, (0, 0), sigma)).astype(np.uint8)
+    blurred = cv2.GaussianBlur((image / 255) ** 2.2, (0, 0), sigma) ** (1 / 2.2) * 255
+    return np.rint(sharp * image + (1 - sharp) * blurred).astype(np.uint8)
 
 
 def camera_warp(scale: float, degrees: float, x: float, y: float, shape: tuple[int, int] = SHAPE) -> np.ndarray:

@@ -14,14 +14,11 @@ CELLS = 32
 MEASURED_SIDE = 1024
 """Pixels: contrast is measured on frames averaged over whole pixels such that the longest side is about this."""
 
-CURVATURE = 0.3
-"""What blur brightens: the mean of a cell rises by this times the loss of variance, divided by the mean.
+GAMMA = 2.2
+"""Exponent that makes light of pixel values: blur keeps the mean of light, not of pixel values."""
 
-Blur averages light, pixels are its power 1/2.2: to second order (2.2 - 1) / (2 * 2.2) = 0.27.
-"""
-
-EQUAL_BLUR = 0.25
-"""Gray levels that blur may brighten a cell by before it counts half."""
+EQUAL_CONTRAST = 2.0
+"""Gray levels by which the contrast of a cell may differ between frames before it counts half."""
 
 DARKEST, BRIGHTEST = 4.0, 250.0
 """Gray levels: cells beyond are not measured, they may be clipped."""
@@ -64,10 +61,12 @@ class ExposureCorrection:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Of each cell (N) and channel (C): mean and variance in gray levels; of the cells, whether they are covered."""
+    """Of each cell (N) and channel (C): the gray level of its mean light, and its contrast, the standard deviation of
+    gray levels; of each cell, whether it is covered.
+    """
 
     means: np.ndarray
-    variances: np.ndarray
+    contrasts: np.ndarray
     covered: np.ndarray
 
 
@@ -103,11 +102,13 @@ def _measure(image: np.ndarray, covered: np.ndarray) -> tuple[_Cells, tuple[int,
     factor = max(1, round(max(height, width) / MEASURED_SIDE))
     reduced = (max(1, width // factor), max(1, height // factor))
     view = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA).astype(np.float32) / per_level(image.dtype)
-    mean, square = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (view, view * view))
+    light, mean, square = (
+        cv2.resize(values, size, interpolation=cv2.INTER_AREA).reshape(size[0] * size[1], -1).astype(np.float64)
+        for values in (view**GAMMA, view, view * view)
+    )
     known = cv2.resize(covered.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    count = size[0] * size[1]
-    mean, square = (values.reshape(count, -1).astype(np.float64) for values in (mean, square))
-    return _Cells(mean, np.maximum(0, square - mean**2), known.ravel() > 0.999), size
+    contrast = np.sqrt(np.maximum(0, square - mean**2))
+    return _Cells(light ** (1 / GAMMA), contrast, known.ravel() > 0.999), size
 
 
 def _field_terms(size: tuple[int, int]) -> np.ndarray:
@@ -128,10 +129,10 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray) -> ExposureCorrect
         return None
     here, there = frame.means[usable], reference.means[usable]
     level = (here + there) / 2
-    brightened = CURVATURE * (frame.variances - reference.variances)[usable] / level
-    # Squared and times a logarithm of brightness, this is a difference of brightness: its mean does not depend on blur,
-    # that of other powers does, since sharp cells are brighter and darker than blurred ones.
-    equal = np.sqrt(level) / np.sqrt(1 + (brightened / EQUAL_BLUR) ** 2)
+    unequal = (frame.contrasts - reference.contrasts)[usable] / EQUAL_CONTRAST
+    # Squared and times a logarithm of light, this is a difference of light: its mean does not depend on blur, that of
+    # other powers does, since sharp cells are brighter and darker than blurred ones.
+    equal = level ** (GAMMA / 2) / np.sqrt(1 + unequal**2)
     design = np.hstack([np.eye(channels)[channel], terms[cell]])
     target = np.log(there / here)
     weights = equal

@@ -49,6 +49,9 @@ FEWEST_OWN_POINTS = 8
 LEAST_OWN_MOTION = 3.0
 """Pixels of a view by which such points move at least."""
 
+FEWEST_ROWS = 16
+"""Pixels: a view reduced to less does not tell its motion."""
+
 COARSE_SIDES = (256, 512)
 """Pixels: the longest sides at which the correlation is maximized before points are tracked."""
 
@@ -98,9 +101,9 @@ def _maximize_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray |
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-4)
     for side in COARSE_SIDES:
         scale = min(1.0, side / max(first.shape))
-        small = [_resize(view, scale) for view in (first, second)]
-        if min(min(view.shape) for view in small) < 16:
+        if scale * min(*first.shape, *second.shape) < FEWEST_ROWS:
             return None
+        small = [_resize(view, scale) for view in (first, second)]
         start = rescale(warp, scale)[:2].astype(np.float32)
         try:
             _, reached = cv2.findTransformECC(*small, start, cv2.MOTION_AFFINE, criteria, None, 5)
