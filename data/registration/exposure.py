@@ -17,7 +17,7 @@ MEASURED_SIDE = 1024
 GAMMA = 2.2
 """Exponent that makes light of pixel values: blur keeps the mean of light, not of pixel values."""
 
-EQUAL_CONTRAST = 2.0
+EQUAL_CONTRAST = 6.0
 """Gray levels by which the contrast of a cell may differ between frames before it counts half."""
 
 DARKEST, BRIGHTEST = 4.0, 250.0
@@ -29,7 +29,7 @@ FEWEST_CELLS = 24
 NOTICED_DIFFERENCE = 1.0
 """Gray levels (root mean square over the frame) that a correction changes at least; a smaller one is none."""
 
-CERTAINTY = 0.3
+CERTAINTY = 0.5
 """The same in proportion to the median residual of the cells, which is large where everything is unequally blurred."""
 
 _POWERS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2))

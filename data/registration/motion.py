@@ -40,7 +40,7 @@ SHIFT_PER_OCTAVE = 0.25
 Measured on pairs of frames of the rendered stacks, which do not move; see docs/stacks.md.
 """
 
-OWN_CELLS = 8
+OWN_CELLS = 6
 """Cells across and down in which parts of the scene that move by themselves are looked for."""
 
 FEWEST_OWN_POINTS = 8
