@@ -12,6 +12,7 @@ from data.registration.affine import apply, corners_of, rescale
 from data.registration.alignment import measure_alignment
 from data.registration.exposure import measure_exposure
 from data.registration.laying import lay
+from tests.conftest import dataset_folder
 
 SHAPE = (240, 320)
 
@@ -252,3 +253,44 @@ def test_no_pair_of_lytro_is_touched(lytro):
         found = measure_alignment(frames)
         assert not found.moved and not found.remarks and not found.left_out, pair.name
         assert measure_exposure(map(shown, frames), found.reference) == (None, None), pair.name
+
+
+def rendered(name: str) -> list[np.ndarray]:
+    folder = dataset_folder("stacks") / "rendered" / name
+    return [read_image(path) for path in sorted(folder.glob("[0-9]*"))]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["desk", "slope", "stairs", "pair", "specimen"])
+def test_no_rendered_stack_without_motion_is_touched(name):
+    frames = rendered(name)
+    found = measure_alignment(frames)
+    assert not found.moved and not found.remarks and not found.left_out
+    assert measure_exposure(map(shown, frames), found.reference) == (None,) * len(frames)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "limit"), [("desk", 0.25), ("slope", 0.25), ("stairs", 0.25), ("specimen", 1.5)])
+def test_rendered_stacks_moved_by_hand_are_found(name, limit):
+    frames = rendered(name)
+    shape, middle = frames[0].shape[:2], len(frames) // 2
+    rng = np.random.default_rng(0)
+    drift, turn = np.cumsum(rng.normal(0, 1.5, (len(frames), 2)), 0), np.cumsum(rng.normal(0, 0.06, len(frames)))
+    warps = [
+        camera_warp(1 + 0.009 * (k - middle), turn[k] - turn[middle], *(drift[k] - drift[middle]), shape)
+        for k in range(len(frames))
+    ]
+    found = measure_alignment([see(frame, warp) for frame, warp in zip(frames, warps, strict=True)])
+    error = max(at_corners(warp, expected, shape) for warp, expected in zip(found.warps, warps, strict=True))
+    print(f"{name}: {error:.2f} pixels at the corners")
+    assert error < limit
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "smallest", "largest"), [("pcb", 30, 40), ("flies", 4, 8), ("vig", 45, 60)])
+def test_photographed_stacks_lie_on_each_other(name, smallest, largest):
+    frames = [read_image(path) for path in sorted((dataset_folder("stacks") / "real" / name).glob("*.jpg"))]
+    found = measure_alignment(frames)
+    shape = frames[0].shape[:2]
+    assert found.moved and not found.left_out and not found.remarks
+    assert smallest < max(at_corners(warp, np.eye(3), shape) for warp in found.warps) < largest

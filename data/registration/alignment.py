@@ -16,8 +16,8 @@ from data.registration.motion import Motion, find_motion_within, measure_motion
 MEASURED_SIDE = 1024
 """Pixels: frames are measured averaged over squares of whole pixels, so that the longest side comes near to this."""
 
-REACH = 2
-"""Frames that fit nowhere are bridged over, so many parts of the stack on."""
+BRIDGED = 2
+"""A part of the stack is compared with so many of the parts after it: what fits nowhere between them is bridged."""
 
 NOTICED_MOTION = 0.5
 """Pixels at a corner: frames that lie closer on each other are not touched."""
@@ -128,7 +128,7 @@ def _parts(views: list[np.ndarray], links: dict[tuple[int, int], _Link]) -> list
     """
     parts = _connected(len(views), links)
     for number, part in enumerate(parts):
-        for other in parts[number + 1 : number + 1 + REACH]:
+        for other in parts[number + 1 : number + 1 + BRIDGED]:
             pair = (part[-1], other[0])
             if pair[0] < pair[1] and pair not in links:
                 links[pair] = _link(views, *pair)
