@@ -1,0 +1,1 @@
+"""Frames of a stack laid on each other: motion, warping, and brightness."""
