@@ -1,6 +1,5 @@
 """Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."""
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -9,95 +8,23 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.align import MODES
-from data.arguments import STDOUT, command_parser, json_path, shard
-from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
+from data.arguments import STDOUT
+from data.errors import EXIT_DONE, EXIT_FAILED, run_command, say
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
 from data.io.stacks import LARGEST, Listing, find_scene, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
-from model.fusion import STRATEGIES
-from model.fusion.scene import SceneOptions, fuse_scenes, make_job
-
-EXAMPLES = """examples:
-  python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
-  python fuse.py beetle -o fused.tif                   the frames in the folder beetle (DSC_4711.jpg, DSC_4712.jpg, ...)
-  python fuse.py beetle/*.nef -o fused.tif             frames by name, as many as there are
-  python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
-  python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ..., or one from each subfolder
-  python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
-  python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
-  python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
-  python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
-  python fuse.py --benchmark                           how fast it is here
-exit codes: 0 done, 1 some input failed, 2 wrong usage"""
-
-TILES = {"auto": None, "on": True, "off": False}
-"""Whether a fuser works in tiles, by the name that --tile takes."""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = command_parser(__doc__, EXAMPLES)
-    parser.add_argument(
-        "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
-    )
-    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
-    parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one; IFCNN, SESF: theirs)"
-    )
-    parser.add_argument(
-        "--method",
-        default="proposed",
-        choices=("proposed", *BASELINES),
-        help="proposed, or a method of others to compare with (python -m model.baselines --list)",
-    )
-    parser.add_argument(
-        "--strategy",
-        choices=STRATEGIES,
-        help="; ".join(f"{name}: {text}" for name, text in STRATEGIES.items()),
-    )
-    parser.add_argument(
-        "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
-    )
-    parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
-    parser.add_argument(
-        "--tile",
-        default="auto",
-        choices=TILES,
-        help="work in overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
-    )
-    parser.add_argument(
-        "--align",
-        default="none",
-        choices=MODES,
-        help="lay the images on the first: none (they are aligned), ecc (small motions), homography (features)",
-    )
-    parser.add_argument("--match-exposure", action="store_true", help="give all the brightness of the first")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
-    parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
-    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
-    parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
-    parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
-    parser.add_argument(
-        "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    add_debug(parser)
-    return parser
+from model.fusion.arguments import TILES, build_parser, check_usage, pairs_only
+from model.fusion.scene import SceneOptions, fuse_scenes, make_alignment_job, make_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    _check_usage(parser, arguments)
+    check_usage(parser, arguments)
     if arguments.method == "proposed":
         arguments.weights = arguments.weights or BUNDLED_WEIGHTS
         arguments.strategy = arguments.strategy or default_strategy(arguments.weights)
@@ -121,64 +48,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.dry_run:
         results += [job.describe() | {"would": "fuse"} for job in jobs]
     elif jobs:
-        fuser = _load(arguments)
+        observe = None if _silent(arguments) else _show_progress()
+        fuser = None if arguments.align_only else _load(arguments, observe)
         shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
-        results += fuse_scenes(fuser, shown, options, manifest if arguments.input else None)
+        results += fuse_scenes(fuser, shown, options, manifest if arguments.input else None, observe)
     _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)
     return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
 
 
-def _check_usage(parser, arguments):
-    if arguments.size is not None and arguments.size < 32:
-        parser.error(f"--size must be at least 32, received {arguments.size}.")
-    if arguments.input is not None and arguments.images:
-        parser.error("give either images or -i DIR, not both.")
-    if arguments.benchmark:
-        if len(arguments.images) not in (0, 2) or arguments.input is not None:
-            parser.error("--benchmark takes two images or none.")
-        return
-    if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
-        parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
-    if _pairs_only(arguments) and len(arguments.images) > 2:
-        chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
-        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
-    if arguments.method != "proposed":
-        if arguments.save_maps or arguments.panel or arguments.size or arguments.strategy:
-            parser.error("--save-maps, --panel, --size and --strategy are for the proposed method; others have none.")
-        if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
-            needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
-            parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
-    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
-        parser.error("--resume and --shard are for a folder: -i DIR.")
-    if arguments.output is None:
-        parser.error("-o PATH is needed: the fused image, or a folder with -i.")
-
-
-def _pairs_only(arguments) -> bool:
-    return arguments.method != "proposed" or arguments.strategy == "paper"
-
-
 def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
     """This part's scenes with what will be written for each, and all that was found."""
-    largest = 2 if _pairs_only(arguments) else LARGEST
+    largest = 2 if pairs_only(arguments) else LARGEST
     if arguments.input is None:
-        checked_suffix(arguments.output)
         listing = find_scene(*arguments.images, largest=largest)
-        return [make_job(listing.stacks[0], arguments.output, options, arguments.strategy)], listing
-    listing = find_stacks(arguments.input, largest=largest)
+        outputs = [arguments.output]
+    else:
+        listing = find_stacks(arguments.input, largest=largest)
+        outputs = [arguments.output / stack.name for stack in listing.stacks]
     part, parts = arguments.shard
-    jobs = [
-        make_job(stack, arguments.output / f"{stack.name}.{arguments.format}", options, arguments.strategy)
-        for stack in listing.stacks[part - 1 :: parts]
-    ]
+    jobs = []
+    for stack, output in list(zip(listing.stacks, outputs, strict=True))[part - 1 :: parts]:
+        if options.align_only:
+            jobs.append(make_alignment_job(stack, output, arguments.format))
+        else:
+            image = output if arguments.input is None else Path(f"{output}.{arguments.format}")
+            checked_suffix(image)
+            jobs.append(make_job(stack, image, options, arguments.strategy))
     return jobs, listing
 
 
 def _settings(arguments) -> dict[str, Any]:
     """What decides a result besides its sources."""
-    names = ("method", "size", "tile", "alpha", "align", "match_exposure")
+    names = ("method", "size", "tile", "alpha", "align", "crop", "match_exposure", "prefer", "align_only")
     settings = {name: getattr(arguments, name) for name in names} | {"weights": None}
     if arguments.weights and arguments.weights.is_file():  # loading reports a file that is missing
         settings["weights"] = file_digest(arguments.weights, "sha256")
@@ -189,7 +92,7 @@ def _settings(arguments) -> dict[str, Any]:
     return settings
 
 
-def _load(arguments) -> Callable[..., Any]:
+def _load(arguments, observe=None) -> Callable[..., Any]:
     """A function of images, as `load_fuser` gives it."""
     if arguments.method != "proposed":
         return BASELINES[arguments.method].method(arguments.weights)
@@ -200,7 +103,8 @@ def _load(arguments) -> Callable[..., Any]:
         strategy=arguments.strategy,
         size=arguments.size,
         tiled=TILES[arguments.tile],
-        observe=None if _silent(arguments) else _show_tiles(),
+        prefer=arguments.prefer,
+        observe=observe,
     )
 
 
@@ -208,13 +112,14 @@ def _silent(arguments) -> bool:
     return bool(arguments.quiet or arguments.json)
 
 
-def _show_tiles():
-    """A progress bar of the tiles of one scene, which goes away with the last."""
+def _show_progress():
+    """A progress bar of what is done with one scene, stage by stage, which goes away with the last step of each."""
     bar = None
 
-    def observe(done, total):
+    def observe(stage, done, total):
         nonlocal bar
-        bar = bar or tqdm(total=total, unit="tile", leave=False)
+        if bar is None or bar.desc != f"{stage}: ":
+            bar = tqdm(total=total, desc=stage, leave=False)
         bar.update(done - bar.n)
         if done == total:
             bar.close()

@@ -6,3 +6,6 @@ STRATEGIES = {
     "paper": "the paper's logic, for two sources",
 }
 """The strategies: each is the module of that name in this package, whose `load` makes it."""
+
+PREFERENCES = ("near", "far")
+"""Which of two sources that are both sharp can be preferred: the earlier or the later of the stack."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.errors import InputError
 from data.pixels import check_images
+from data.registration.prepared import PreparedFrames
 from model.bundled import BUNDLED_WEIGHTS, default_strategy
 from model.fusion import STRATEGIES
 from model.fusion.paper import PaperDecision
@@ -22,7 +23,7 @@ MOST_IMAGES = 255
 class Strategy(Protocol):
     """Decides which source each pixel is taken from."""
 
-    def decide(self, images: tuple[np.ndarray, ...]) -> PaperDecision | MapDecision:
+    def decide(self, images: PreparedFrames) -> PaperDecision | MapDecision:
         """Fuses images of one shape and type, (H, W, 3) RGB or (H, W) gray, uint8 or uint16; two or more.
 
         Raises:
@@ -36,6 +37,7 @@ def load_fuser(
     strategy: str | None = None,
     size: int | None = None,
     tiled: bool | None = None,
+    prefer: str | None = None,
     observe: Observer | None = None,
 ) -> "Fuser":
     """Loads weights and compiles the network, once for any number of images of any sizes.
@@ -50,7 +52,9 @@ def load_fuser(
             does with 224.
         tiled: Whether images are worked on in overlapping tiles, which bounds the memory; None does so above 4
             megapixels. With `size` they never are.
-        observe: Called with the tiles done and their number, after each tile.
+        prefer: A name in `PREFERENCES`: which of two sources that are both sharp `learned` takes; None takes the
+            sharper.
+        observe: Told of the progress: what is done at the moment, the steps done of it, and their number.
 
     Raises:
         InputError: if the weights cannot be used, the strategy is unknown, or the size too small.
@@ -59,7 +63,8 @@ def load_fuser(
     if strategy not in STRATEGIES:
         raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
     predictor = FocusPredictor(load_network(weights), size=size, tiled=tiled, observe=observe)
-    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, weights))
+    options = {"prefer": prefer} if prefer else {}
+    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, weights, **options))
 
 
 class Fuser:
@@ -79,11 +84,12 @@ class Fuser:
 
         Args:
             images: Two or more, each focused elsewhere: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape
-                and type. The strategy `paper` takes two of at least 2x2 pixels.
+                and type; or one sequence of them, such as `data.registration.prepared.PreparedFrames`, which reads a
+                frame when it is needed. The strategy `paper` takes two of at least 2x2 pixels.
 
         Returns:
             The fused image, of the same shape and type. Every pixel is that of one of the sources; only `learned` mixes
-            two near a decision boundary where it is unsure.
+            them near decision boundaries.
 
         Raises:
             InputError: if they differ in shape or type, or cannot be used.
@@ -92,7 +98,11 @@ class Fuser:
 
     def decide(self, *images: np.ndarray) -> PaperDecision | MapDecision:
         """As calling it, with what led to the result."""
+        if len(images) == 1 and not isinstance(images[0], np.ndarray):
+            (images,) = images
         if not 2 <= len(images) <= MOST_IMAGES:
             raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(images)}.")
-        check_images(images)
+        if not isinstance(images, PreparedFrames):
+            check_images(images)
+            images = PreparedFrames(images, align="none", match_exposure="none")
         return self.strategy.decide(images)

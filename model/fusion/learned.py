@@ -15,8 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from data.pixels import to_rgb
+from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
+from model.fusion.depth import DepthTrace
 from model.fusion.predictor import FocusPredictor
 from model.fusion.ranking import Evidence, Ranking
 from model.fusion.refined import FocusMeasure, MapDecision, contrast
@@ -31,13 +33,19 @@ REACH = 16
 TILE, OVERLAP = 512, 64
 """Side of the tiles in which that is done, and how far they reach into each other, in pixels."""
 
+CERTAIN = 30.0
+"""Logit of what needs no network: a frame that shows nothing of a pixel never wins it."""
+
+DOUBT = 2.0
+"""Logit below which two sources that are both in focus count as equally sharp, for `prefer`."""
+
 BANDS = 1
 """Levels of the blending of stacks; chosen on drawn stacks (docs/stacks.md)."""
 
 
-def load(predictor: FocusPredictor, weights: Path | str) -> "LearnedStrategy":
+def load(predictor: FocusPredictor, weights: Path | str, prefer: str | None = None) -> "LearnedStrategy":
     """Makes the strategy; errors as `load_comparer`."""
-    return LearnedStrategy(predictor, load_comparer(weights))
+    return LearnedStrategy(predictor, load_comparer(weights), prefer)
 
 
 def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:
@@ -73,44 +81,56 @@ class LearnedStrategy:
     Args:
         predictor: Looks at each source.
         comparer: Made by `build_comparer`, with weights.
+        prefer: A name in `model.fusion.PREFERENCES`, for what one sees through; None takes the sharper.
     """
 
-    def __init__(self, predictor: FocusPredictor, comparer: keras.Model):
-        self._predictor = predictor
+    def __init__(self, predictor: FocusPredictor, comparer: keras.Model, prefer: str | None = None):
+        self._predictor, self._prefer = predictor, prefer
         self._blending = BoundaryBlending()
         self.compare = PairComparer(comparer)
 
-    def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
+    def decide(self, images: PreparedFrames) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
         shape = images[0].shape[:2]
-        ranking, logits = self._rank(images, decision_scale(shape))
-        if ranking.decision_map.shape != shape:
+        ranking, trace, logits = self._rank(images, decision_scale(shape))
+        leader = ranking.decision_map.copy()
+        ranking.remove_small_regions(FocusMeasure().smallest, trace.shown if len(images) > 2 else None)
+        if leader.shape != shape:
             ranking = ranking.enlarge(shape)
             self._decide_again(images, ranking, logits)
-        if len(images) == 2:
+        if len(images) == 2 and not images.corrected:
             fused = self._blending.mix(images, ranking)
         else:
             fused = multiband.blend(images, ranking.decision_map, BANDS)
-        return MapDecision(ranking.decision_map, fused, "learned", ranking.confidence)
+        depth = trace.depth_map(leader, ranking.decision_map, images.kept)
+        return MapDecision(ranking.decision_map, fused, "learned", depth)
 
-    def _rank(self, images, scale) -> tuple[Ranking, list[np.ndarray]]:
+    def _rank(self, images, scale) -> tuple[Ranking, DepthTrace, list[np.ndarray]]:
         """The ranking at reduced size, and the logits of the sharpest and of its runner-up, (h, w, 2) float32."""
         ranking, measure = None, FocusMeasure()
+        observe = self._predictor.counter("comparing", len(images))
         for first in range(0, len(images), 2):  # as many as the predictor looks at together
             pair = [_reduce(images[index], scale) for index in range(first, min(first + 2, len(images)))]
             for index, evidence in enumerate(gather(self._predictor, pair), start=first):
-                shown = contrast(pair[index - first], measure.contrast_sigma)
+                score, shown = evidence.score[..., 0], contrast(pair[index - first], measure.contrast_sigma)
+                covered = _coverage(images, index, shown.shape)
                 if ranking is None:
-                    ranking, best, second = Ranking(shown.shape), evidence.copy(), evidence.logits.copy()
-                    best_shown = shown
-                    continue
-                wins, closer = ranking.add(index, self._blending.smooth(self.compare(best, evidence)))
-                np.copyto(second, best.logits, where=wins[..., None])
-                np.copyto(second, evidence.logits, where=closer[..., None])
-                np.copyto(best_shown, shown, where=wins)
-                best.take(evidence, wins)
-        ranking.remove_small_regions(measure.smallest, best_shown if len(images) > 2 else None)
-        return ranking, [best.logits, second]
+                    ranking, trace = Ranking(shown.shape), DepthTrace(score, shown)
+                    best, second, known = evidence.copy(), evidence.logits.copy(), covered
+                else:
+                    logits = self._blending.smooth(self.compare(best, evidence))
+                    if self._prefer:
+                        both = (np.abs(logits) < DOUBT) & (best.logits.sum(-1) < 0) & (evidence.logits.sum(-1) < 0)
+                        logits[both] = DOUBT if self._prefer == "far" else -DOUBT
+                    logits[~covered], logits[covered & ~known] = -CERTAIN, CERTAIN
+                    wins, closer = ranking.add(index, logits)
+                    trace.add(index, wins, ranking.decision_map, score, shown)
+                    np.copyto(second, best.logits, where=wins[..., None])
+                    np.copyto(second, evidence.logits, where=closer[..., None])
+                    best.take(evidence, wins)
+                    known = known | covered
+                observe()
+        return ranking, trace, [best.logits, second]
 
     def _decide_again(self, images, ranking, logits) -> None:
         """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
@@ -118,6 +138,8 @@ class LearnedStrategy:
         sources = _compose_both(images, maps)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1, 2 * REACH + 1))
         near = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
+        for index in range(len(images)):
+            near &= (ranking.runner_up != index) | _coverage(images, index, near.shape)
         measure, scale = FocusMeasure(), logits[0].shape[0] / near.shape[0]
 
         def look(window):
@@ -130,7 +152,7 @@ class LearnedStrategy:
                 pair.append(Evidence(to_rgb(part), found, score[..., None]))
             return self.compare(*pair)
 
-        observe = self._predictor.counter(tiling.count(near.shape, TILE, OVERLAP))
+        observe = self._predictor.counter("comparing at full size", tiling.count(near.shape, TILE, OVERLAP))
         again = self._blending.smooth(tiling.blend(near.shape, look, observe, TILE, OVERLAP))
         ranking.decide_again(again, near)
 
@@ -141,6 +163,14 @@ def decision_scale(shape: tuple[int, int]) -> float:
     while shape[0] * shape[1] * scale**2 > DECISION_PIXELS:
         scale /= 2
     return scale
+
+
+def _coverage(images, index, shape):
+    """Where an image shows something, (H, W) bool of a shape: everywhere, but at the borders of frames that moved."""
+    covered = images.covered(index)
+    if covered is None:
+        return np.ones(shape, bool)
+    return cv2.resize(covered.view(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_AREA) == 255
 
 
 def _reduce(image, scale):

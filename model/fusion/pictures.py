@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from data.errors import printable
 from data.io.files import atomic_path, write_json
 from data.io.image_io import write_image, write_index_image
-from data.pixels import to_bytes
+from data.pixels import quantize, to_bytes
+from model.fusion.depth import DepthMap
 from model.fusion.paper import PaperDecision
 from model.fusion.refined import MapDecision
+from model.fusion.scene import SceneOptions
 
 MAP_TITLES = {
     "M1": "M1: A is out of focus",
@@ -34,26 +38,59 @@ COLUMNS = 4
 MOST_ASPECT = 4
 """A panel's tiles are no longer than so many times their width, however thin the images are."""
 
+DEPTH_SCALE = 256
+"""Values of a depth map's file for one frame."""
+
+UNSURE = 0.6
+"""Gray of 0..1 in the picture of a depth map, where nothing tells the depth."""
+
 CANDIDATES = ("F1", "F2")
 """The paper's two fused images."""
 
 
-def companions(output: Path, strategy: str, maps: bool, panel: bool) -> list[Path]:
-    """The files that `write_maps` and `draw_panel` will write, so that a run can say so before it begins.
+def companions(output: Path, strategy: str, options: SceneOptions) -> list[Path]:
+    """The files that `write_companions` will write, so that a run can say so before it begins.
 
     Args:
         output: The fused image.
         strategy: The fuser's.
-        maps: Whether maps are written.
-        panel: Whether a panel is drawn.
+        options: Say which are written.
     """
     endings = []
-    if maps:
+    if options.save_maps:
         drawn = (*MAP_TITLES, *CANDIDATES) if strategy == "paper" else ("labels",)
         endings += [*(f"{name}.png" for name in drawn), "decision.json"]
-    if panel:
+    if options.panel:
         endings.append("panel.png")
+    if options.depth_map:
+        endings += ["depth.png", "depth-confidence.png", "depth-picture.png"]
     return [beside(output, ending) for ending in endings]
+
+
+def write_companions(
+    output: Path,
+    decision: PaperDecision | MapDecision,
+    images: Sequence[np.ndarray],
+    name: str,
+    report: dict[str, Any],
+    options: SceneOptions,
+) -> None:
+    """Writes what options ask for beside a result.
+
+    Args:
+        output: The fused image.
+        decision: What led to it.
+        images: The sources, as for `draw_panel`.
+        name: Of the scene.
+        report: JSON values, for `write_maps`.
+        options: Say what is written.
+    """
+    if options.save_maps:
+        write_maps(output, decision, report)
+    if options.panel:
+        draw_panel(beside(output, "panel.png"), images, decision, name)
+    if options.depth_map:
+        write_depth(output, decision.depth, name)
 
 
 def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dict[str, Any]) -> None:
@@ -72,6 +109,34 @@ def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dic
     for name, image in {**decision.maps, **decision.candidates}.items():
         picture = image.astype(np.uint8) * 255 if image.dtype == bool else image
         write_image(beside(output, f"{name}.png"), picture)
+
+
+def write_depth(output: Path, depth: DepthMap, title: str) -> None:
+    """Writes a depth map beside a fused image.
+
+    Args:
+        output: The fused image; its stem begins the names: NAME-depth, 16 bits, the number of the frame from 0 on times
+            `DEPTH_SCALE`; NAME-depth-confidence, 8 bits, 255 where the depth is sure and 0 where nothing tells it; and
+            NAME-depth-picture, both in colors with a scale, for looking at.
+        depth: What is written.
+        title: Of the picture.
+    """
+    write_image(beside(output, "depth.png"), quantize(depth.frames * DEPTH_SCALE, np.uint16))
+    write_image(beside(output, "depth-confidence.png"), quantize(depth.confidence * 255))
+    step = max(1, max(depth.frames.shape) // LONGEST_SIDE)
+    frames, confidence = depth.frames[::step, ::step], depth.confidence[::step, ::step, None]
+    scale = Normalize(0, max(1, float(depth.frames.max())))
+    colors = colormaps["turbo"](scale(frames))[..., :3]
+    figure = Figure(figsize=(9, 1 + 8 * frames.shape[0] / frames.shape[1]), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_title(printable(title), parse_math=False)
+    axes.imshow(confidence * colors + (1 - confidence) * UNSURE)
+    bar = figure.colorbar(ScalarMappable(scale, "turbo"), ax=axes, shrink=0.8)
+    bar.set_label("sharpest frame, from 0 on; gray: nothing tells")
+    with atomic_path(beside(output, "depth-picture.png")) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
 
 
 def source_colors() -> np.ndarray:

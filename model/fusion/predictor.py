@@ -23,8 +23,8 @@ WHOLE_PIXELS = 4_000_000
 COARSE = 0.5
 """Scale of the second look: what is flat or doubtful at full size may be plain there."""
 
-Observer = Callable[[int, int], None]
-"""Told of the steps done, frames or tiles, and of their number."""
+Observer = Callable[[str, int, int], None]
+"""Told of what is done at the moment, of the steps done of it, and of their number."""
 
 
 class FocusPredictor:
@@ -36,7 +36,7 @@ class FocusPredictor:
             224.
         tiled: Whether images are worked on in overlapping tiles; None does so above 4 megapixels. With `size` they
             never are.
-        observe: Called with the tiles done and their number, after each tile.
+        observe: Told of the progress.
 
     Raises:
         InputError: if `size` is too small.
@@ -90,7 +90,7 @@ class FocusPredictor:
         if not self.in_tiles(images[0]):
             yield from compute(images)
             return
-        observe = self.counter(len(images) * self.tiles(images[0]))
+        observe = self.counter("looking", len(images) * self.tiles(images[0]))
         for image in images:
             yield self.piecewise(image, lambda window, image=image: next(compute((image[window],))), observe)
 
@@ -108,15 +108,15 @@ class FocusPredictor:
             return compute((slice(None), slice(None)))
         return tiling.blend(image.shape[:2], compute, observe, *self._tile)
 
-    def counter(self, total: int) -> Callable[[], None]:
-        """A function that, called after each tile, tells the observer how many of `total` are done."""
+    def counter(self, stage: str, total: int) -> Callable[[], None]:
+        """A function that, called after each step of a stage, tells the observer how many of `total` are done."""
         done = 0
 
         def observe():
             nonlocal done
             done += 1
             if self._observe:
-                self._observe(done, total)
+                self._observe(stage, done, total)
 
         return observe
 
@@ -141,7 +141,8 @@ class FocusPredictor:
         rows, columns = (height, width) if self._size is None else (self._size, self._size)
         rows, columns = max(1, round(rows * scale)), max(1, round(columns * scale))
         for first in range(0, len(images), 2):
-            inputs = np.stack([_prepare(image, rows, columns) for image in images[first : first + 2]])
+            indices = range(first, min(first + 2, len(images)))
+            inputs = np.stack([_prepare(images[index], rows, columns) for index in indices])
             for logits in self._predict(tf.constant(inputs)).numpy():
                 inside = transform(logits[:rows, :columns])
                 if (rows, columns) != (height, width):

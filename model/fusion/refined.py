@@ -20,7 +20,8 @@ from scipy import ndimage
 from data.boundaries import align_boundaries
 from data.pixels import per_level, to_gray
 
-if TYPE_CHECKING:  # loads TensorFlow, which scores do not need
+if TYPE_CHECKING:  # one loads TensorFlow, which scores do not need, the other imports this module
+    from model.fusion.depth import DepthMap
     from model.fusion.predictor import FocusPredictor
 
 NOISE = 100.0
@@ -91,13 +92,13 @@ class MapDecision:
         decision_map: (H, W) uint8, the index of the source that each pixel is taken from.
         fused: The result, of the sources' shape and type.
         strategy: Its name.
-        confidence: (H, W) float32 in [0.5, 1], how sure `learned` is that a pixel is not sharper in another source.
+        depth: Of `learned`, the depth of each pixel in the stack.
     """
 
     decision_map: np.ndarray
     fused: np.ndarray
     strategy: str = "refined"
-    confidence: np.ndarray | None = None
+    depth: "DepthMap | None" = None
 
     def summary(self) -> dict[str, Any]:
         """The share of the pixels that each source gives, as far as the last that gives any, for a report."""

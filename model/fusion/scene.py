@@ -1,5 +1,6 @@
 """Scenes from their files to their files: read, align, fuse, and write all that belongs to a scene at once."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.align import align_images, match_exposure, notice_shift
+from data.errors import InputError
 from data.io.batch import Job, Manifest
 from data.io.files import atomic_files
 from data.io.frames import Frames
 from data.io.image_io import checked_suffix, write_image
 from data.io.stacks import Stack
 from data.parts import alone
+from data.registration.prepared import Observer, PreparedFrames
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,24 @@ class SceneOptions:
     Attributes:
         method: The name of the method, for what is said of the result.
         alpha: See `data.io.image_io.read_image`.
-        align: A name in `data.align.MODES`.
-        match_exposure: Whether all images get the brightness of the first.
+        align: As `crop` and `match_exposure`, see `data.registration.prepared.PreparedFrames`.
+        strict: Whether a frame that fits nowhere is an error.
+        align_only: Whether the aligned frames are written, and nothing is fused.
         save_maps: Whether the maps are written; for the proposed method.
         panel: Whether a panel is drawn; for the proposed method.
+        depth_map: Whether the depth map is written; for the strategy `learned`.
     """
 
     method: str = "proposed"
     alpha: Literal["refuse", "drop"] = "refuse"
-    align: str = "none"
-    match_exposure: bool = False
+    align: str = "auto"
+    crop: str = "common"
+    match_exposure: str = "auto"
+    strict: bool = False
+    align_only: bool = False
     save_maps: bool = False
     panel: bool = False
+    depth_map: bool = False
 
 
 def make_job(stack: Stack, output: Path, options: SceneOptions, strategy: str | None) -> Job:
@@ -47,20 +55,33 @@ def make_job(stack: Stack, output: Path, options: SceneOptions, strategy: str | 
         options: Of the scene.
         strategy: The fuser's, which decides which maps there are; None for a method of others.
     """
-    if not (options.save_maps or options.panel):
+    if not (options.save_maps or options.panel or options.depth_map):
         return Job(stack, output)
     from model.fusion.pictures import companions  # loads matplotlib, which nothing else here needs
 
-    return Job(stack, output, tuple(companions(output, strategy, options.save_maps, options.panel)))
+    return Job(stack, output, tuple(companions(output, strategy, options)))
+
+
+def make_alignment_job(stack: Stack, folder: Path, suffix: str) -> Job:
+    """A scene whose aligned frames will be written into a folder, each under its own name with another suffix."""
+    stems = [path.stem for path in stack.images]
+    if len({stem.casefold() for stem in stems}) < len(stems):  # folders A and B with equal names
+        stems = [f"{number}-{stem}" for number, stem in enumerate(stems, start=1)]
+    first, *others = (folder / f"{stem}.{suffix}" for stem in stems)
+    return Job(stack, first, tuple(others))
 
 
 def fuse_scenes(
-    fuser: Callable[..., np.ndarray], jobs: Iterable[Job], options: SceneOptions, manifest: Manifest | None = None
+    fuser: Callable[..., np.ndarray] | None,
+    jobs: Iterable[Job],
+    options: SceneOptions,
+    manifest: Manifest | None = None,
+    observe: Observer | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Fuses scene by scene; one that fails is reported by its name, and the others go on.
 
     Args:
-        fuser: As in `fuse_scene`, and so are `options` and `manifest`.
+        fuser: As in `fuse_scene`, and so are all others but `jobs`.
         jobs: The scenes.
 
     Yields:
@@ -68,20 +89,25 @@ def fuse_scenes(
     """
     for job in jobs:
         with alone(job.stack.name) as part:
-            summary = fuse_scene(fuser, job, options, manifest)
+            summary = fuse_scene(fuser, job, options, manifest, observe)
         yield job.describe() | ({"output": None, "error": part.failure} if part.failure else summary)
 
 
 def fuse_scene(
-    fuser: Callable[..., np.ndarray], job: Job, options: SceneOptions, manifest: Manifest | None = None
+    fuser: Callable[..., np.ndarray] | None,
+    job: Job,
+    options: SceneOptions,
+    manifest: Manifest | None = None,
+    observe: Observer | None = None,
 ) -> dict[str, Any]:
     """Fuses the images of one scene; the files of the job appear together, or none does.
 
     Args:
-        fuser: A `Fuser`, or a method of others.
+        fuser: A `Fuser`, or a method of others; None where the images are aligned only.
         job: The sources, and what is written.
         options: Of the scene.
         manifest: Records what was written; None where nobody will ask.
+        observe: Told of the progress of what is done before fusing.
 
     Returns:
         What was done: JSON values.
@@ -90,40 +116,55 @@ def fuse_scene(
         InputError: An image cannot be read, aligned or fused, or a file cannot be written.
     """
     frames = Frames(job.stack, options.alpha)
-    images, motions = _align(job.stack, list(frames), options)
+    images = PreparedFrames(
+        frames,
+        align=options.align,
+        crop=options.crop,
+        match_exposure=options.match_exposure,
+        observe=observe or (lambda *_: None),
+    )
+    _say_what_was_noticed(job.stack, images, options.strict)
     checked_suffix(job.output, images[0].dtype, images[0].shape)
-    decision = fuser.decide(*images) if hasattr(fuser, "decide") else None
-    fused = fuser(*images) if decision is None else decision.fused
-    summary = {"method": options.method} if decision is None else decision.summary()
-    if motions:
-        summary["aligned"] = motions
+    if options.align_only:
+        summary = {"method": "alignment"}
+    elif hasattr(fuser, "decide"):
+        decision = _number_by_stack(fuser.decide(images), images.kept)
+        summary = decision.summary()
+    else:
+        decision, summary = None, {"method": options.method}
+    summary |= images.describe()
     with atomic_files(job.output.parent, job.output.name) as folder:
         written = folder / job.output.name
-        write_image(written, fused, metadata=frames.metadata)
-        if decision is not None and (options.save_maps or options.panel):
-            from model.fusion.pictures import (  # loads matplotlib, which nothing else here needs
-                beside,
-                draw_panel,
-                write_maps,
-            )
+        if options.align_only:
+            for place, image in zip(images.kept, images, strict=True):
+                write_image(folder / job.files[place].name, image, metadata=frames.metadata)
+        else:
+            fused = fuser(*images) if decision is None else decision.fused
+            write_image(written, fused, metadata=frames.metadata)
+            if decision is not None and (options.save_maps or options.panel or options.depth_map):
+                from model.fusion.pictures import write_companions  # loads matplotlib, which nothing else here needs
 
-            if options.save_maps:
-                write_maps(written, decision, {"output": str(job.output), **summary})
-            if options.panel:
-                draw_panel(beside(written, "panel.png"), images, decision, job.stack.name)
+                names = {str(place): job.stack.images[place].name for place in images.kept}
+                report = {"output": str(job.output), "sources": names, **summary}
+                write_companions(written, decision, images, job.stack.name, report, options)
         if manifest is not None:
             manifest.write(job, folder)
     return summary
 
 
-def _align(
-    stack: Stack, images: list[np.ndarray], options: SceneOptions
-) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
-    """The images laid on the first and matched to it as asked, and what was done; unasked, a shift is only said."""
-    notice = notice_shift(images) if options.align == "none" else None
-    if notice:
-        warnings.warn(f"{stack.name}: {notice}", stacklevel=2)
-    images, found = align_images(images, options.align)
-    if options.match_exposure:
-        images = [images[0], *(match_exposure(images[0], image) for image in images[1:])]
-    return images, [{"warp": one.warp.tolist(), "correlation": round(one.correlation, 4)} for one in found]
+def _say_what_was_noticed(stack: Stack, images: PreparedFrames, strict: bool) -> None:
+    """Warns of frames that are left out and of what else was noticed; raises InputError for the first if strict."""
+    if images.alignment is None:
+        return
+    left_out = [f"{stack.images[index].name} {reason}" for index, reason in images.alignment.left_out.items()]
+    if left_out and strict:
+        raise InputError(f"{left_out[0]}; without --strict it is left out.")
+    for text in (*(f"{text}, and is left out" for text in left_out), *images.alignment.remarks):
+        warnings.warn(f"{stack.name}: {text}", stacklevel=3)
+
+
+def _number_by_stack(decision, kept):
+    """The decision with the sources' numbers in the whole stack, frames that were left out included."""
+    if not hasattr(decision, "decision_map") or list(kept) == list(range(len(kept))):
+        return decision
+    return dataclasses.replace(decision, decision_map=np.array(kept, np.uint8)[decision.decision_map])

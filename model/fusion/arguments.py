@@ -1,0 +1,149 @@
+"""The options of `fuse.py`, and which of them go together."""
+
+import argparse
+from pathlib import Path
+
+from data.arguments import command_parser, json_path, shard
+from data.errors import add_debug
+from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
+from model.baselines import BASELINES
+from model.fusion import PREFERENCES, STRATEGIES
+
+DESCRIPTION = "Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."
+
+EXAMPLES = """examples:
+  python fuse.py A.jpg B.jpg -o fused.png              fuse two photographs
+  python fuse.py beetle -o fused.tif                   the frames in the folder beetle (DSC_4711.jpg, DSC_4712.jpg, ...)
+  python fuse.py beetle/*.nef -o fused.tif             frames by name, as many as there are
+  python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
+  python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ..., or one from each subfolder
+  python fuse.py beetle -o fused.tif --depth-map       also the depth of each pixel
+  python fuse.py beetle -o aligned --align-only        the aligned frames, for other tools
+  python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
+  python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
+  python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
+  python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
+  python fuse.py --benchmark                           how fast it is here
+exit codes: 0 done, 1 some input failed, 2 wrong usage"""
+
+TILES = {"auto": None, "on": True, "off": False}
+"""Whether a fuser works in tiles, by the name that --tile takes."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command_parser(DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
+    )
+    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
+    parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one; IFCNN, SESF: theirs)"
+    )
+    parser.add_argument(
+        "--method",
+        default="proposed",
+        choices=("proposed", *BASELINES),
+        help="proposed, or a method of others to compare with (python -m model.baselines --list)",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        help="; ".join(f"{name}: {text}" for name, text in STRATEGIES.items()),
+    )
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
+    )
+    parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
+    parser.add_argument(
+        "--tile",
+        default="auto",
+        choices=TILES,
+        help="work in overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
+    )
+    _add_preparation(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
+    parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
+    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
+    parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
+    parser.add_argument("--depth-map", action="store_true", help="also write which frame each pixel is sharpest in")
+    parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
+    parser.add_argument(
+        "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_debug(parser)
+    return parser
+
+
+def _add_preparation(parser):
+    """Options of what is done to the images before they are fused."""
+    parser.add_argument(
+        "--align",
+        default="auto",
+        choices=ALIGN,
+        help="auto: lay images that moved on the one in the middle; none: they are aligned (%(default)s)",
+    )
+    parser.add_argument("--no-align", dest="align", action="store_const", const="none", help="as --align none")
+    parser.add_argument(
+        "--align-only", action="store_true", help="write the aligned images into the folder -o, and stop"
+    )
+    parser.add_argument(
+        "--crop",
+        default="common",
+        choices=CROP,
+        help="where images moved, keep what all show, or all that the one in the middle shows: none (%(default)s)",
+    )
+    parser.add_argument(
+        "--match-exposure",
+        default="auto",
+        choices=MATCH_EXPOSURE,
+        help="auto: give images of another brightness that of the one in the middle; or none (%(default)s)",
+    )
+    parser.add_argument("--strict", action="store_true", help="an image that fits nowhere is an error, not left out")
+    parser.add_argument(
+        "--prefer",
+        choices=PREFERENCES,
+        help="where two images are both sharp, take the earlier (near) or the later (far), not the sharper",
+    )
+
+
+def check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends the process with wrong usage where options do not go together."""
+    if arguments.size is not None and arguments.size < 32:
+        parser.error(f"--size must be at least 32, received {arguments.size}.")
+    if arguments.input is not None and arguments.images:
+        parser.error("give either images or -i DIR, not both.")
+    if arguments.benchmark:
+        if len(arguments.images) not in (0, 2) or arguments.input is not None:
+            parser.error("--benchmark takes two images or none.")
+        return
+    if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
+        parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
+    if pairs_only(arguments) and len(arguments.images) > 2:
+        chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
+        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
+    if arguments.method != "proposed":
+        if any(getattr(arguments, name) for name in ("save_maps", "panel", "depth_map", "size", "strategy", "prefer")):
+            parser.error(
+                "--save-maps, --panel, --depth-map, --size, --strategy and --prefer are for the proposed method; "
+                "others have none."
+            )
+        if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
+            needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
+            parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
+    if (arguments.depth_map or arguments.prefer) and arguments.strategy not in (None, "learned"):
+        parser.error("--depth-map and --prefer are for --strategy learned.")
+    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
+        parser.error("--resume and --shard are for a folder: -i DIR.")
+    if arguments.output is None:
+        parser.error("-o PATH is needed: the fused image, or a folder with -i.")
+
+
+def pairs_only(arguments: argparse.Namespace) -> bool:
+    """Whether the method takes two images and no more."""
+    return arguments.method != "proposed" or arguments.strategy == "paper"

@@ -1,0 +1,80 @@
+"""The depth map of a stack: which frame each pixel is sharpest in, more finely than by whole frames.
+
+Beside the sharpest frame, the scores of its two neighbors in the stack are kept. A parabola through the three has its
+lowest point where the pixel would be sharpest of all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from model.fusion.refined import NOISE
+
+
+@dataclass(frozen=True)
+class DepthMap:
+    """Depth in frames of the stack.
+
+    Attributes:
+        frames: (H, W) float32, 0 for the first frame up to N - 1 for the last; 2.3 lies between the third and the
+            fourth, nearer to the third.
+        confidence: (H, W) float32 in [0, 1], the share of the pixel's contrast that is not noise: near 0 on flat
+            ground, whose depth no frame tells.
+    """
+
+    frames: np.ndarray
+    confidence: np.ndarray
+
+
+class DepthTrace:
+    """Follows the scores of the sharpest frame and of its neighbors, frame by frame, in the order of the stack.
+
+    Args:
+        score: (H, W) float32, of the first frame: the lower, the sharper.
+        shown: (H, W) float32, its contrast.
+    """
+
+    def __init__(self, score: np.ndarray, shown: np.ndarray):
+        self.shown = shown.copy()
+        self._previous = score.copy()
+        self._lowest = score.copy()
+        self._before, self._after = np.full_like(score, np.nan), np.full_like(score, np.nan)
+
+    def add(self, index: int, wins: np.ndarray, leader: np.ndarray, score: np.ndarray, shown: np.ndarray) -> None:
+        """Takes in the next frame.
+
+        Args:
+            index: Of the frame.
+            wins: (H, W) bool, where it is the sharpest now.
+            leader: (H, W) uint8, the sharpest of each pixel now.
+            score: (H, W) float32, of the frame.
+            shown: (H, W) float32, its contrast.
+        """
+        np.copyto(self._after, score, where=leader == index - 1)
+        np.copyto(self._after, np.nan, where=wins)
+        np.copyto(self._before, self._previous, where=wins)
+        np.copyto(self._lowest, score, where=wins)
+        np.copyto(self.shown, shown, where=wins)
+        self._previous = score.copy()
+
+    def depth_map(self, leader: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
+        """The depth of each pixel.
+
+        Args:
+            leader: (h, w) uint8, the sharpest frame of each pixel as it was found here.
+            decision_map: (H, W) uint8, as it was decided in the end, of the same or a larger size. Where it names
+                another frame, the depth is that frame's.
+            numbers: Which frame of the stack each index stands for.
+        """
+        curvature = self._before - 2 * self._lowest + self._after
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shift = np.clip((self._before - self._after) / (2 * curvature), -0.5, 0.5)
+        shift[~(curvature > 0)] = 0  # also where a neighbor is missing
+        size = decision_map.shape[1::-1]
+        found = cv2.resize(leader, size, interpolation=cv2.INTER_NEAREST) == decision_map
+        frames = np.asarray(numbers, np.float32)[decision_map]
+        frames += np.where(found, cv2.resize(shift, size, interpolation=cv2.INTER_LINEAR), 0)
+        confidence = cv2.resize(self.shown / (self.shown + np.float32(NOISE)), size, interpolation=cv2.INTER_LINEAR)
+        return DepthMap(frames, confidence)
