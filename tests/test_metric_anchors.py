@@ -85,7 +85,7 @@ def measured(lytro, lytro_fused):
     methods = sorted({method for method, _ in FIRST})
     for pair in PAIRS:
         near, far = (to_gray(read_image(lytro / f"{pair}-{side}.jpg")) for side in "AB")
-        transfers = {model: EdgeTransfer(near, far, model) for model in EDGE_MODELS}
+        transfers = {model: EdgeTransfer(near, far, variant=model) for model in EDGE_MODELS}
         for method in methods:
             (path,) = (lytro_fused / method).glob(f"{pair}.*")
             values[method, pair] = measure(near, far, to_gray(read_image(path)), transfers)
