@@ -73,7 +73,7 @@ def measure(near, far, fused, transfers):
         row["q_abf", model] = scores.q_abf
         row |= {("q_labf", f"{model}-{rule}"): value for rule, value in scores.l_abf.items()}
         row |= {("n_abf", f"{model}-{rule}"): value for rule, value in scores.n_abf.items()}
-    row |= {("q_mi", variant): mutual_information(near, far, fused, variant) for variant in MI_VARIANTS}
+    row |= {("q_mi", variant): mutual_information((near, far), fused, variant) for variant in MI_VARIANTS}
     row |= {("q_ag", variant): average_gradient(fused, variant) for variant in AG_VARIANTS}
     return row
 
