@@ -16,8 +16,8 @@ from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, label_with_type
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_stacks
-from data.laying import inner, lay_on
 from data.parts import alone, refusals
+from data.truth import inner, lay_on
 from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
 from metrics.checks import require_equal_shapes
 from metrics.color import COLOR_MODES
