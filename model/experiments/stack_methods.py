@@ -45,8 +45,8 @@ results."""
 CHOICE = "choice"
 """The upper bound."""
 
-MOTION = ("breathing", "drift", "turn")
-"""Keys of `scene.json` that are not zero where frames do not lie on each other."""
+DIFFERENCES = ("breathing", "drift", "turn", "flicker", "vignetting")
+"""Keys of `scene.json` that are not zero where frames do not lie on each other, or differ in exposure."""
 
 CHOICE_SIGMA = 1.5
 """Standard deviation in pixels of the window in which the choice compares errors: from pixel to pixel it would fit the
@@ -67,13 +67,13 @@ class RenderedStack:
         name: Its folder, below the one that was searched.
         frames: In natural order of their names.
         truth: The sharp scene, as the middle frame shows it.
-        moves: Whether the frames do not lie on each other, as `scene.json` says.
+        differs: Whether the frames do not lie on each other or differ in exposure, as `scene.json` says.
     """
 
     name: str
     frames: tuple[Path, ...]
     truth: Path
-    moves: bool = False
+    differs: bool = False
 
     def read(self) -> list[np.ndarray]:
         """The frames, (H, W, 3) uint8 RGB each."""
@@ -87,7 +87,8 @@ class StackMethod:
     Attributes:
         fuse: Makes it; (H, W, 3) uint8 RGB.
         inputs: What decides the result besides the frames, for one stack; JSON values.
-        bound: Whether it is an upper bound, which is not ranked, and known only of frames that lie on each other.
+        bound: Whether it is an upper bound, which is not ranked, and known only of frames that differ in
+            nothing but focus.
     """
 
     fuse: Callable[[RenderedStack], np.ndarray]
@@ -161,9 +162,9 @@ def find_rendered(folder: Path) -> list[RenderedStack]:
             raise InputError(f"{truth.parent} and {found[name].truth.parent} would have one name; rename one.")
         notes = truth.parent / "scene.json"
         scene = read_json(notes) if notes.exists() else {}
-        moves = isinstance(scene, dict) and any(scene.get(key) for key in MOTION)
+        differs = isinstance(scene, dict) and any(scene.get(key) for key in DIFFERENCES)
         frames = tuple(images[stem] for stem in sorted(images, key=natural_key))
-        found[name] = RenderedStack(name, frames, truth, moves)
+        found[name] = RenderedStack(name, frames, truth, differs)
     if not found:
         raise InputError(f"no {TRUTH} below {folder}; make stacks with `python -m data.stacks -o {folder}`.")
     return [found[name] for name in sorted(found, key=natural_key)]

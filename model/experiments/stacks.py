@@ -91,7 +91,7 @@ def measure_all(
             digests = [file_digest(path, "sha256") for path in (stack.truth, *stack.frames)]
             for name, method in methods.items():
                 bar.update()
-                if method.bound and stack.moves:
+                if method.bound and stack.differs:
                     continue
                 bar.set_postfix_str(printable(f"{stack.name}, {name}"))
                 with alone(f"{name}, {stack.name}") as part:
