@@ -173,7 +173,7 @@ def find_rendered(folder: Path) -> list[RenderedStack]:
 def _to_run(name: str) -> StackMethod:
     if name == CHOICE:
         fuse = lambda stack: best_choice(stack.read(), read_image(stack.truth))  # noqa: E731
-        return StackMethod(fuse, lambda _: CHOICE, bound=True)
+        return StackMethod(fuse, lambda _: [CHOICE, CHOICE_SIGMA], bound=True)
     if name in TOOLS:
         command = TOOLS[name]
         digest = file_digest(shutil.which(command[0]), "sha256")
