@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from data.arguments import add_named, by_name, command_parser
@@ -14,9 +15,10 @@ from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable
 from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
-from data.io.stacks import Stack, find_pairs
+from data.io.stacks import Stack, find_stacks
 from data.parts import alone
-from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
+from data.truth import inner, lay_on
+from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
 from metrics.scores import Scores
@@ -27,8 +29,10 @@ EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
   python evaluate.py --source synthetic --fused ours=results --reference truth -o tables --color rgb
   python evaluate.py --source lytro --fused ours=results -o tables --variant q_abf=kumar q_labf=kumar-le
+  python evaluate.py --source stacks --fused ours=results -o tables --reference truth --lay-on-reference
 
-Sources are paired by name (NAME-A, NAME-B); fused and reference images are called NAME with any image suffix.
+Sources are found by name (NAME-A, NAME-B and so on), any number of a scene; fused and reference images are called NAME
+with any image suffix.
 Written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
 Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
 """
@@ -47,11 +51,18 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     description = "Scores folders of fused images against their sources and writes tables."
     parser = command_parser(description, EXAMPLES, "evaluate.py")
-    parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source pairs")
+    parser.add_argument(
+        "--source", type=Path, required=True, metavar="DIR", help="folder of the sources, two or more of a scene"
+    )
     text = "a method and the folder of its fused images; a name given again adds a folder with more of them"
     add_named(parser, "--fused", "NAME=DIR", text, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
-    parser.add_argument("--reference", type=Path, metavar="DIR", help="ground-truth images; adds PSNR and SSIM")
+    parser.add_argument("--reference", type=Path, metavar="DIR", help="ground-truth images; adds PSNR, SSIM and more")
+    text = (
+        "for results that were aligned or cut: lay each on its reference, leave out a border of 5 %%, and compute what "
+        "needs a reference alone"
+    )
+    parser.add_argument("--lay-on-reference", action="store_true", help=text)
     parser.add_argument("--metrics", nargs="+", metavar="METRIC", help="columns (default: the paper's five)")
     text = "a published variant in place of the default (see --list)"
     add_named(parser, "--variant", "METRIC=VARIANT", text)
@@ -75,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     variants = _choose_variants(parser, arguments)
-    listing = find_pairs(arguments.source)
+    listing = find_stacks(arguments.source)
     shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
     folders: dict[str, list[Path]] = {}
     for method, folder in arguments.fused:
@@ -88,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
     for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
-        for method, row in _score_pair(pair, images, references, variants, arguments.color).items():
+        for method, row in _score_stack(pair, images, references, variants, arguments).items():
             results[method][pair.name] = row
     titles = {method: _title(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []
@@ -103,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
     """The metrics to compute, in the order of the columns, with their variants."""
-    names = list(dict.fromkeys(arguments.metrics or PAPER_METRICS))
+    names = list(dict.fromkeys(arguments.metrics or (() if arguments.lay_on_reference else PAPER_METRICS)))
     if arguments.reference and not arguments.metrics:
         names += [name for name, metric in METRICS.items() if metric.needs_reference]
     try:
@@ -113,6 +124,8 @@ def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namesp
         parser.error(str(error))
     if needing and not arguments.reference:
         parser.error(f"{' and '.join(needing)} need ground truth; give it with --reference DIR")
+    if arguments.lay_on_reference and (not arguments.reference or len(needing) < len(names)):
+        parser.error("--lay-on-reference takes --reference DIR, and metrics that need a reference alone")
     return variants
 
 
@@ -128,30 +141,51 @@ def _choose_pairs(parser: argparse.ArgumentParser, asked: list[str] | None, know
     return asked or known
 
 
-def _score_pair(
-    pair: Stack, images: dict[str, ImageFolder], references: ImageFolder | None, variants: dict[str, str], color: str
+def _score_stack(
+    stack: Stack,
+    images: dict[str, ImageFolder],
+    references: ImageFolder | None,
+    variants: dict[str, str],
+    arguments: argparse.Namespace,
 ) -> dict[str, dict[str, float | str]]:
-    """Method to metric to value, or to the reason of its failure, for one pair; whatever is raised fails this alone."""
-    with alone(pair.name) as sources:
-        near = read_image(pair.near)
-        scorer = PairScorer(near, read_image(pair.far), variants, color)
+    """Method to metric to value, or to the reason of its failure, for one scene; whatever is raised fails this
+    alone."""
+    laid = arguments.lay_on_reference
+    with alone(stack.name) as sources:
+        frames = [read_image(path) for path in stack.images]
+        scorer = Scorer([inner(frame) for frame in frames] if laid else frames, variants, arguments.color)
     if sources.failure:
         return {method: dict.fromkeys(variants, f"source: {sources.failure}") for method in images}
     names, reference, lacking = list(variants), None, {}
     if references is not None:
-        with alone(f"reference, {pair.name}") as truth:
-            reference = read_image(references.find(pair.name))
-            require_equal_shapes(reference=reference, near=near)
+        with alone(f"reference, {stack.name}") as truth:
+            reference = read_image(references.find(stack.name))
+            require_equal_shapes(reference=reference, source=frames[0])
         if truth.failure:
             names, reference = [name for name in names if not get_metric(name).needs_reference], None
             lacking = {name: f"reference: {truth.failure}" for name in variants if name not in names}
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
-        with alone(f"{method}, {pair.name}") as part:
-            rows[method] = scorer.score(read_image(files.find(pair.name)), names, reference) | lacking
+        with alone(f"{method}, {stack.name}") as part:
+            fused = read_image(files.find(stack.name))
+            if laid and reference is not None:
+                scores = scorer.score(inner(lay_on(reference, fused)), names, inner(reference))
+            else:
+                _require_size_of_sources(fused, frames[0])
+                scores = scorer.score(fused, names, reference)
+            rows[method] = scores | lacking
         if part.failure:
             rows[method] = dict.fromkeys(variants, part.failure)
     return rows
+
+
+def _require_size_of_sources(fused: np.ndarray, source: np.ndarray) -> None:
+    if fused.shape[:2] != source.shape[:2]:
+        sizes = ["x".join(map(str, image.shape[1::-1])) for image in (fused, source)]
+        raise InputError(
+            f"the result is {sizes[0]} and its sources are {sizes[1]} pixels: it was cut or scaled; give the aligned "
+            "frames as --source, or score it against the truth alone with --reference DIR --lay-on-reference."
+        )
 
 
 def _title(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:

@@ -2,12 +2,13 @@
 
 from metrics import compute_all
 scores = compute_all(near, far, fused)    # {"q_sf": ..., "q_abf": ..., ...}
+scores = Scorer(sources).score(fused)     # any number of sources
 """
 
 from metrics.edges import EdgeTransfer, EdgeTransferScores
 from metrics.metric import Metric
 from metrics.registry import METRICS, PAPER_METRICS, get_metric, resolve_variants
-from metrics.scoring import PairScorer, compute, compute_all
+from metrics.scoring import Scorer, compute, compute_all
 
 __all__ = [
     "METRICS",
@@ -15,7 +16,7 @@ __all__ = [
     "EdgeTransfer",
     "EdgeTransferScores",
     "Metric",
-    "PairScorer",
+    "Scorer",
     "compute",
     "compute_all",
     "get_metric",

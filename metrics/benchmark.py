@@ -12,7 +12,7 @@ import numpy as np
 
 from metrics.color import COLOR_MODES
 from metrics.registry import METRICS, PAPER_METRICS
-from metrics.scoring import PairScorer, compute
+from metrics.scoring import Scorer, compute
 
 
 def synthetic_pair(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         call = partial(compute, name, near, far, fused, color=arguments.color, reference=reference)
         print(f"{metric.symbol:<10} {median_seconds(call, arguments.repeats) * 1e3:8.1f} ms")
     seconds = median_seconds(
-        lambda: PairScorer(near, far, color=arguments.color).score(fused, PAPER_METRICS), arguments.repeats
+        lambda: Scorer((near, far), color=arguments.color).score(fused, PAPER_METRICS), arguments.repeats
     )
     print(f"all five   {seconds * 1e3:8.1f} ms   {arguments.size} x {arguments.size} RGB, {arguments.color}")
     return 0

@@ -1,7 +1,7 @@
 """What metrics refuse, in whole sentences."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -40,3 +40,17 @@ def require_equal_shapes(**images: np.ndarray) -> None:
     if len({image.shape for image in images.values()}) > 1:
         shapes = ", ".join(f"{name} {image.shape}" for name, image in images.items())
         raise RefusedError(f"The images must have equal shapes, but got {shapes}.")
+
+
+def require_equal_sources(sources: Sequence[np.ndarray]) -> None:
+    """Refuses sources that cannot be compared pixel by pixel.
+
+    Args:
+        sources: What was fused.
+
+    Raises:
+        RefusedError: Fewer than two, or not all shapes are equal.
+    """
+    if len(sources) < 2:
+        raise RefusedError(f"A fused image has at least two sources, but got {len(sources)}.")
+    require_equal_shapes(**{f"source {number}": source for number, source in enumerate(sources, start=1)})

@@ -1,8 +1,10 @@
 """Mutual information between the sources and their fusion (Q_MI)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_known
+from metrics.checks import require_equal_shapes, require_equal_sources, require_known
 from metrics.color import to_gray
 from metrics.metric import Metric
 
@@ -13,20 +15,19 @@ _LEVELS = 256
 """Bins of a histogram."""
 
 
-def mutual_information(near: np.ndarray, far: np.ndarray, fused: np.ndarray, variant: str = "qu") -> float:
+def mutual_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant: str = "qu") -> float:
     """Information that the fused image shares with its sources; larger is better.
 
     Args:
-        near: One source, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes; other levels than integers are
-            rounded for the 256 bins of the histograms.
-        far: The other source, of the same shape.
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape; other levels
+            than integers are rounded for the 256 bins of the histograms.
         fused: Fused image, of the same shape.
         variant: "qu" = I(A;F) + I(B;F); "hossny" = 2 [I(A;F) / (H(A) + H(F)) + I(B;F) / (H(B) + H(F))] after each
-            image has been stretched to 0..255.
+            image has been stretched to 0..255. With more sources the sum runs over all of them.
 
     Returns:
-        "qu": bits, 0..16; a constant image shares 0 bits. "hossny": 0..2, and NaN (undefined, 0/0) where the fused
-        image and a source are both constant.
+        "qu": bits, 0..8 for each source; a constant image shares 0 bits. "hossny": 0..1 for each source, and NaN
+        (undefined, 0/0) where the fused image and a source are both constant.
 
     Raises:
         RefusedError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
@@ -35,12 +36,14 @@ def mutual_information(near: np.ndarray, far: np.ndarray, fused: np.ndarray, var
     44(18), 2008.
     """
     require_known("MI variant", variant, MI_VARIANTS)
-    require_equal_shapes(near=near, far=far, fused=fused)
+    require_equal_sources(sources)
+    require_equal_shapes(source=sources[0], fused=fused)
     to_levels = _stretched_levels if variant == "hossny" else _levels
-    near_levels, far_levels, fused_levels = (to_levels(to_gray(image)) for image in (near, far, fused))
+    fused_levels = to_levels(to_gray(fused))
     fused_entropy = _entropy(np.bincount(fused_levels))
     score = 0.0
-    for source_levels in (near_levels, far_levels):
+    for source in sources:
+        source_levels = to_levels(to_gray(source))
         source_entropy = _entropy(np.bincount(source_levels))
         joint_entropy = _entropy(np.bincount(source_levels * _LEVELS + fused_levels))
         # Rounding can leave an independent pair at -1e-16.
@@ -80,7 +83,7 @@ METRICS = (
         "Qu, Zhang & Yan 2002; Hossny, Nahavandi & Creighton 2008",
         variants=MI_VARIANTS,
         range=(0.0, 16.0),
-        score=lambda plane, variant: mutual_information(plane.near, plane.far, plane.fused, variant),
+        score=lambda plane, variant: mutual_information(plane.sources, plane.fused, variant),
     ),
 )
 """The metrics of this family."""

@@ -12,15 +12,13 @@ class FusedPlane:
     """One plane of a fused image with the same plane of its sources, and the work that several metrics share.
 
     Attributes:
-        near: `(H, W)`, as `to_planes` gives it.
-        far: The same.
+        sources: Two or more, `(H, W)` each, as `to_planes` gives them.
         fused: The same.
         reference: The same, or None where there is no ground truth.
         edge_scores: Edge model to the `metrics.edges.EdgeTransferScores` of the fused plane, computed once.
     """
 
-    near: np.ndarray
-    far: np.ndarray
+    sources: tuple[np.ndarray, ...]
     fused: np.ndarray
     reference: np.ndarray | None
     edge_scores: Callable[[str], Any]
@@ -37,7 +35,7 @@ class Metric:
         title: What it measures, in a few words.
         source: Literature.
         variants: Published variants, the default first; their values are not comparable.
-        range: Smallest and largest value for images in 0..255.
+        range: Smallest and largest value for images in 0..255 and two sources.
         score: Computes one variant on one plane.
         larger_is_better: Direction.
         needs_reference: Whether it compares with a ground-truth image in place of the sources.

@@ -1,4 +1,4 @@
-"""Closeness to a ground-truth image, where one exists: PSNR and SSIM."""
+"""Closeness to a ground-truth image, where one exists: PSNR, SSIM, and gradient that is too much or missing."""
 
 from math import inf
 
@@ -23,6 +23,9 @@ _K1 = 0.01
 
 _K2 = 0.03
 """SSIM's constant for variances, as a share of the largest level."""
+
+_GRADIENT_SIGMA = 0.8
+"""Standard deviation in pixels of the smoothing before gradients are compared: noise of single pixels counts less."""
 
 
 def psnr(reference: np.ndarray, fused: np.ndarray) -> float:
@@ -78,6 +81,41 @@ def ssim(reference: np.ndarray, fused: np.ndarray) -> float:
     return float(similarity.mean())
 
 
+def spurious_gradient(reference: np.ndarray, fused: np.ndarray) -> float:
+    """Gradient that the fused image has beyond the truth's: seams, halos, noise.
+
+    Both are gray, smoothed by a Gaussian of standard deviation 0.8; g is the strength of the Sobel gradient.
+
+    Args:
+        reference: Ground truth, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
+        fused: Fused image, of the same shape.
+
+    Returns:
+        sum max(0, gF - gR) / sum gR, 0 where there is none; smaller is better. NaN (undefined) for a constant truth.
+
+    Raises:
+        ValueError: Unequal shapes, or an image that `to_gray` refuses.
+    """
+    truth, result = _gradients(reference, fused)
+    return _share(np.maximum(result - truth, 0.0).sum(), truth.sum())
+
+
+def lost_gradient(reference: np.ndarray, fused: np.ndarray) -> float:
+    """Gradient of the truth that the fused image lacks: sum max(0, gR - gF) / sum gR; else as `spurious_gradient`."""
+    truth, result = _gradients(reference, fused)
+    return _share(np.maximum(truth - result, 0.0).sum(), truth.sum())
+
+
+def _gradients(*images):
+    require_equal_shapes(reference=images[0], fused=images[1])
+    smooth = [cv2.GaussianBlur(to_gray(image).astype(np.float64), (0, 0), _GRADIENT_SIGMA) for image in images]
+    return [np.hypot(cv2.Sobel(one, cv2.CV_64F, 1, 0), cv2.Sobel(one, cv2.CV_64F, 0, 1)) for one in smooth]
+
+
+def _share(part, whole):
+    return float(part / whole) if whole > 0.0 else float("nan")
+
+
 def _window_mean(values: np.ndarray) -> np.ndarray:
     """Gaussian-weighted means of the windows that lie inside: `(H, W)` to `(H - 10, W - 10)`, float64."""
     margin = _WINDOW // 2
@@ -106,6 +144,30 @@ METRICS = (
         variants=("gaussian-11",),
         range=(-1.0, 1.0),
         score=lambda plane, _: ssim(plane.reference, plane.fused),
+        needs_reference=True,
+    ),
+    Metric(
+        "spurious",
+        "Spurious",
+        "Spurious",
+        "gradient that the truth lacks, as a share of the truth's",
+        "this project",
+        variants=("sobel",),
+        range=(0.0, inf),
+        score=lambda plane, _: spurious_gradient(plane.reference, plane.fused),
+        larger_is_better=False,
+        needs_reference=True,
+    ),
+    Metric(
+        "lost",
+        "Lost",
+        "Lost",
+        "gradient of the truth that is missing, as a share",
+        "this project",
+        variants=("sobel",),
+        range=(0.0, 1.0),
+        score=lambda plane, _: lost_gradient(plane.reference, plane.fused),
+        larger_is_better=False,
         needs_reference=True,
     ),
 )

@@ -1,41 +1,42 @@
 """Scores of fused images against their sources, with the work that metrics and fused images share done once."""
 
-from collections.abc import Iterable, Mapping
-from functools import cache, partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from math import log10
 
 import numpy as np
 
-from metrics.checks import RefusedError, require_equal_shapes
+from metrics.checks import RefusedError, require_equal_shapes, require_equal_sources
 from metrics.color import to_planes
 from metrics.edges import EdgeTransfer
 from metrics.metric import FusedPlane, Metric
 from metrics.registry import METRICS, get_metric, resolve_variants
 
 
-class PairScorer:
-    """Scores any number of fused images of one pair of sources; the sources' edges are computed once.
+class Scorer:
+    """Scores any number of fused images of one stack of sources; the sources' edges are computed once.
 
     Args:
-        near: One source, `(H, W)` or `(H, W, 3)` RGB; uint8, uint16 or floating point in 0..255 (see `to_gray`).
-        far: The other source, of the same shape.
+        sources: Two or more, `(H, W)` or `(H, W, 3)` RGB, all of one shape; uint8, uint16 or floating point in 0..255
+            (see `to_gray`).
         variants: Metric name to variant; other metrics get their default.
         color: "gray" = on BT.601 gray; "rgb" = mean of the metric over the three channels (PSNR: one mean squared
             error over the three).
 
     Raises:
-        RefusedError: Unequal shapes, an image that cannot be used, or an unknown metric, variant or color mode.
+        RefusedError: Fewer than two sources, unequal shapes, an image that cannot be used, or an unknown metric,
+            variant or color mode.
     """
 
-    def __init__(
-        self, near: np.ndarray, far: np.ndarray, variants: Mapping[str, str] | None = None, color: str = "gray"
-    ):
-        require_equal_shapes(near=near, far=far)
-        self._shape = near.shape
+    def __init__(self, sources: Sequence[np.ndarray], variants: Mapping[str, str] | None = None, color: str = "gray"):
+        require_equal_sources(sources)
+        self._shape = sources[0].shape
         self._color = color
         self._variants = resolve_variants(METRICS, variants)
-        planes = zip(to_planes(near, color), to_planes(far, color), strict=True)
-        self._sources = [(*both, cache(partial(EdgeTransfer, *both))) for both in planes]
+        planes = list(zip(*(to_planes(source, color) for source in sources), strict=True))
+        self._sources = [
+            (plane, cache(lambda model, plane=plane: EdgeTransfer(*plane, variant=model))) for plane in planes
+        ]
 
     def score(
         self, fused: np.ndarray, names: Iterable[str] | None = None, reference: np.ndarray | None = None
@@ -69,9 +70,9 @@ class PairScorer:
             references = list(to_planes(reference, self._color))
         fused_planes = [
             FusedPlane(
-                near, far, plane, truth, cache(lambda model, edges=edges, plane=plane: edges(model).measure(plane))
+                sources, plane, truth, cache(lambda model, edges=edges, plane=plane: edges(model).measure(plane))
             )
-            for (near, far, edges), plane, truth in zip(self._sources, planes, references, strict=True)
+            for (sources, edges), plane, truth in zip(self._sources, planes, references, strict=True)
         ]
         return {metric.name: self._mean_score(metric, fused_planes) for metric in metrics}
 
@@ -92,9 +93,9 @@ def compute(
     color: str = "gray",
     reference: np.ndarray | None = None,
 ) -> float:
-    """Computes one metric of one fused image; see `PairScorer` for the arguments, results and errors."""
+    """Computes one metric of one fused image of a pair; see `Scorer` for the arguments, results and errors."""
     variants = None if variant is None else {name: variant}
-    return PairScorer(near, far, variants, color).score(fused, [name], reference)[name]
+    return Scorer((near, far), variants, color).score(fused, [name], reference)[name]
 
 
 def compute_all(
@@ -105,5 +106,5 @@ def compute_all(
     color: str = "gray",
     reference: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Computes every metric of one fused image; see `PairScorer` for the arguments, results and errors."""
-    return PairScorer(near, far, variants, color).score(fused, reference=reference)
+    """Computes every metric of one fused image of a pair; see `Scorer` for the arguments, results and errors."""
+    return Scorer((near, far), variants, color).score(fused, reference=reference)

@@ -13,7 +13,7 @@ import pytest
 import evaluate
 from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, StoppedError, run_command
 from data.io.image_io import write_image
-from metrics import METRICS, compute_all
+from metrics import METRICS, Scorer, compute_all
 from tests.conftest import REPOSITORY
 
 PAIRS = ("cat", "dog")
@@ -85,7 +85,7 @@ def test_values_are_those_of_the_metrics(folders, capsys):
         images.append(cv2.imread(str(path))[..., ::-1])
     expected = compute_all(images[1], images[2], images[1], reference=images[0])
     measured = document["methods"]["near"]["pairs"]["cat"]
-    assert list(measured) == ["q_sf", "q_abf", "q_labf", "q_mi", "q_ag", "psnr", "ssim"]
+    assert list(measured) == ["q_sf", "q_abf", "q_labf", "q_mi", "q_ag", "psnr", "ssim", "spurious", "lost"]
     assert measured == pytest.approx({name: expected[name] for name in measured})
     assert document["methods"]["truth"]["pairs"]["cat"]["psnr"] == "inf"
     assert document["variants"]["q_labf"] == "xydeas-lt"
@@ -171,7 +171,7 @@ def spoil_pipe(folder):
         (spoil_missing, "no image cat with one of the suffixes"),
         (spoil_corrupt, "cannot read"),
         (spoil_truncated, "cut short"),
-        (spoil_size, "(20, 40, 3), but its sources have (32, 40, 3)"),
+        (spoil_size, "the result is 40x20 and its sources are 40x32 pixels"),
         (spoil_gray, "(32, 40), but its sources have (32, 40, 3)"),
         (spoil_alpha, "transparent"),
         (spoil_duplicate, "cat.tif; keep one"),
@@ -248,6 +248,7 @@ def test_tables_that_cannot_be_replaced(folders, capsys):
     [
         (["--metrics", "q_abff"], ["did you mean 'q_abf'"]),
         (["--metrics", "psnr"], ["psnr need", "--reference DIR"]),
+        (["--lay-on-reference"], ["--lay-on-reference takes --reference DIR"]),
         (["--variant", "q_abf=kumr"], ["did you mean 'kumar'"]),
         (["--variant", "q_abf"], ["not of the form NAME=VALUE"]),
         (["--variant", "q_abf=kumar", "q_abf=xydeas"], ["'q_abf' twice"]),
@@ -361,3 +362,34 @@ def test_names_of_bytes_as_a_command(folders):
     assert done.returncode == EXIT_DONE, done.stderr
     assert b"caf\\\\xe9" in done.stdout
     assert "caf\\xe9" in (folders / "out" / "per_pair.csv").read_text(encoding="utf-8")
+
+
+def test_a_stack_is_scored_against_all_its_frames(folders, capsys):
+    frames = [scene(seed) for seed in (3, 4, 5)]
+    for side, frame in zip("ABC", frames, strict=True):
+        write_image(folders / "three" / f"cat-{side}.png", frame)
+    methods = ["--fused", f"truth={folders / 'truth'}"]
+    options = ["--source", folders / "three", *methods, "-o", folders / "out", "--json", "--quiet"]
+    assert run_command(evaluate.main, list(map(str, options))) == EXIT_DONE
+    measured = json.loads(capsys.readouterr().out)["methods"]["truth"]["pairs"]["cat"]
+    expected = Scorer(frames).score(scene(0), list(measured))
+    assert measured == pytest.approx(expected, rel=1e-12) and "q_abf" in measured
+
+
+def test_a_result_that_was_cut_is_laid_on_its_reference(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    truth = cv2.GaussianBlur(rng.integers(0, 256, (120, 160, 3)).astype(np.float32), (0, 0), 3)
+    truth = np.clip((truth - 128) * 5 + 128, 0, 255).astype(np.uint8)
+    for path, image in (("source/cat-A", truth), ("source/cat-B", truth), ("truth/cat", truth)):
+        write_image(tmp_path / f"{path}.png", image)
+    moved = cv2.warpAffine(truth, np.array([[1, 0, 0.4], [0, 1, -0.3]]), (160, 120), flags=cv2.INTER_CUBIC)
+    write_image(tmp_path / "cut" / "cat.png", moved[2:-3, 3:-1])
+    assert run(tmp_path, "--reference", tmp_path / "truth", fused=("cut",)) == EXIT_FAILED
+    assert "--lay-on-reference" in failed_rows(tmp_path)["cut", "cat"]
+    capsys.readouterr()
+    options = ["--reference", tmp_path / "truth", "--lay-on-reference", "--json"]
+    assert run(tmp_path, *options, fused=("cut",)) == EXIT_DONE
+    measured = json.loads(capsys.readouterr().out)["methods"]["cut"]["pairs"]["cat"]
+    assert list(measured) == ["psnr", "ssim", "spurious", "lost"]
+    assert measured["psnr"] > 40 and measured["ssim"] > 0.99
+    assert measured["spurious"] < 0.05 and measured["lost"] < 0.05

@@ -73,7 +73,7 @@ def measure(near, far, fused, transfers):
         row["q_abf", model] = scores.q_abf
         row |= {("q_labf", f"{model}-{rule}"): value for rule, value in scores.l_abf.items()}
         row |= {("n_abf", f"{model}-{rule}"): value for rule, value in scores.n_abf.items()}
-    row |= {("q_mi", variant): mutual_information(near, far, fused, variant) for variant in MI_VARIANTS}
+    row |= {("q_mi", variant): mutual_information((near, far), fused, variant) for variant in MI_VARIANTS}
     row |= {("q_ag", variant): average_gradient(fused, variant) for variant in AG_VARIANTS}
     return row
 
@@ -85,7 +85,7 @@ def measured(lytro, lytro_fused):
     methods = sorted({method for method, _ in FIRST})
     for pair in PAIRS:
         near, far = (to_gray(read_image(lytro / f"{pair}-{side}.jpg")) for side in "AB")
-        transfers = {model: EdgeTransfer(near, far, model) for model in EDGE_MODELS}
+        transfers = {model: EdgeTransfer(near, far, variant=model) for model in EDGE_MODELS}
         for method in methods:
             (path,) = (lytro_fused / method).glob(f"{pair}.*")
             values[method, pair] = measure(near, far, to_gray(read_image(path)), transfers)

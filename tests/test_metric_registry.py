@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metrics import METRICS, PAPER_METRICS, PairScorer, benchmark, compute, compute_all
+from metrics import METRICS, PAPER_METRICS, Scorer, benchmark, compute, compute_all
 
 
 def random_image(seed):
@@ -51,7 +51,7 @@ def test_rgb_is_the_mean_over_channels():
 
 def test_one_scorer_serves_many_fused_images():
     near, far = random_image(23), random_image(24)
-    scorer = PairScorer(near, far)
+    scorer = Scorer((near, far))
     for fused in (near, far, random_image(25)):
         assert scorer.score(fused) == compute_all(near, far, fused)
 
@@ -66,7 +66,7 @@ def test_one_scorer_serves_many_fused_images():
         (lambda i: compute_all(i, i, i, color="lab"), "color mode 'lab' is unknown"),
         (lambda i: compute("psnr", i, i, i), "needs a reference"),
         (lambda i: compute("q_sf", i, i, i[:9]), r"shape \(9, 20, 3\), but its sources have \(24, 20, 3\)"),
-        (lambda i: compute("q_sf", i, i[:9], i), r"near \(24, 20, 3\), far \(9, 20, 3\)"),
+        (lambda i: compute("q_sf", i, i[:9], i), r"source 1 \(24, 20, 3\), source 2 \(9, 20, 3\)"),
         (lambda i: compute("psnr", i, i, i, reference=i[..., 0]), r"reference \(24, 20\), fused \(24, 20, 3\)"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from metrics import EdgeTransfer, compute, compute_all
 from metrics.color import to_gray, to_planes
 from metrics.information import mutual_information
-from metrics.reference import psnr, ssim
+from metrics.reference import lost_gradient, psnr, spurious_gradient, ssim
 from metrics.sharpness import average_gradient, spatial_frequency
 
 
@@ -99,7 +99,7 @@ def test_perfect_transfer_has_the_largest_q():
     # G = 1 and A = 1 everywhere, so every pixel has the value of the sigmoids at 1.
     assert EdgeTransfer(image, image).q_abf(image) == pytest.approx(xydeas(1, 1), rel=1e-12)
     kumar = math.sqrt(sigmoid(0.9999, -19, 0.5, 1) * sigmoid(0.9995, -22, 0.5, 1))
-    assert EdgeTransfer(image, image, "kumar").q_abf(image) == pytest.approx(kumar, rel=1e-12)
+    assert EdgeTransfer(image, image, variant="kumar").q_abf(image) == pytest.approx(kumar, rel=1e-12)
 
 
 def test_halved_and_doubled_contrast():
@@ -132,8 +132,8 @@ def test_edge_transfer_worked_by_hand():
 
 def test_kumar_counts_opposite_gradients_as_equal():
     image = random_image(5, (12, 12))
-    assert EdgeTransfer(image, image, "kumar").q_abf(255 - image) == pytest.approx(
-        EdgeTransfer(image, image, "kumar").q_abf(image)
+    assert EdgeTransfer(image, image, variant="kumar").q_abf(255 - image) == pytest.approx(
+        EdgeTransfer(image, image, variant="kumar").q_abf(image)
     )
 
 
@@ -150,7 +150,7 @@ def test_sources_without_edges():
     assert all(math.isnan(v) for v in (scores.q_abf, *scores.l_abf.values(), *scores.n_abf.values()))
     # The zero border is an edge of every image that is not black; kumar weighs flat pixels .001.
     assert EdgeTransfer(flat, flat).q_abf(flat) == pytest.approx(xydeas(1, 1))
-    assert EdgeTransfer(black, black, "kumar").q_abf(flat) > 0.999
+    assert EdgeTransfer(black, black, variant="kumar").q_abf(flat) > 0.999
 
 
 @settings(max_examples=25, deadline=None)
@@ -164,22 +164,65 @@ def test_laws_of_edge_transfer(seed, levels, variant, as_float):
     near, far, fused = random_image(seed, (3, 11, 7), levels)
     if as_float:
         near, far, fused = (image / 1.7 for image in (near, far, fused))
-    scores = EdgeTransfer(near, far, variant).measure(fused)
-    swapped = EdgeTransfer(far, near, variant).measure(fused)
+    scores = EdgeTransfer(near, far, variant=variant).measure(fused)
+    swapped = EdgeTransfer(far, near, variant=variant).measure(fused)
     for rule in ("lt", "le"):
         assert scores.q_abf + scores.l_abf[rule] + scores.n_abf[rule] == pytest.approx(1, abs=1e-12)
         assert swapped.l_abf[rule] == pytest.approx(scores.l_abf[rule], abs=1e-12)
     assert swapped.q_abf == pytest.approx(scores.q_abf, abs=1e-12)
     assert 0 <= scores.q_abf <= 1
     assert scores.l_abf["lt"] <= scores.l_abf["le"]
-    assert EdgeTransfer(near, far, variant).q_abf(fused) == scores.q_abf
+    assert EdgeTransfer(near, far, variant=variant).q_abf(fused) == scores.q_abf
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["xydeas", "kumar"]), st.integers(2, 5))
+def test_laws_of_edge_transfer_for_any_number_of_sources(seed, variant, count):
+    *sources, fused = random_image(seed, (count + 1, 11, 7), 40)
+    scores = EdgeTransfer(*sources, variant=variant).measure(fused)
+    for rule in ("lt", "le"):
+        assert scores.q_abf + scores.l_abf[rule] + scores.n_abf[rule] == pytest.approx(1, abs=1e-12)
+    turned = EdgeTransfer(*sources[::-1], variant=variant).measure(fused)
+    assert turned.q_abf == pytest.approx(scores.q_abf, abs=1e-12)
+    # Each source given twice changes nothing: both sums double.
+    doubled = EdgeTransfer(*sources, *sources, variant=variant).measure(fused)
+    assert doubled.q_abf == pytest.approx(scores.q_abf, abs=1e-12)
+    assert doubled.l_abf["lt"] == pytest.approx(scores.l_abf["lt"], abs=1e-12)
+
+
+def test_three_sources_are_weighed_by_their_gradients():
+    # One vertical step each, of heights 10, 20 and 40: weights 1 : 2 : 4. Zero borders are left out by wide images.
+    ramp = np.repeat(np.arange(0, 40)[None], 12, axis=0).astype(np.float64)
+    inner = np.s_[1:-1, 1:-1]
+    slopes, fused = (1, 2, 4), 2 * ramp
+    kept = EdgeTransfer(*(slope * ramp for slope in slopes)).preserved(fused)[inner]
+    # Sobel of a slope s: 8 s. G is 1/2, 1 and 1/2; all orientations agree.
+    expected = 8 * (1 * xydeas(0.5, 1) + 2 * xydeas(1, 1) + 4 * xydeas(0.5, 1))
+    assert kept == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_gradient_below_that_of_any_source_is_lost():
+    ramp = np.repeat(np.arange(0, 40)[None], 12, axis=0).astype(np.float64)
+    flat = np.zeros_like(ramp)
+    edges = EdgeTransfer(flat, ramp, 3 * ramp, variant="kumar")
+    # The fused slope is between two sources': all shortfall is loss,
+    # but for the floor of the weights in the mirrored columns.
+    scores = edges.measure(2 * ramp)
+    assert scores.n_abf["lt"] == pytest.approx(0, abs=1e-6) and scores.l_abf["lt"] == pytest.approx(1 - scores.q_abf)
+    # It is above all of them: all shortfall is an artifact.
+    assert edges.measure(4 * ramp).l_abf["lt"] == pytest.approx(0, abs=1e-6)
+
+
+def test_one_source_is_refused():
+    with pytest.raises(ValueError, match="at least two sources, but got 1"):
+        EdgeTransfer(random_image(7))
 
 
 def test_edge_transfer_refuses_what_it_does_not_know():
     image = random_image(7)
     with pytest.raises(ValueError, match="'sobel' is unknown"):
-        EdgeTransfer(image, image, "sobel")
-    with pytest.raises(ValueError, match=r"near \(24, 20, 3\), far \(20, 20, 3\)"):
+        EdgeTransfer(image, image, variant="sobel")
+    with pytest.raises(ValueError, match=r"source 1 \(24, 20, 3\), source 2 \(20, 20, 3\)"):
         EdgeTransfer(image, image[:20])
     with pytest.raises(ValueError, match=r"\(20, 20, 3\), but its sources have \(24, 20, 3\)"):
         EdgeTransfer(image, image).q_abf(image[:20])
@@ -191,38 +234,45 @@ def test_edge_transfer_refuses_what_it_does_not_know():
 def test_mutual_information_worked_by_hand():
     near, far = gray([0, 0], [255, 255]), gray([0, 255], [0, 255])
     # Fused = near: I(near; fused) = H(near) = 1 bit; far is independent of it: 0 bits.
-    assert mutual_information(near, far, near) == pytest.approx(1)
-    assert mutual_information(near, far, near, "hossny") == pytest.approx(2 * (1 / (1 + 1) + 0))
+    assert mutual_information((near, far), near) == pytest.approx(1)
+    assert mutual_information((near, far), near, "hossny") == pytest.approx(2 * (1 / (1 + 1) + 0))
     # Fused [[0, 0], [0, 255]]: p = 3/4, 1/4; H = .811278. Joint with either source: 1/2, 1/4, 1/4: 1.5 bits.
     # I = 1 + .811278 - 1.5 = .311278 for both.
     fused = gray([0, 0], [0, 255])
-    assert mutual_information(near, far, fused) == pytest.approx(2 * 0.3112781, rel=1e-6)
-    assert mutual_information(near, far, fused, "hossny") == pytest.approx(4 * 0.3112781 / 1.8112781, rel=1e-6)
+    assert mutual_information((near, far), fused) == pytest.approx(2 * 0.3112781, rel=1e-6)
+    assert mutual_information((near, far), fused, "hossny") == pytest.approx(4 * 0.3112781 / 1.8112781, rel=1e-6)
+
+
+def test_mutual_information_is_summed_over_the_sources():
+    *sources, fused = random_image(16, (4, 9, 9), 5)
+    for variant in ("qu", "hossny"):
+        alone = [mutual_information((source, source), fused, variant) / 2 for source in sources]
+        assert mutual_information(sources, fused, variant) == pytest.approx(sum(alone), rel=1e-12)
 
 
 def test_mutual_information_of_constant_images():
     flat, image = np.full((6, 6), 7, np.uint8), random_image(8, (6, 6))
-    assert mutual_information(flat, flat, image) == 0
-    assert mutual_information(flat, image, flat, "qu") == 0
-    assert math.isnan(mutual_information(flat, image, flat, "hossny"))
+    assert mutual_information((flat, flat), image) == 0
+    assert mutual_information((flat, image), flat, "qu") == 0
+    assert math.isnan(mutual_information((flat, image), flat, "hossny"))
 
 
 def test_hossny_ignores_a_linear_change_of_levels():
     near, far, fused = random_image(9, (3, 16, 16), levels=86)
     near[0, 0], near[0, 1] = 0, 85
     stretched = near * 3
-    assert mutual_information(stretched, far, fused, "hossny") == mutual_information(near, far, fused, "hossny")
+    assert mutual_information((stretched, far), fused, "hossny") == mutual_information((near, far), fused, "hossny")
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), levels=st.sampled_from([1, 2, 16, 256]))
 def test_laws_of_mutual_information(seed, levels):
     near, far, fused = random_image(seed, (3, 13, 9), levels)
-    value = mutual_information(near, far, fused)
+    value = mutual_information((near, far), fused)
     assert value >= 0
-    assert mutual_information(far, near, fused) == pytest.approx(value, abs=1e-12)
+    assert mutual_information((far, near), fused) == pytest.approx(value, abs=1e-12)
     # I(X; F) <= H(F), with equality for X = F.
-    assert value <= mutual_information(fused, fused, fused) + 1e-9
+    assert value <= mutual_information((fused, fused), fused) + 1e-9
 
 
 # --- sharpness --------------------------------------------------------------------------------------------------------
@@ -285,6 +335,27 @@ def test_ssim_worked_by_hand():
     assert ssim(random_image(11), random_image(11)) == pytest.approx(1)
     with pytest.raises(ValueError, match="at least 11 x 11"):
         ssim(random_image(11, (10, 30)), random_image(11, (10, 30)))
+
+
+def test_spurious_and_lost_gradient_worked_by_hand():
+    truth, flat = random_image(15) / 2, np.full((24, 20, 3), 90.0)
+    assert spurious_gradient(truth, truth) == lost_gradient(truth, truth) == 0
+    # Gradients are linear: with all levels doubled each is as large again, and a flat image lacks all of them.
+    assert spurious_gradient(truth, 2 * truth) == pytest.approx(1) and lost_gradient(truth, 2 * truth) == 0
+    assert spurious_gradient(truth, flat) == pytest.approx(0, abs=1e-9) and lost_gradient(truth, flat) == pytest.approx(
+        1
+    )
+    assert math.isnan(spurious_gradient(flat, flat)) and math.isnan(lost_gradient(flat, flat))
+
+
+def test_one_too_many_and_one_missing_edge():
+    truth, fused = np.zeros((2, 32, 64), np.float64)
+    truth[:, 16:] = 100
+    fused[:, 16:] = 100
+    fused[:, 40:] = 150
+    # The second step is half as high as the only one of the truth; seen from the other side it is a third of all.
+    assert spurious_gradient(truth, fused) == pytest.approx(0.5, rel=1e-6) and lost_gradient(truth, fused) == 0
+    assert lost_gradient(fused, truth) == pytest.approx(1 / 3, rel=1e-6) and spurious_gradient(fused, truth) == 0
 
 
 def test_ssim_agrees_with_scikit_image():

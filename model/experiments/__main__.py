@@ -13,6 +13,7 @@ COMMANDS = {
     "agreement": ("agreement", "compares our versions of the methods with published images and figures of them"),
     "sweep": ("sweep", "measures a strategy of ours over its constants"),
     "unseen": ("generalization", "measures all strategies on defocus that training never showed"),
+    "stacks": ("stacks", "measures fusion of rendered focus stacks against their truth, with other tools"),
     "failures": ("failures", "draws where fusion fails"),
     "tile-agreement": ("tile_agreement", "measures how far fusion in tiles agrees with fusion in one piece"),
 }

@@ -25,7 +25,7 @@ from data.io.image_folder import JPEG_NOTE, title_with_type
 from data.io.image_io import read_image, write_image
 from data.io.stacks import Stack
 from data.parts import alone
-from metrics import PAPER_METRICS, PairScorer, resolve_variants
+from metrics import PAPER_METRICS, Scorer, resolve_variants
 from metrics.markup import Column, Table
 from metrics.scores import Scores
 from metrics.tables import rank_cells
@@ -207,7 +207,7 @@ class _Scene:
 
     @cached_property
     def scorer(self):
-        return PairScorer(*self.read(), METRIC_VARIANTS)
+        return Scorer(self.read(), METRIC_VARIANTS)
 
 
 def _is_record(record, key, run):

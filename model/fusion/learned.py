@@ -82,26 +82,34 @@ class LearnedStrategy:
         predictor: Looks at each source.
         comparer: Made by `build_comparer`, with weights.
         prefer: A name in `model.fusion.PREFERENCES`, for what one sees through; None takes the sharper.
+
+    Attributes:
+        compare: Compares two.
+        bands: Levels of the blending of stacks; 0 cuts hard. As the next, it is switched off to measure what it does.
+        keep_visible: Whether small regions of stacks stay where they show something.
     """
 
     def __init__(self, predictor: FocusPredictor, comparer: keras.Model, prefer: str | None = None):
         self._predictor, self._prefer = predictor, prefer
         self._blending = BoundaryBlending()
         self.compare = PairComparer(comparer)
+        self.bands = BANDS
+        self.keep_visible = True
 
     def decide(self, images: PreparedFrames) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
         shape = images[0].shape[:2]
         ranking, trace, logits = self._rank(images, decision_scale(shape))
         leader = ranking.decision_map.copy()
-        ranking.remove_small_regions(FocusMeasure().smallest, trace.shown if len(images) > 2 else None)
+        shown = trace.shown if len(images) > 2 and self.keep_visible else None
+        ranking.remove_small_regions(FocusMeasure().smallest, shown)
         if leader.shape != shape:
             ranking = ranking.enlarge(shape)
             self._decide_again(images, ranking, logits)
         if len(images) == 2 and not images.corrected:
             fused = self._blending.mix(images, ranking)
         else:
-            fused = multiband.blend(images, ranking.decision_map, BANDS)
+            fused = multiband.blend(images, ranking.decision_map, self.bands)
         depth = trace.depth_map(leader, ranking.decision_map, images.kept)
         return MapDecision(ranking.decision_map, fused, "learned", depth)
 

@@ -1,0 +1,89 @@
+"""Renders focus stacks with their truth: `python -m data.stacks --help`."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+from tqdm import tqdm
+
+from data.arguments import command_parser, natural, positive
+from data.errors import EXIT_DONE, add_debug, run_command
+from data.io.files import atomic_path
+from data.io.image_io import write_image
+from data.synthesis.stack_painter import Painter
+from data.synthesis.stack_renderer import Capture, Layer, render_frames, render_truth
+from data.synthesis.stack_scenes import KINDS
+from data.synthesis.voc import Scene, split_scenes
+
+EXAMPLES = """examples:
+  python -m data.stacks -o stacks                                   one stack of each kind
+  python -m data.stacks -o stacks --kinds pins flat-ground --seed 7
+  python -m data.stacks -o stacks --voc VOCdevkit/VOC2012           surfaces and outlines from photographs as well
+written: DIR/KIND/00.png or .jpg and so on, nearest focus first, DIR/KIND/truth.png (sharp, as the middle frame sees
+it) and DIR/KIND/scene.json"""
+
+
+def draw_scene(
+    kind: str, capture: Capture, size: tuple[int, int], seed: int, photographs: Sequence[Scene] = ()
+) -> tuple[list[Layer], int, np.random.Generator]:
+    """Draws a scene.
+
+    Args:
+        kind: A name in `KINDS`.
+        capture: How it will be photographed, which decides how far it goes on beyond the picture.
+        size: Height and width of the picture in pixels.
+        seed: Of all that is random.
+        photographs: VOC scenes that surfaces and outlines may be taken from.
+
+    Returns:
+        The layers, back to front, their margin, and the source of all further randomness.
+    """
+    rng = np.random.default_rng((seed, crc32(kind.encode())))
+    margin = capture.margin(*size)
+    painter = Painter(size[0] + 2 * margin, size[1] + 2 * margin, rng, photographs)
+    return KINDS[kind].build(painter), margin, rng
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; see `--help`."""
+    parser = command_parser("Renders focus stacks with their truth.", EXAMPLES, "python -m data.stacks")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the stacks")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help="(all)")
+    parser.add_argument("--size", type=positive, nargs=2, default=(640, 480), metavar=("W", "H"), help="(640 480)")
+    parser.add_argument("--frames", type=positive, metavar="N", help="photographs of a stack (the kind's own)")
+    parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012: its validation part is used too")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_debug(parser)
+    arguments = parser.parse_args(argv)
+    width, height = arguments.size
+    if min(width, height) < 64:
+        parser.error(f"--size must be at least 64 64, received {width} {height}.")
+    if arguments.frames == 1:
+        parser.error("--frames must be at least 2, received 1.")
+    photographs = split_scenes(arguments.voc, "voc")[1] if arguments.voc else ()
+    captures = {kind: KINDS[kind].capture for kind in arguments.kinds}
+    if arguments.frames:
+        captures = {kind: replace(capture, frames=arguments.frames) for kind, capture in captures.items()}
+    total = sum(capture.frames for capture in captures.values())
+    with tqdm(total=total, unit="frame", disable=arguments.quiet) as progress:
+        for kind, capture in captures.items():
+            progress.set_description(kind)
+            layers, margin, rng = draw_scene(kind, capture, (height, width), arguments.seed, photographs)
+            folder, suffix = arguments.output / kind, "jpg" if capture.jpeg else "png"
+            for number, frame in enumerate(render_frames(layers, capture, margin, rng)):
+                write_image(folder / f"{number:02d}.{suffix}", frame, capture.jpeg or 95)
+                progress.update()
+            write_image(folder / "truth.png", render_truth(layers, capture, margin))
+            description = {"kind": kind, "seed": arguments.seed, **asdict(capture)}
+            with atomic_path(folder / "scene.json") as temporary:
+                temporary.write_text(json.dumps(description, indent=1) + "\n")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,204 @@
+"""Measures fusion of rendered focus stacks against their truth: our default, its parts switched off, other tools.
+
+Every folder below DIR with a `truth.png` is a stack. A result is laid on the truth by an affine motion, because tools
+align to different frames and cut differently, and a border of 5 % is left out. For each stack and method there is a
+record, so a run can be stopped and resumed. A change of our code goes unnoticed: delete OUT/records/METHOD then.
+"""
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from tqdm import tqdm
+
+from data.arguments import add_named, add_shared, by_name
+from data.errors import EXIT_DONE, EXIT_FAILED, printable
+from data.io.files import file_digest, make_folder, write_json, write_text
+from data.io.image_io import read_image, write_image
+from data.parts import alone
+from data.truth import inner, lay_on
+from metrics import compute, get_metric
+from metrics.markup import Cell, Column, Table, csv_text
+from metrics.reference import lost_gradient, spurious_gradient, ssim
+from metrics.tables import FAILED
+from model.experiments.results import read_record
+from model.experiments.stack_methods import (
+    CHOICE,
+    DEFAULT,
+    TOOLS,
+    VARIANTS,
+    RenderedStack,
+    StackMethod,
+    choose,
+    find_rendered,
+)
+
+MEASURED = {"psnr": ".2f", "ssim": ".4f", "spurious": ".4f", "lost": ".4f"}
+"""What is measured, by its name among the metrics, and how it is printed; PSNR of the colors, the others of gray."""
+
+Record = dict[str, float] | str
+"""Value by name in `MEASURED`, or the reason why there is none."""
+
+EXAMPLES = """examples:
+  python -m data.stacks -o rendered
+  python -m model.experiments stacks rendered -o results
+  python -m model.experiments stacks rendered -o results --methods default choice --fused other=DIR
+written: OUT/stacks.md and .csv, OUT/fused/METHOD/STACK.png, OUT/records/METHOD/STACK.json"""
+
+
+def measure(truth: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+    """Compares a result with the truth.
+
+    Args:
+        truth: (H, W, 3) uint8 RGB.
+        fused: Of the same kind; of another size where it was cut.
+
+    Returns:
+        Value by name in `MEASURED`.
+
+    Raises:
+        InputError: if it cannot be laid on the truth.
+    """
+    fused, truth = inner(lay_on(truth, fused)), inner(truth)
+    return {
+        "psnr": compute("psnr", truth, truth, fused, color="rgb", reference=truth),
+        "ssim": ssim(truth, fused),
+        "spurious": spurious_gradient(truth, fused),
+        "lost": lost_gradient(truth, fused),
+    }
+
+
+def measure_all(
+    stacks: Sequence[RenderedStack], methods: Mapping[str, StackMethod], folder: Path, quiet: bool = True
+) -> dict[str, dict[str, Record]]:
+    """Fuses and measures what has no record yet; whatever a method raises on a stack fails the two alone.
+
+    Args:
+        stacks: With their truth.
+        methods: By name.
+        folder: Where records and fused images lie.
+        quiet: Whether there is no progress bar.
+
+    Returns:
+        Method to stack to what was measured; an upper bound only where it is one.
+    """
+    records: dict[str, dict[str, Record]] = {name: {} for name in methods}
+    with tqdm(total=len(stacks) * len(methods), unit="result", disable=quiet) as bar:
+        for stack in stacks:
+            digests = [file_digest(path, "sha256") for path in (stack.truth, *stack.frames)]
+            for name, method in methods.items():
+                bar.update()
+                if method.bound and stack.differs:
+                    continue
+                bar.set_postfix_str(printable(f"{stack.name}, {name}"))
+                with alone(f"{name}, {stack.name}") as part:
+                    records[name][stack.name] = _measured(name, method, stack, digests, folder)
+                if part.failure:
+                    records[name][stack.name] = part.failure
+    return records
+
+
+def _measured(name, method, stack, digests, folder):
+    path = folder / "records" / name / f"{stack.name}.json"
+    key = {"files": digests, "inputs": method.inputs(stack)}
+    record = read_record(path)
+    if isinstance(record, dict) and record.items() >= key.items() and set(record.get("scores", ())) == set(MEASURED):
+        return record["scores"]
+    fused = method.fuse(stack)
+    write_image(folder / "fused" / name / f"{stack.name}.png", fused)
+    scores = measure(read_image(stack.truth), fused)
+    write_json(path, key | {"scores": scores})
+    return scores
+
+
+def scene_table(records: Mapping[str, Mapping[str, Record]], metric: str) -> Table:
+    """One metric: a row for each stack and their mean, a column for each method; the upper bound is not ranked."""
+    stacks = list(dict.fromkeys(stack for by_stack in records.values() for stack in by_stack))
+    rows = [(stack, *_ranked(metric, {name: records[name].get(stack) for name in records})) for stack in stacks]
+    rows.append(("mean", *_ranked(metric, {name: _means(by_stack, stacks) for name, by_stack in records.items()})))
+    title = get_metric(metric)
+    return Table(("Stack", *records), rows, f"{title.symbol} {title.arrow}: {title.title}")
+
+
+def ablation_table(records: Mapping[str, Mapping[str, Record]]) -> Table:
+    """Means over the stacks on which no variant of ours failed: a row for each variant."""
+    own = {name: by_stack for name, by_stack in records.items() if name in VARIANTS}
+    stacks = [stack for stack in next(iter(own.values())) if all(isinstance(by[stack], dict) for by in own.values())]
+    rows = []
+    for name, by_stack in own.items():
+        means = _means(by_stack, stacks)
+        numbers = [format(means[m], MEASURED[m]) if means else FAILED for m in MEASURED]
+        rows.append((name, *numbers))
+    columns = [Column(get_metric(metric).symbol, arrow=get_metric(metric).arrow) for metric in MEASURED]
+    return Table(("Variant", *columns), rows, f"Our default and its variants, means over n = {len(stacks)} stacks")
+
+
+def _means(by_stack: Mapping[str, Record], stacks: Iterable[str]) -> Record | None:
+    rows = [by_stack.get(stack) for stack in stacks]
+    if not rows or None in rows:
+        return None
+    if any(isinstance(row, str) for row in rows):
+        return FAILED
+    return {metric: fmean(row[metric] for row in rows) for metric in MEASURED}
+
+
+def _ranked(metric: str, row: Mapping[str, Record | None]) -> list[Cell]:
+    """Cells of a row, the best and the second best method with their ranks."""
+    values = {name: round(record[metric], 4) for name, record in row.items() if isinstance(record, dict)}
+    known = {value for name, value in values.items() if name != CHOICE}
+    best = sorted(known, reverse=get_metric(metric).larger_is_better)[:2]
+    ranks = {value: place for place, value in enumerate(best, start=1)}
+    return [
+        Cell(format(values[name], MEASURED[metric]), 0 if name == CHOICE else ranks.get(values[name], 0))
+        if name in values
+        else Cell("-" if row[name] is None else FAILED)
+        for name in row
+    ]
+
+
+def records_csv(records: Mapping[str, Mapping[str, Record]]) -> str:
+    """One row for each method and stack, in full precision; a failed one is empty and says why."""
+    rows = [["method", "stack", *MEASURED, "failure"]]
+    for name, by_stack in records.items():
+        for stack, record in by_stack.items():
+            numbers = [""] * len(MEASURED) if isinstance(record, str) else [repr(record[m]) for m in MEASURED]
+            rows.append([name, stack, *numbers, record if isinstance(record, str) else ""])
+    return csv_text(rows)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    known = [*VARIANTS, *TOOLS, CHOICE]
+    parser.add_argument("folder", type=Path, metavar="DIR", help="stacks with their truth, at any depth")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
+    text = f"of {', '.join(known)} (all)"
+    parser.add_argument("--methods", nargs="+", choices=known, metavar="NAME", help=text)
+    text = "results of other tools, DIR/STACK.png and so on; may be given again"
+    add_named(parser, "--fused", "NAME=DIR", text)
+    add_shared(parser, "--quiet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code.
+
+    Raises:
+        InputError: if there is no stack, or a folder of results cannot be used.
+    """
+    stacks = find_rendered(arguments.folder)
+    methods, absent = choose(arguments.methods, by_name("--fused", arguments.fused, Path))
+    make_folder(arguments.output)
+    records = measure_all(stacks, methods, arguments.output, arguments.quiet)
+    tables = [scene_table(records, metric) for metric in MEASURED]
+    if DEFAULT in records:
+        tables.append(ablation_table(records))
+    text = "\n".join(table.markdown() for table in tables)
+    if absent:
+        text += f"\nNot installed, or not on the PATH: {', '.join(absent)}.\n"
+    write_text(arguments.output / "stacks.md", text)
+    write_text(arguments.output / "stacks.csv", records_csv(records))
+    if not arguments.quiet:
+        print(text, end="")
+    failed = any(isinstance(record, str) for by_stack in records.values() for record in by_stack.values())
+    return EXIT_FAILED if failed else EXIT_DONE

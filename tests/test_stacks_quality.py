@@ -1,0 +1,70 @@
+"""Floors: what the default makes of small rendered stacks, against their truth.
+
+How a floor is made: `.venv/bin/python -m tests.test_stacks_quality` prints what the default reaches on each scene; the
+floor is that figure less `MARGIN`, rounded down to a tenth. A change that falls below a floor has made stacks worse. A
+floor is raised when a change makes them better, and lowered by nothing but a change of the renderer.
+"""
+
+from dataclasses import replace
+from functools import cache
+from math import floor
+
+import pytest
+
+from data.stacks import draw_scene
+from data.synthesis.stack_renderer import render_frames, render_truth
+from data.synthesis.stack_scenes import KINDS
+from model.experiments.stack_methods import best_choice, fuse_stack
+from model.experiments.stacks import measure
+
+MARGIN = 0.3
+"""Decibels below what was reached: other processors and library versions round differently."""
+
+SIZE = 160, 208
+"""Rows and columns."""
+
+FRAMES = 4
+"""Of each stack."""
+
+SEED = 3
+"""Of each stack."""
+
+FLOORS = {"desk": 40.6, "flat-ground": 40.0, "stairs": 42.0}
+"""Kind of scene to the least PSNR in dB."""
+
+
+@cache
+def small_stack(kind):
+    """The frames and the truth."""
+    capture = replace(KINDS[kind].capture, frames=FRAMES)
+    layers, margin, rng = draw_scene(kind, capture, SIZE, SEED)
+    return list(render_frames(layers, capture, margin, rng)), render_truth(layers, capture, margin)
+
+
+@cache
+def reached(kind):
+    """PSNR in dB of the default."""
+    frames, truth = small_stack(kind)
+    return measure(truth, fuse_stack(frames))["psnr"]
+
+
+@pytest.mark.parametrize("kind", FLOORS)
+def test_the_default_does_not_fall_below_its_floor(kind):
+    assert reached(kind) >= FLOORS[kind]
+
+
+@pytest.mark.parametrize("kind", FLOORS)
+def test_a_floor_guards_something(kind):
+    """No single frame reaches it, and the best choice of pixels does."""
+    frames, truth = small_stack(kind)
+    assert max(measure(truth, frame)["psnr"] for frame in frames) + 2 < FLOORS[kind]
+    assert FLOORS[kind] < measure(truth, best_choice(frames, truth))["psnr"]
+
+
+if __name__ == "__main__":
+    for kind in FLOORS:
+        frames, truth = small_stack(kind)
+        best = measure(truth, best_choice(frames, truth))["psnr"]
+        print(
+            f"{kind}: reached {reached(kind):.2f}, floor {floor(10 * (reached(kind) - MARGIN)) / 10}, choice {best:.2f}"
+        )
