@@ -125,7 +125,9 @@ def command(rng, folder, output):
     if rng.random() < 0.3:
         reports = ["-", output / "report.json", files[0], folder / "report.json", output / ".fused" / "pic.png.json"]
         words += ["--json", reports[rng.integers(len(reports))]]
-    words += ["--align", str(rng.choice(["ecc", "homography"]))] if rng.random() < 0.1 else []
+    for option in ("--no-align", "--align-only", "--strict", "--depth-map"):
+        words += [option] if rng.random() < 0.1 else []
+    words += ["--crop", "none"] if rng.random() < 0.1 else []
     words += ["--alpha", "drop"] if rng.random() < 0.2 else []
     words += ["--format", str(rng.choice(["jpg", "tif", "bmp"]))] if rng.random() < 0.3 else []
     words += ["--shard", str(rng.choice(["1/2", "2/2"]))] if rng.random() < 0.1 else []

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.demo import rendered_scene
 from data.errors import InputError, StoppedError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
+from model.fusion.learned import decision_scale
 from model.networks.comparer import build_comparer, compare, load_comparer
 from model.training.comparer_run import ComparerLoss, ComparerRun
 from model.training.settings import ComparerSettings
@@ -72,17 +74,25 @@ def test_damaged_files_are_refused(tmp_path):
         load_comparer(BUNDLED_WEIGHTS, copy)
 
 
-def test_tiles_agree_with_one_piece():
-    rng = np.random.default_rng(2)
-    near, far = (drawn_photograph(rng, 330, 420) for _ in range(2))
+def test_a_decision_at_reduced_size_agrees_with_one_at_full_size(monkeypatch):
+    near, far = rendered_scene().photographs()
     done = []
-    tiled = load_fuser(strategy="learned", tiled=True, observe=lambda *progress: done.append(progress))
-    tiled.predictor.set_tile(256, 96)
-    labels = tiled.decide(near, far).decision_map
-    tiles = tiled.predictor.tiles(near)
-    assert done == [(number, tiles) for number in range(1, tiles + 1)]
-    whole = load_fuser(strategy="learned", tiled=False).decide(near, far).decision_map
-    assert np.mean(labels == whole) > 0.97
+    fuser = load_fuser(strategy="learned", observe=lambda *progress: done.append(progress))
+    whole = fuser.decide(near, far)
+    assert done == [("comparing", 1, 2), ("comparing", 2, 2)]
+    monkeypatch.setattr("model.fusion.learned.DECISION_PIXELS", near.shape[0] * near.shape[1] // 2)
+    reduced = fuser.decide(near, far)
+    assert np.mean(reduced.decision_map == whole.decision_map) > 0.95
+    tiles = sum(stage == "comparing at full size" for stage, *_ in done)
+    assert done[-1] == ("comparing at full size", tiles, tiles)
+    np.testing.assert_array_equal(fuser(far, near), reduced.fused)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale"), [((1000, 1500), 1.0), ((1001, 1500), 0.5), ((3000, 4000), 0.25), ((1, 1), 1.0)]
+)
+def test_the_scale_of_a_decision(shape, scale):
+    assert decision_scale(shape) == scale
 
 
 def test_one_training_run(small_voc, tmp_path, capsys):

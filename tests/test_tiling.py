@@ -46,12 +46,12 @@ def test_tiled_fusion_agrees_with_the_whole(strategy):
     near, far = rendered_scene().photographs()
     whole = load_fuser(strategy=strategy, tiled=False)(near, far)
     seen = []
-    fuser = load_fuser(strategy=strategy, tiled=True, observe=lambda done, total: seen.append((done, total)))
+    fuser = load_fuser(strategy=strategy, tiled=True, observe=lambda *progress: seen.append(progress))
     fuser.predictor.set_tile(256, 64)
     tiled = fuser(near, far)
     assert np.mean((tiled != whole).any(-1)) < 0.02
     total = 2 * fuser.predictor.tiles(near)
-    assert seen == [(done, total) for done in range(1, total + 1)]
+    assert seen == [("looking", done, total) for done in range(1, total + 1)]
 
 
 def test_small_images_are_whole_and_large_ones_tiled():

@@ -27,7 +27,8 @@ FEWEST_CELLS = 24
 """Cells for each channel that a correction is measured from at least."""
 
 NOTICED_DIFFERENCE = 1.0
-"""Gray levels (root mean square over the frame) that a correction changes at least; a smaller one is none."""
+"""Gray levels (root mean square over the frame) that a correction changes at least where both frames are equally blurred;
+more in proportion where they are not. A smaller one is none."""
 
 CERTAINTY = 0.5
 """The same in proportion to the median residual of the cells, which is large where everything is unequally blurred."""
@@ -141,7 +142,8 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray) -> ExposureCorrect
         residuals = level * np.abs(design @ solution - target)
         scale = max(0.25, 1.5 * float(np.median(residuals)))
         weights = equal / (1 + (residuals / (2 * scale)) ** 2)
-    change = here * np.expm1(design @ solution)
-    if np.sqrt(np.mean(change**2)) < max(NOTICED_DIFFERENCE, CERTAINTY * float(np.median(residuals))):
+    change = np.sqrt(np.mean((here * np.expm1(design @ solution)) ** 2))
+    share = np.mean(1 / (1 + unequal**2))  # of what is equally blurred: where that is little, blur may seem brightness
+    if change < max(NOTICED_DIFFERENCE / share, CERTAINTY * float(np.median(residuals))):
         return None
     return ExposureCorrection(np.exp(solution[:channels]), solution[channels:])

@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--tile",
         default="auto",
         choices=TILES,
-        help="work in overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
+        help="strategies refined and paper: overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
     )
     _add_preparation(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
