@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
-    """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch (the paper's Fig. 8)."""
+    """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch; ours."""
     panels = {"val_loss": "loss", "val_accuracy": "accuracy"}
     figure, (grid,) = new_figure(1, len(panels), (11, 4), bare=False)
     for axes, (key, title) in zip(grid, panels.items(), strict=True):
