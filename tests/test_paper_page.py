@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "paper.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXT = PAGE.read_text(encoding="utf-8").replace("\\\n", " ")
 COMMANDS = sorted(set(re.findall(r"(?:`|^)(python [^`\n]+)", TEXT, re.MULTILINE)))
 
 
