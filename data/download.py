@@ -38,7 +38,7 @@ EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
   python -m data.download lytro -o datasets/lytro    20 pairs, lytro-01-A.jpg to lytro-20-B.jpg
   python -m data.download vgg19 -o weights           80 MB, the no-top weights that Keras publishes
-  python -m data.download ifcnn -o weights           337 kB, IFCNN-MAX.pth of its authors, who name no license
+  python -m data.download ifcnn -o weights           337 kB, IFCNN-MAX.pth of its authors; no license found
   python -m data.download sesf -o weights            312 kB, SESF-Fuse's weights of its authors; MIT license
   python -m data.download lytro -o datasets/lytro --url https://mirror.example/MFIFB/input
 
@@ -85,7 +85,7 @@ def vgg19_files() -> list[RemoteFile]:
 
 
 def ifcnn_files() -> list[RemoteFile]:
-    """Returns the authors' weights of IFCNN with the maximum; where their repository names no license."""
+    """Returns the authors' weights of IFCNN with the maximum; no license was found in their repository."""
     name = "IFCNN-MAX.pth"
     return [RemoteFile(f"Code/snapshots/{name}", name, 337_094, "sha256", "", check_ifcnn)]
 
