@@ -16,15 +16,15 @@ from data.io.image_io import checked_suffix, read_image
 from data.io.stacks import LARGEST, Listing, find_scene, find_stacks
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
-from model.fusion.arguments import TILES, build_parser, check_usage, pairs_only
+from model.fusion.arguments import TILES, build_parser
 from model.fusion.scene import SceneOptions, fuse_scenes, make_alignment_job, make_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = build_parser()
+    parser = build_parser(BASELINES)
     arguments = parser.parse_args(argv)
-    check_usage(parser, arguments)
+    _check_usage(parser, arguments)
     if arguments.method == "proposed":
         arguments.weights = arguments.weights or BUNDLED_WEIGHTS
         arguments.strategy = arguments.strategy or default_strategy(arguments.weights)
@@ -58,9 +58,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
 
 
+def _check_usage(parser, arguments) -> None:
+    """Ends the process with wrong usage where options do not go together."""
+    if arguments.size is not None and arguments.size < 32:
+        parser.error(f"--size must be at least 32, received {arguments.size}.")
+    if arguments.input is not None and arguments.images:
+        parser.error("give either images or -i DIR, not both.")
+    if arguments.benchmark:
+        if len(arguments.images) not in (0, 2) or arguments.input is not None:
+            parser.error("--benchmark takes two images or none.")
+        return
+    if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
+        parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
+    if _pairs_only(arguments) and len(arguments.images) > 2:
+        chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
+        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
+    if arguments.method != "proposed":
+        if any(getattr(arguments, name) for name in ("save_maps", "panel", "depth_map", "size", "strategy", "prefer")):
+            parser.error(
+                "--save-maps, --panel, --depth-map, --size, --strategy and --prefer are for the proposed method; "
+                "others have none."
+            )
+        if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
+            needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
+            parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
+    if (arguments.depth_map or arguments.prefer) and arguments.strategy not in (None, "learned"):
+        parser.error("--depth-map and --prefer are for --strategy learned.")
+    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
+        parser.error("--resume and --shard are for a folder: -i DIR.")
+    if arguments.output is None:
+        parser.error("-o PATH is needed: the fused image, or a folder with -i.")
+
+
+def _pairs_only(arguments) -> bool:
+    """Whether the method takes two images and no more."""
+    return arguments.method != "proposed" or arguments.strategy == "paper"
+
+
 def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
     """This part's scenes with what will be written for each, and all that was found."""
-    largest = 2 if pairs_only(arguments) else LARGEST
+    largest = 2 if _pairs_only(arguments) else LARGEST
     if arguments.input is None:
         listing = find_scene(*arguments.images, largest=largest)
         outputs = [arguments.output]

@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings but for --epochs"
     )
-    parser.add_argument("--ablation", choices=ABLATIONS, help="one of the paper's ablations, on top of other options")
+    parser.add_argument("--ablation", choices=ABLATIONS, help="what the paper leaves out, or encoder-skips (ours)")
     parser.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
     parser.add_argument(
         "--distribution",

@@ -1,9 +1,10 @@
-"""Fetches the public data: PASCAL VOC 2012, the Lytro pairs, and VGG-19's ImageNet weights.
+"""Fetches the public data: PASCAL VOC 2012, the Lytro pairs, and weights of VGG-19, IFCNN and SESF-Fuse.
 
     python -m data.download voc2012 -o datasets
 
 None of the addresses could be tried when this was written. What arrives is checked by its size and hash, and `--url`
-names another place that holds the same files.
+names another place that holds the same files. Of the weights of IFCNN and SESF-Fuse no hash is known: they are checked
+by their size and by the names and shapes of their tensors, and their sha256 is printed.
 """
 
 import tarfile
@@ -17,8 +18,9 @@ from tqdm import tqdm
 from data.arguments import command_parser
 from data.connection import check_address
 from data.errors import EXIT_DONE, InputError, add_debug, run_command, say
-from data.io.files import make_folder
+from data.io.files import file_digest, make_folder
 from data.remote import RemoteFile, fetch
+from data.torch_weights import check_ifcnn, check_sesf
 
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
 """Of VGG-19's weights without its classifier, trained on ImageNet, as keras.applications fetches them."""
@@ -36,8 +38,11 @@ EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
   python -m data.download lytro -o datasets/lytro    20 pairs, lytro-01-A.jpg to lytro-20-B.jpg
   python -m data.download vgg19 -o weights           80 MB, the no-top weights that Keras publishes
+  python -m data.download ifcnn -o weights           337 kB, IFCNN-MAX.pth of its authors; no license found
+  python -m data.download sesf -o weights            312 kB, SESF-Fuse's weights of its authors; MIT license
   python -m data.download lytro -o datasets/lytro --url https://mirror.example/MFIFB/input
 
+No hash of the last two is known: their size and tensors are checked, and their sha256 is printed.
 A download that was cut off goes on where it stopped when the same command is given again.
 """
 
@@ -79,6 +84,21 @@ def vgg19_files() -> list[RemoteFile]:
     return [RemoteFile(weights, weights, 80_134_624, "md5", VGG19_MD5)]
 
 
+def ifcnn_files() -> list[RemoteFile]:
+    """Returns the authors' weights of IFCNN with the maximum; no license was found in their repository."""
+    name = "IFCNN-MAX.pth"
+    return [RemoteFile(f"Code/snapshots/{name}", name, 337_094, "sha256", "", check_ifcnn)]
+
+
+def sesf_files() -> list[RemoteFile]:
+    """Returns the authors' weights of SESF-Fuse with channel attention; MIT license."""
+    name = "lp+lssim_se_sf_net_times30.pkl"
+    return [RemoteFile(f"nets/parameters/{name}", name, 311_937, "sha256", "", check_sesf)]
+
+
+_SESF_COMMIT = "f699b54d59c2c13d6c8ec09c376c44445858a788"
+"""A commit of SESF-Fuse's repository that holds the weights."""
+
 SOURCES = {
     # The university's own host is often down (pytorch/vision#9269); the second is that of "Dive into Deep Learning".
     "voc2012": Source(
@@ -88,6 +108,11 @@ SOURCES = {
     ),
     "lytro": Source(("https://raw.githubusercontent.com/xingchenzhang/MFIFB/master/input",), lytro_files),
     "vgg19": Source(("https://storage.googleapis.com/tensorflow/keras-applications/vgg19",), vgg19_files),
+    "ifcnn": Source(("https://raw.githubusercontent.com/uzeful/IFCNN/master",), ifcnn_files),
+    "sesf": Source(
+        tuple(f"https://raw.githubusercontent.com/Keep-Passion/SESF-Fuse/{at}" for at in ("master", _SESF_COMMIT)),
+        sesf_files,
+    ),
 }
 """What can be fetched, by the name that the command takes."""
 
@@ -102,7 +127,7 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
         quiet: Shows no progress.
 
     Returns:
-        A sentence on what there is now.
+        A sentence on what there is now, and one on each file without a known hash.
 
     Raises:
         InputError: No address can be used or reached, a file is another one, or the archive cannot be unpacked.
@@ -123,7 +148,12 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
         archive = folder / files[0].name
         unpack_voc(archive, folder, quiet)
         return f"{unpacked} is complete; {archive} is no longer needed."
-    return f"{len(files)} checked in {folder}: {fetched} fetched, {len(files) - fetched} there before."
+    summary = f"{len(files)} checked in {folder}: {fetched} fetched, {len(files) - fetched} there before."
+    for file in files:
+        if not file.digest:
+            digest = file_digest(folder / file.name, file.algorithm)
+            summary += f"\n{file.name}: size and tensors are right, no hash is known; its {file.algorithm} is {digest}."
+    return summary
 
 
 def _fetch(bases: Sequence[str], target: Path, file: RemoteFile, quiet: bool) -> bool:
@@ -171,7 +201,7 @@ def _missing_part(voc: Path) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of the downloads; returns the exit code."""
-    parser = command_parser("Fetch public data, check its hashes, and unpack it.", EXAMPLES, "python -m data.download")
+    parser = command_parser("Fetch public data, check it, and unpack it.", EXAMPLES, "python -m data.download")
     parser.add_argument("what", choices=SOURCES, help="which data")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder that the data goes into"

@@ -1,4 +1,4 @@
-"""Fetching one file of known size and hash; it goes on where it was cut off.
+"""Fetching one file of known size and hash, or known content; it goes on where it was cut off.
 
 Nothing that a server announces is trusted: what fits neither the size nor what is there already is not written.
 """
@@ -6,7 +6,7 @@ Nothing that a server announces is trusted: what fits neither the size nor what 
 import http.client
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -36,7 +36,8 @@ class RemoteFile:
         name: Its name here.
         size: Its bytes.
         algorithm: The hash that is known of it, "md5" or "sha256".
-        digest: That hash in hexadecimal digits.
+        digest: That hash in hexadecimal digits; empty where none is known.
+        check: Raises an `InputError` where a file is another one; for files whose hash is not known.
     """
 
     address: str
@@ -44,6 +45,7 @@ class RemoteFile:
     size: int
     algorithm: str
     digest: str
+    check: Callable[[Path], None] | None = None
 
 
 def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool:
@@ -52,7 +54,7 @@ def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool
     Args:
         url: Its address.
         target: Its place.
-        file: Its size and hash.
+        file: Its size, and its hash or a check.
         quiet: Shows no progress.
 
     Returns:
@@ -64,22 +66,35 @@ def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool
             touched.
     """
     if os.path.lexists(target):
-        if file_digest(target, file.algorithm) != file.digest:
-            raise InputError(f"{target} is not the file expected (its {file.algorithm} differs); remove or rename it.")
+        if difference := _difference(target, file):
+            raise InputError(f"{target} is not the file expected ({difference}); remove or rename it.")
         return False
     partial = target.with_name(f"{target.name}.partial")
     if os.path.lexists(partial) and (partial.is_symlink() or not partial.is_file()):
         raise InputError(f"{partial} is no regular file; remove or rename it.")
     _receive(url, target, partial, file, quiet)
-    digest = file_digest(partial, file.algorithm)
-    if digest != file.digest:
+    if difference := _difference(partial, file):
         partial.unlink()
         raise InputError(
-            f"what came from {url} has the {file.algorithm} {digest} where {file.digest} is expected, so it was "
-            "deleted; try again, or give another address with --url."
+            f"what came from {url} is not the file expected ({difference}), so it was deleted; try again, or give "
+            "another address with --url."
         )
     partial.replace(target)
     return True
+
+
+def _difference(path: Path, file: RemoteFile) -> str:
+    """What distinguishes a file from the one that is expected; empty where nothing does."""
+    digest = file_digest(path, file.algorithm)
+    if file.digest:
+        return "" if digest == file.digest else f"its {file.algorithm} is {digest}, not {file.digest}"
+    if path.stat().st_size != file.size:
+        return f"it has {path.stat().st_size} bytes, not {file.size}"
+    try:
+        file.check(path)
+    except InputError as error:
+        return str(error).removesuffix(".")
+    return ""
 
 
 def _receive(url: str, target: Path, partial: Path, file: RemoteFile, quiet: bool) -> None:

@@ -19,7 +19,6 @@ from model.networks.comparer import build_comparer, compare, load_comparer
 from model.training.comparer_run import ComparerLoss, ComparerRun
 from model.training.settings import ComparerSettings
 from model.training.train_comparer import main
-from tests.conftest import drawn_photograph
 
 
 def evidence(rng, count=2, side=16):

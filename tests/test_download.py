@@ -7,11 +7,14 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.download import SOURCES, download, lytro_files, main, unpack_voc, vgg19_files, voc2012_files
 from data.errors import InputError, run_command
 from data.remote import RemoteFile, fetch
+from model.baselines import BASELINES
+from tests.test_torch_file import ifcnn_tensors, sesf_tensors, write_old_format
 
 CONTENT = bytes(range(256)) * 2000
 FILE = RemoteFile("big.bin", "big.bin", len(CONTENT), "sha256", hashlib.sha256(CONTENT).hexdigest())
@@ -83,7 +86,7 @@ def test_complete_part_is_only_checked(server, tmp_path):
 
 def test_wrong_hash_is_deleted(server, tmp_path):
     server.files["/big.bin"] = CONTENT[:-1] + b"x"
-    with pytest.raises(InputError, match=f"{FILE.digest} is expected, so it was deleted"):
+    with pytest.raises(InputError, match=rf"not {FILE.digest}\), so it was deleted"):
         fetch(f"{server.base}/big.bin", tmp_path / "big.bin", FILE, quiet=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -174,6 +177,92 @@ def test_the_second_address_is_asked_where_the_first_fails(server, tmp_path, mon
     (tmp_path / "x").unlink()
     with pytest.raises(InputError, match=r"cannot reach http://127.0.0.1:9/other/x"):
         download("vgg19", tmp_path, quiet=True)
+
+
+DECODER = {"conv_decode_1": (64, 64), "conv_decode_2": (64, 32), "conv_decode_3": (32, 16), "conv_decode_4": (16, 1)}
+
+
+def published(what):
+    """Random tensors as the authors' file has them; of SESF-Fuse also those of the decoder, which fusion leaves out."""
+    rng = np.random.default_rng(0)
+    if what == "ifcnn":
+        return ifcnn_tensors(rng)
+    tensors = sesf_tensors(rng)
+    for name, (channels, filters) in DECODER.items():
+        parts = {"0.weight": (filters, channels, 3, 3), **dict.fromkeys(("0.bias", "2.weight", "2.bias"), (filters,))}
+        parts |= dict.fromkeys(("2.running_mean", "2.running_var"), (filters,))
+        tensors |= {f"{name}.{part}": rng.random(shape).astype(np.float32) for part, shape in parts.items()}
+    return tensors
+
+
+def serve_weights(what, tensors, server, folder, monkeypatch):
+    """Serves a file of these tensors where the authors' is looked for, as if it had the right size."""
+    write_old_format(folder / "served", tensors, monkeypatch)
+    (file,) = SOURCES[what].files()
+    body = (folder / "served").read_bytes()
+    server.files[f"/{file.address}"] = body
+    files = [replace(file, size=len(body))]
+    monkeypatch.setitem(SOURCES, what, replace(SOURCES[what], bases=(server.base,), files=lambda: files))
+    return folder / "out" / file.name
+
+
+def test_where_the_weights_of_others_are():
+    addresses = [
+        f"{base}/{file.address}"
+        for name in ("ifcnn", "sesf")
+        for base in SOURCES[name].bases
+        for file in SOURCES[name].files()
+    ]
+    assert addresses[:2] == [
+        "https://raw.githubusercontent.com/uzeful/IFCNN/master/Code/snapshots/IFCNN-MAX.pth",
+        "https://raw.githubusercontent.com/Keep-Passion/SESF-Fuse/master/nets/parameters/lp+lssim_se_sf_net_times30.pkl",
+    ]
+    assert [file.size for name in ("ifcnn", "sesf") for file in SOURCES[name].files()] == [337_094, 311_937]
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("what", ["ifcnn", "sesf"])
+def test_weights_of_others_are_told_by_their_tensors(what, counted, server, tmp_path, monkeypatch, capsys):
+    tensors = published(what)
+    if counted:  # as versions of PyTorch from 0.4.1 on write it
+        counters = [name.replace("running_mean", "num_batches_tracked") for name in tensors if "running_mean" in name]
+        tensors |= dict.fromkeys(counters, np.array(3, np.int64))
+    target = serve_weights(what, tensors, server, tmp_path, monkeypatch)
+    assert main([what, "-o", str(target.parent)]) == 0
+    assert f"its sha256 is {hashlib.sha256(target.read_bytes()).hexdigest()}." in capsys.readouterr().out
+    BASELINES[what].method(target)
+    assert "0 fetched, 1 there before" in download(what, target.parent, quiet=True)
+    target.write_bytes(target.read_bytes() + b"x")
+    with pytest.raises(InputError, match=r"not the file expected \(it has \d+ bytes, not \d+\); remove or rename"):
+        download(what, target.parent, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "message"),
+    [
+        ("ifcnn", {"conv5.weight": np.zeros(3, np.float32)}, r"'conv5.weight' is \[3\] and should be None"),
+        ("ifcnn", {"conv4.bias": None}, r"'conv4.bias' is None and should be \[3\]"),
+        ("ifcnn", {"conv4.bias": np.zeros((3, 1), np.float32)}, r"'conv4.bias' is \[3, 1\] and should be \[3\]"),
+        ("ifcnn", {"conv4.bias": np.full(3, np.nan, np.float32)}, "NaN"),
+        ("sesf", {"se_1.fc.0.weight": None}, r"'se_1.fc.0.weight' is None and should be \[2, 16\]"),
+        ("sesf", {"se_1.fc.0.weight": None, "se_1.SSE.fc.0.weight": np.zeros((1, 16, 1, 1), np.float32)}, "SSE"),
+    ],
+)
+def test_weights_of_another_network_are_deleted(what, change, message, server, tmp_path, monkeypatch):
+    changed = {name: values for name, values in (published(what) | change).items() if values is not None}
+    target = serve_weights(what, changed, server, tmp_path, monkeypatch)
+    with pytest.raises(InputError, match=rf"{message}.*so it was deleted"):
+        download(what, target.parent, quiet=True)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_what_is_no_weights_file_is_deleted(server, tmp_path, monkeypatch):
+    target = serve_weights("ifcnn", published("ifcnn"), server, tmp_path, monkeypatch)
+    body = server.files["/Code/snapshots/IFCNN-MAX.pth"]
+    server.files["/Code/snapshots/IFCNN-MAX.pth"] = b"import os".ljust(len(body))
+    with pytest.raises(InputError, match=r"no dictionary of tensors.*so it was deleted"):
+        download("ifcnn", target.parent, quiet=True)
+    assert list(target.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import StoppedError, run_command
+from data.errors import InputError, StoppedError, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
 from metrics import compute_all, resolve_variants
@@ -20,13 +20,14 @@ from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.experiments import ablation
 from model.experiments.__main__ import main
-from model.experiments.ablation_tables import MEASURED, by_pair_table
+from model.experiments.ablation_tables import MEASURED, USES, by_pair_table, make_tables
 from model.experiments.competitors import choose, to_run
 from model.experiments.figures import find_differences
 from model.experiments.plans import DEFAULT, plan
 from model.experiments.results import Comparison
 from model.networks.weights import load_network, save_weights
 from tests.conftest import drawn_photograph
+from tests.test_torch_file import ifcnn_tensors, write_old_format
 
 METHODS = ("dwt", "pca", "mgivf")
 
@@ -290,6 +291,21 @@ def test_agreement(comparison, pairs, others, tmp_path):
     table = (tmp_path / "table.md").read_text()
     assert "| PCA | PNG | 3 | 3 | 0.000 | 0 | 1.0000 |" in table
     assert "| DWT | q_abf |" in table
+    with pytest.raises(InputError, match="'proposed' is none of pca, "):
+        main([*command, "--weights", "proposed=x.weights.h5"])
+
+
+def test_agreement_of_a_method_with_weights(pairs, tmp_path, monkeypatch):
+    path, command = tmp_path / "ifcnn.pth", ["agreement", "-i", str(pairs), "--published", str(tmp_path / "published")]
+    write_old_format(path, ifcnn_tensors(np.random.default_rng(0)), monkeypatch)
+    fuse = BASELINES["ifcnn"].method(path)
+    for stack in find_pairs(pairs).stacks:
+        write_image(tmp_path / "published" / "IFCNN" / f"{stack.name}.png", fuse(*map(read_image, stack.images)))
+    command += ["--comparison", str(tmp_path / "comparison"), "-o", str(tmp_path / "table.md"), "--methods", "ifcnn"]
+    assert main([*command, "--weights", f"ifcnn={path}"]) == 0
+    assert "| IFCNN | PNG | 3 | 3 | 0.000 | 0 | 1.0000 |" in (tmp_path / "table.md").read_text()
+    with pytest.raises(InputError, match="IFCNN needs its authors' file"):
+        main(command)
 
 
 CONFIG = """
@@ -356,21 +372,22 @@ RUN = {
 """What a training run of the variant paper would note."""
 
 
-@pytest.mark.parametrize(("more", "size"), [((), 224), (("--size", "96"), 96)])
-def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, size):
+@pytest.mark.parametrize(("more", "size", "use"), [((), 224, "last"), (("--size", "96", "--use", "best"), 96, "best")])
+def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, size, use):
     """The paper's size, each pair with and without transfer, and its figures 8 and 9; DWT and PCA stand for runs."""
 
     def stand_in(name, weights, size):
         sizes.add(size)
+        files.add(weights.name)
         return to_run("pca" if weights.parent.name == "non-tl" else "dwt")
 
-    sizes = set()
+    sizes, files = set(), set()
     monkeypatch.setattr(ablation, "_train", lambda *_: {"record": RUN})
     monkeypatch.setattr(ablation, "to_run", stand_in)
     (tmp_path / "two.toml").write_text('runs = ["proposed", "non-tl"]\nseeds = [0, 1]\n[budgets.paper]\n')
     command = ["ablation", "--voc", "absent", "-i", str(pairs), "-o", str(tmp_path), "--quiet", *more]
     assert main([*command, "--config", str(tmp_path / "two.toml")]) == 0
-    assert sizes == {size}
+    assert sizes == {size} and files == {f"{use}.weights.h5"}
     table = (tmp_path / "tables" / "table3.md").read_text()
     near, far, dwt, pca = (
         read_image(path)
@@ -389,6 +406,19 @@ def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, s
 
 
 SHOWN = ("seeds-scene.0", *(f"transfer-scene.{number}" for number in range(3)))
+
+
+def test_tables_of_the_last_or_the_best_epoch():
+    better = dict.fromkeys(MEASURED, 0.75)
+    run = {"record": RUN | {"epochs": [EPOCH | better, EPOCH], "best_epoch": 1}}
+    rows = {"proposed-seed0": run, "compare-bn": run, "encoder-skips": {"record": RUN}}
+    for use, accuracy in ((USES[0], "0.5000"), (USES[1], "0.7500")):
+        tables = make_tables(rows, None, use)
+        assert f"| proposed-seed0 | {accuracy} |" in tables["skips"] and f", {use} epoch; CPU." in tables["skips"]
+        assert "| encoder-skips | 0.5000 |" in tables["skips"] and "encoder-skips" not in tables["table1"]
+        assert f"| compare-bn | {accuracy} |" in tables["table1"] and "compare-bn" not in tables["skips"]
+    assert USES == ("last", "best")
+    assert "skips" not in make_tables({"proposed-seed0": run}, None)
 
 
 def test_the_better_of_two_on_each_pair():
@@ -452,6 +482,13 @@ def test_the_plan_of_the_paper():
     small = {one.name: one for one in plan(DEFAULT, "small")}
     assert small["non-tl"].config is None
     assert small["proposed-seed0"].config.transfer is None
+    chosen = plan(DEFAULT, "paper", runs=["proposed", "encoder-skips"], seeds=[7])
+    assert [(one.name, one.config.seed, one.config.encoder_skips) for one in chosen] == [
+        ("proposed-seed7", 7, False),
+        ("encoder-skips", 7, True),
+    ]
+    with pytest.raises(InputError, match="no run 'skips'"):
+        plan(DEFAULT, "paper", runs=["skips"])
 
 
 _REST = ("compare-initial", "non-tl")
@@ -467,7 +504,7 @@ _REST = ("compare-initial", "non-tl")
         ('runs = ["proposed"]\nseeds = [true]\n[budgets.tiny]', "seeds must be a list"),
         ('runs = "proposed"\nseeds = [0]\n[budgets.tiny]', "runs must be a list"),
         ('runs = ["proposed"]\nseeds = [0]\n[budgets]\ntiny = 1', "budget tiny must be an object"),
-        ('runs = ["other"]\nseeds = [0]\n[budgets.tiny]', "names the run 'other'"),
+        ('runs = ["other"]\nseeds = [0]\n[budgets.tiny]', "there is no run 'other'"),
         ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepoch = 3', "budget tiny"),
         ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepochs = 0', "above 0"),
     ],

@@ -7,11 +7,11 @@ from model.networks.inference import fold_batch_norm, make_predictor
 from model.networks.network import build_network
 
 
-@pytest.fixture(scope="module")
-def network():
+@pytest.fixture(scope="module", params=[("compact", False), ("light", True)], ids=["compact", "encoder skips"])
+def network(request):
     """A network whose normalization is not that of the start."""
     keras.utils.set_random_seed(4)
-    network = build_network("compact")
+    network = build_network(request.param[0], encoder_skips=request.param[1])
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -8,6 +8,8 @@ from model.networks.summary import summarize
 
 PARAMETERS = {"paper": 107_824_586, "compact": 1_699_714, "light": 1_096_770}
 
+WITH_ENCODER_SKIPS = {"paper": 118_810_058, "compact": 1_871_362, "light": 1_268_418}
+
 
 @pytest.fixture(scope="module")
 def compact():
@@ -15,12 +17,35 @@ def compact():
 
 
 def test_every_variant_has_a_pinned_parameter_count():
-    assert set(PARAMETERS) == set(VARIANTS)
+    assert set(PARAMETERS) == set(WITH_ENCODER_SKIPS) == set(VARIANTS)
 
 
 @pytest.mark.parametrize("variant", ["compact", "light"])
 def test_parameters_of_the_narrow_variants(variant):
     assert build_network(variant).count_params() == PARAMETERS[variant]
+    assert build_network(variant, encoder_skips=True).count_params() == WITH_ENCODER_SKIPS[variant]
+
+
+def test_what_encoder_skips_cost():
+    stages = summarize("paper", encoder_skips=True)
+    assert sum(stage.parameters for stage in stages) == WITH_ENCODER_SKIPS["paper"]
+    # As many channels again into the stride-2 convolution of each encoder and the first convolution of its decoder.
+    more = 2 * 9 * (64**2 + 128**2 + 256**2 + 2 * 512**2)
+    assert WITH_ENCODER_SKIPS["paper"] == PARAMETERS["paper"] + more
+    # Encoder 1 at 224 as below, but with 128 channels into the last convolution.
+    expected = (27 * 64 + 5 * 9 * 64 * 64) * 224**2 + 9 * 128 * 64 * 112**2
+    assert stages[0].multiply_adds[224] == expected
+
+
+def test_encoder_skips_join_transferred_and_own_features():
+    network = build_network("compact", encoder_skips=True)
+    for number, stage in enumerate(ENCODERS, start=1):
+        last = stage.transferred + stage.own
+        names = [f"encoder{number}_conv{conv}_mish" for conv in (last, stage.transferred)]
+        skip = network.get_layer(f"encoder{number}_skip")
+        assert all(one is network.get_layer(name).output for one, name in zip(skip.input, names, strict=True))
+        assert network.get_layer(f"encoder{number}_conv{last + 1}").input is skip.output
+        assert network.get_layer(f"decoder{6 - number}_skip").input[1] is skip.output
 
 
 def test_paper_parameters_and_multiply_adds():

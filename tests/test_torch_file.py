@@ -12,9 +12,9 @@ import pytest
 
 from data.errors import InputError
 from data.io.image_io import write_image
+from data.io.torch_file import MAGIC, VERSION, read_tensors
 from fuse import main as fuse_main
 from model.baselines import BASELINES, ifcnn, sesf
-from model.baselines.torch_import.torch_file import MAGIC, VERSION, read_tensors
 from tests.conftest import drawn_photograph
 
 WRITTEN_BY_TORCH = Path(__file__).parent / "files" / "torch-old-format.pth"

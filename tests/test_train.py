@@ -483,6 +483,7 @@ def test_an_ablation_changes_one_thing(name):
         "compare-bn": {"batch_norm": False},
         "compare-initial": {"initializer": "normal"},
         "non-tl": {"transfer": None},
+        "encoder-skips": {"encoder_skips": True},
     }
     assert changed == expected[name]
 

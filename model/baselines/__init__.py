@@ -55,7 +55,7 @@ _NAIDU = "Naidu & Raol, Defence Science Journal 58(3)"
 
 BASELINES = {
     "pca": Baseline("PCA", 2008, "weighted average", _NAIDU, pca.fuse),
-    "dwt": Baseline("DWT", 2008, "wavelet", _NAIDU, dwt.fuse),
+    "dwt": Baseline("DWT", 2008, "wavelet; details by Li's rule", f"{_NAIDU}; Li et al., GMIP 57(3)", dwt.fuse),
     "msvd": Baseline("MSVD", 2011, "singular values", "Naidu, Defence Science Journal 61(5)", msvd.fuse),
     "gd": Baseline("GD", 2016, "gradient domain", "Paul et al., JCSC 25(10)", gradient.fuse),
     "mst-sr": Baseline(

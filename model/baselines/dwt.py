@@ -1,7 +1,8 @@
 """DWT: wavelet coefficients of larger activity.
 
-Source: Naidu & Raol, "Pixel-level image fusion using wavelets and principal component analysis", Defence Science
-Journal 58(3), 2008. Haar, four levels, periodized; approximations averaged, details by Li's rule.
+Source of the decomposition: Naidu & Raol, "Pixel-level image fusion using wavelets and principal component analysis",
+Defence Science Journal 58(3), 2008; here Haar, four levels, periodized, the approximations averaged. Details are taken
+by the rule of Li et al., not theirs (`selection.py`).
 """
 
 import numpy as np

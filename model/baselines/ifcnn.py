@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data.io.torch_file import read_tensors
 from data.pixels import to_rgb
 from model.baselines.channels import Method, on_levels
-from model.baselines.torch_import.torch_file import read_tensors
-from model.baselines.torch_import.torch_layers import assign
+from model.baselines.torch_layers import assign
 
 MEAN = np.float32([0.485, 0.456, 0.406])
 """ImageNet's, of RGB in [0, 1]."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from data.io.torch_file import read_tensors
 from metrics.color import to_gray
 from model.baselines.channels import Method, mix, on_levels
 from model.baselines.guided import box_mean, guided_filter
-from model.baselines.torch_import.torch_file import read_tensors
-from model.baselines.torch_import.torch_layers import assign
+from model.baselines.torch_layers import assign
 
 MEAN = 0.4500517361627943
 """Of the gray values in [0, 1] that the authors trained on."""

@@ -5,21 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.arguments import add_shared
+from data.arguments import add_shared, natural
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.figures import new_figure, save_figure
 from data.io.files import write_text
 from data.io.image_io import read_image
 from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
-from model.experiments.ablation_tables import make_tables, seeds_of, transfer_of, validation_table
+from model.experiments.ablation_tables import USES, make_tables, seeds_of, transfer_of, validation_table
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
 from model.experiments.figures import draw_methods, shown_pairs, with_suffixes
 from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
 from model.experiments.results import Comparison, read_record
 from model.experiments.training_process import train_alone
 from model.training.run_folder import read_settings
-from model.training.settings import CHECKPOINT, TrainingConfig
+from model.training.settings import ABLATIONS, CHECKPOINT, TrainingConfig
 
 PAPER_SIZE = TrainingConfig.size
 """Rows and columns at which the paper finds its maps: those of its training images."""
@@ -30,6 +30,7 @@ RECORD = "record.json"
 EXAMPLES = """examples:
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation                  the paper's budget
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation --budget small   minutes a run
+  python -m model.experiments ablation --voc VOCdevkit/VOC2012 -o skips --runs proposed encoder-skips --seeds 0
 A stopped ablation goes on where it was. What is shared by all runs stands in model/experiments/ablation.toml.
 written: runs/NAME/ as train.py leaves them, tables/table1..3.md, seeds.png and .pdf; with -i also figures/
 exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
@@ -44,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=DEFAULT, metavar="FILE", help="(model/experiments/ablation.toml)"
     )
     parser.add_argument("--budget", default="paper", help="of the configuration: small, or paper (%(default)s)")
+    parser.add_argument("--runs", nargs="+", metavar="NAME", help=f"{PROPOSED}, {', '.join(ABLATIONS)} (the paper's)")
+    parser.add_argument(
+        "--seeds", type=natural, nargs="+", metavar="N", help=f"of {PROPOSED}, the first also of the others (0 to 4)"
+    )
+    parser.add_argument(
+        "--use", choices=USES, default=USES[0], help="epoch whose weights count; the paper's is the last (%(default)s)"
+    )
     parser.add_argument("--transfer", metavar="FILE", help="VGG-19's file, in place of fetching it")
     parser.add_argument(
         "--size",
@@ -60,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if the configuration or the data cannot be used.
     """
-    experiments = plan(arguments.config, arguments.budget, arguments.transfer)
+    experiments = plan(arguments.config, arguments.budget, arguments.transfer, arguments.runs, arguments.seeds)
     listing = find_pairs(arguments.input) if arguments.input else Listing([], [])  # before hours of training
     for problem in listing.problems:
         say(f"warning: {problem}")
@@ -72,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             rows[experiment.name] = {"failure": part.failure}
     comparison = _fuse(rows, listing.stacks, _size(experiments, arguments.size), arguments) if arguments.input else None
     scores = comparison.scores() if comparison else None
-    for name, table in make_tables(rows, scores).items():
+    for name, table in make_tables(rows, scores, arguments.use).items():
         write_text(arguments.output / "tables" / f"{name}.md", table)
         if not arguments.quiet:
             print(table)
@@ -86,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
-    """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch (the paper's Fig. 8)."""
+    """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch; ours."""
     panels = {"val_loss": "loss", "val_accuracy": "accuracy"}
     figure, (grid,) = new_figure(1, len(panels), (11, 4), bare=False)
     for axes, (key, title) in zip(grid, panels.items(), strict=True):
@@ -148,7 +156,8 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     """A run's record; None where it is not there or no table can be made of it, so that the run makes it anew."""
     record = read_record(folder / RECORD)
     try:
-        validation_table("", {folder.name: {"record": record}})
+        for use in USES:
+            validation_table("", {folder.name: {"record": record}}, use)
     except (TypeError, KeyError, IndexError, ValueError):
         return None
     return record
@@ -165,7 +174,7 @@ def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], size: int | None
     competitors = {}
     for name in [name for name, row in rows.items() if "record" in row]:
         with alone(name) as part:
-            weights = arguments.output / "runs" / name / "best.weights.h5"
+            weights = arguments.output / "runs" / name / f"{arguments.use}.weights.h5"
             competitors[name] = replace(to_run(PAPER, weights, size), title=name)
         if part.failure:
             rows[name]["failure"] = part.failure

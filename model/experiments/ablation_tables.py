@@ -7,7 +7,7 @@ from typing import Any
 from metrics.markup import Table
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table
-from model.experiments.plans import NON_TRANSFER, PROPOSED
+from model.experiments.plans import ENCODER_SKIPS, NON_TRANSFER, PROPOSED
 
 MEASURED = {
     "val_accuracy": ("accuracy", 4),
@@ -17,21 +17,33 @@ MEASURED = {
     "val_ssim": ("SSIM", 4),
     "val_q_abf": ("Q_ABF", 4),
 }
-"""What validation measured in the best epoch, its name in tables, and digits."""
+"""What validation measured, its name in tables, and digits."""
+
+USES = ("last", "best")
+"""Epochs whose weights and figures can count: the paper's, and the one with the highest IoU on held-out scenes."""
 
 
-def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None) -> dict[str, str]:
-    """The paper's three tables: losses, normalization and initialization; seeds; transfer."""
+def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None, use: str = USES[0]) -> dict[str, str]:
+    """The paper's three tables (losses, normalization and initialization; seeds; transfer), and one of skips inside the
+    encoders where there is such a run.
+
+    Args:
+        rows: Name of a run to its record, or why there is none.
+        scores: Of what the runs fused, if they did.
+        use: One of `USES`.
+    """
     seeds = seeds_of(rows)
-    ablated = [name for name in rows if name not in (*seeds, NON_TRANSFER)]
+    ablated = [name for name in rows if name not in (*seeds, NON_TRANSFER, ENCODER_SKIPS)]
     groups = {
         "table1": ("Ablation of loss, normalization and initialization", [*seeds[:1], *ablated]),
         "table2": ("The proposed training with different seeds", seeds),
         "table3": ("With and without transfer", transfer_of(rows)),
     }
+    if ENCODER_SKIPS in rows:
+        groups["skips"] = ("With and without skips inside the encoders", [*seeds[:1], ENCODER_SKIPS])
     texts = {}
     for key, (caption, names) in groups.items():
-        text = validation_table(caption, {name: rows[name] for name in names}).markdown()
+        text = validation_table(caption, {name: rows[name] for name in names}, use).markdown()
         measured = [name for name in names if scores is not None and name in scores.results]
         if measured:
             part = replace(scores, results={name: scores.results[name] for name in measured})
@@ -75,8 +87,8 @@ def transfer_of(names: Collection[str]) -> list[str]:
     return [*seeds_of(names)[:1], *(name for name in names if name == NON_TRANSFER)]
 
 
-def validation_table(caption: str, rows: dict[str, dict[str, Any]]) -> Table:
-    """What validation measured in each run's best epoch; a run without a record says why below the table."""
+def validation_table(caption: str, rows: dict[str, dict[str, Any]], use: str) -> Table:
+    """What validation measured in each run's last or best epoch; a run without a record says why below the table."""
     columns = ("Method", *(title for title, _ in MEASURED.values()), "Seconds")
     lines, notes = [], []
     for name, row in rows.items():
@@ -87,8 +99,8 @@ def validation_table(caption: str, rows: dict[str, dict[str, Any]]) -> Table:
         if "failure" in row:
             notes.append(f"{name}: {row['failure']}")
         record = row["record"]
-        best = record["epochs"][int(record["best_epoch"]) - 1]
-        values = (f"{best[key]:.{digits}f}" for key, (_, digits) in MEASURED.items())
+        used = record["epochs"][-1 if use == "last" else int(record["best_epoch"]) - 1]
+        values = (f"{used[key]:.{digits}f}" for key, (_, digits) in MEASURED.items())
         lines.append((name, *values, f"{record['training_seconds']:.0f}"))
     some = next((row["record"] for row in rows.values() if "record" in row), None)
     if some:
@@ -96,6 +108,6 @@ def validation_table(caption: str, rows: dict[str, dict[str, Any]]) -> Table:
         notes.append(
             f"Variant {config['variant']}, recipe {config['recipe']}, {some['steps']} steps of "
             f"{2 * config['pairs_per_batch']} images of {config['size']}x{config['size']}, {some['training_scenes']} "
-            f"scenes, {config['optimizer']} {config['learning_rate']:g}; {some['device']}."
+            f"scenes, {config['optimizer']} {config['learning_rate']:g}, {use} epoch; {some['device']}."
         )
     return Table(columns, lines, f"{caption}: validation on held-out scenes", notes)

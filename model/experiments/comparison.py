@@ -35,7 +35,7 @@ EXAMPLES = """examples:
   python -m model.experiments comparison -i lytro -o comparison --fused CNN=other/CNN StackMFF-V3=other/StackMFF-V3
   python -m model.experiments comparison -i photographs -o comparison --methods proposed dwt --pairs kitchen
   python -m model.experiments comparison -i lytro -o comparison --weights ifcnn=IFCNN-MAX.pth
-  python -m model.experiments comparison -i lytro -o comparison --weights proposed-paper=runs/mine/best.weights.h5
+  python -m model.experiments comparison -i lytro -o comparison --weights proposed-paper=runs/mine/last.weights.h5
 written: tables/, figures/, report.html, record.json, and fused/ and records/, from which a second run takes what it can
 exit codes: 0 done, 1 something failed (its row says why), 2 wrong usage"""
 

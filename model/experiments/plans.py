@@ -1,6 +1,7 @@
 """Which runs an ablation consists of: its configuration, read and checked."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,9 @@ DEFAULT = Path(__file__).parent / "ablation.toml"
 
 PROPOSED = "proposed"
 """The run with nothing left out; it is made with every seed."""
+
+ENCODER_SKIPS = "encoder-skips"
+"""The run with skips inside the encoders; ours, where the paper's text leaves it open."""
 
 NON_TRANSFER = "non-tl"
 """The run that starts from no other network's weights."""
@@ -38,13 +42,21 @@ class Experiment:
     reason: str = ""
 
 
-def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experiment]:
+def plan(
+    path: Path,
+    budget: str,
+    transfer: str | None = None,
+    runs: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[Experiment]:
     """Reads the configuration.
 
     Args:
         path: A TOML file as `ablation.toml`.
         budget: A name in it.
         transfer: VGG-19's file; None leaves what the budget says.
+        runs: Their names; None leaves what the file says.
+        seeds: Of the proposed training; None leaves what the file says.
 
     Returns:
         The runs, `proposed` with each seed first.
@@ -56,7 +68,7 @@ def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experimen
         content = tomllib.loads(read_bytes(path, LARGEST_PLAN).decode("utf-8"))
         shared, kinds = content["budgets"][budget], {"seeds": list[int], "runs": list[str], f"budget {budget}": dict}
         check_values(kinds, {**content, f"budget {budget}": shared})
-        seeds, runs = content["seeds"], content["runs"]
+        seeds, runs = seeds or content["seeds"], runs or content["runs"]
         if not seeds:
             raise ValueError("seeds is empty")
     except InputError:
@@ -67,7 +79,9 @@ def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experimen
         raise InputError(f"{path}: {error}.") from error
     unknown = [name for name in runs if name != PROPOSED and name not in ABLATIONS]
     if unknown:
-        raise InputError(f"{path} names the run {unknown[0]!r}; there are {', '.join([PROPOSED, *ABLATIONS])}.")
+        raise InputError(
+            f"there is no run {unknown[0]!r} as {path} or --runs asks; there are {', '.join([PROPOSED, *ABLATIONS])}."
+        )
     try:
         transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
         base = TrainingConfig(**{**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None})

@@ -1,12 +1,12 @@
-"""The options of `fuse.py`, and which of them go together."""
+"""The options of `fuse.py`."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.arguments import command_parser, json_path, shard
 from data.errors import add_debug
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
-from model.baselines import BASELINES
 from model.fusion import PREFERENCES, STRATEGIES
 
 DESCRIPTION = "Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."
@@ -30,8 +30,8 @@ TILES = {"auto": None, "on": True, "off": False}
 """Whether a fuser works in tiles, by the name that --tile takes."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
+    """The command line; `methods` are those of others."""
     parser = command_parser(DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--method",
         default="proposed",
-        choices=("proposed", *BASELINES),
+        choices=("proposed", *methods),
         help="proposed, or a method of others to compare with (python -m model.baselines --list)",
     )
     parser.add_argument(
@@ -110,40 +110,3 @@ def _add_preparation(parser):
         choices=PREFERENCES,
         help="where two images are both sharp, take the earlier (near) or the later (far), not the sharper",
     )
-
-
-def check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Ends the process with wrong usage where options do not go together."""
-    if arguments.size is not None and arguments.size < 32:
-        parser.error(f"--size must be at least 32, received {arguments.size}.")
-    if arguments.input is not None and arguments.images:
-        parser.error("give either images or -i DIR, not both.")
-    if arguments.benchmark:
-        if len(arguments.images) not in (0, 2) or arguments.input is not None:
-            parser.error("--benchmark takes two images or none.")
-        return
-    if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
-        parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
-    if pairs_only(arguments) and len(arguments.images) > 2:
-        chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
-        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
-    if arguments.method != "proposed":
-        if any(getattr(arguments, name) for name in ("save_maps", "panel", "depth_map", "size", "strategy", "prefer")):
-            parser.error(
-                "--save-maps, --panel, --depth-map, --size, --strategy and --prefer are for the proposed method; "
-                "others have none."
-            )
-        if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
-            needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
-            parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
-    if (arguments.depth_map or arguments.prefer) and arguments.strategy not in (None, "learned"):
-        parser.error("--depth-map and --prefer are for --strategy learned.")
-    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
-        parser.error("--resume and --shard are for a folder: -i DIR.")
-    if arguments.output is None:
-        parser.error("-o PATH is needed: the fused image, or a folder with -i.")
-
-
-def pairs_only(arguments: argparse.Namespace) -> bool:
-    """Whether the method takes two images and no more."""
-    return arguments.method != "proposed" or arguments.strategy == "paper"

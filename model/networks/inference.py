@@ -14,13 +14,13 @@ def fold_batch_norm(network: keras.Model) -> keras.Model:
     """Builds the same network without batch normalization, its effect in inference moved into kernels and biases.
 
     Args:
-        network: Made by `build_network`, with or without batch normalization.
+        network: Made by `build_network`, with or without batch normalization and skips inside its encoders.
 
     Returns:
         A network whose maps are those of `network` in inference mode, up to rounding.
     """
-    folded = build_network(network.name, batch_norm=False)
     names = {layer.name for layer in network.layers}
+    folded = build_network(network.name, batch_norm=False, encoder_skips="encoder1_skip" in names)
     for layer in folded.layers:
         if not layer.weights:
             continue

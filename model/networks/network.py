@@ -31,6 +31,7 @@ def build_network(
     variant: str = "paper",
     *,
     batch_norm: bool = True,
+    encoder_skips: bool = False,
     initializer: str = "glorot",
     activation: str = "mish",
     input_size: tuple[int | None, int | None] = (None, None),
@@ -44,6 +45,9 @@ def build_network(
         variant: A name in `model.networks.stages.VARIANTS`: `"paper"`, or the narrower `"compact"` and `"light"`.
         batch_norm: Whether batch normalization follows every convolution; False is the paper's compare-bn ablation,
             and the folded graph of inference.
+        encoder_skips: Whether an encoder's stride-2 convolution, and the decoder that mirrors it, also see the features
+            of its last transferred convolution, concatenated with those of its last own one. The paper's text names
+            skips for feature extraction and does not say between which layers; this is our reading of it.
         initializer: `"glorot"` (the paper) or `"normal"` (its compare-initial ablation).
         activation: Name of a Keras activation; the paper's is Mish.
         input_size: Height and width, each a multiple of 32, or None for any.
@@ -63,7 +67,7 @@ def build_network(
     if any(side is not None and side % STRIDE for side in input_size):
         raise ValueError(f"input_size must be multiples of 32, received {input_size}.")
     stages = get_variant(variant)
-    block = _ConvBlock(batch_norm, initializer, activation, synchronized)
+    block = _ConvBlock(batch_norm, encoder_skips, initializer, activation, synchronized)
     inputs = keras.Input((*input_size, 3), name="image")
     features = VGGPreprocessing(name="preprocessing")(inputs)
     skips = []
@@ -80,8 +84,9 @@ def build_network(
 class _ConvBlock:
     """Makes the stages of one network: convolution, batch normalization, activation."""
 
-    def __init__(self, batch_norm: bool, initializer: str, activation: str, synchronized: bool):
+    def __init__(self, batch_norm: bool, encoder_skips: bool, initializer: str, activation: str, synchronized: bool):
         self.batch_norm = batch_norm
+        self.encoder_skips = encoder_skips
         self.initializer = initializer
         self.activation = activation
         self.synchronized = synchronized
@@ -90,6 +95,10 @@ class _ConvBlock:
         stride_one = stage.transferred + stage.own
         for number in range(1, stride_one + 1):
             features = self.conv(features, stage.width, f"{name}_conv{number}", bias=number <= stage.transferred)
+            if number == stage.transferred:
+                transferred = features
+        if self.encoder_skips:
+            features = layers.Concatenate(name=f"{name}_skip")([features, transferred])
         return self.conv(features, stage.width, f"{name}_conv{stride_one + 1}", strides=2), features
 
     def decoder(self, features, skip, stage, name):

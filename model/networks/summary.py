@@ -43,16 +43,18 @@ class StageSummary:
     multiply_adds: dict[int, int]
 
 
-def summarize(variant: str, *, batch_norm: bool = True) -> list[StageSummary]:
+def summarize(variant: str, *, batch_norm: bool = True, encoder_skips: bool = False) -> list[StageSummary]:
     """Counts every stage of a variant.
 
     Args:
         variant: A name in `VARIANTS`.
         batch_norm: As for `build_network`.
+        encoder_skips: As for `build_network`.
     """
     from model import build_network  # loads TensorFlow, quietly
 
-    network = build_network(variant, batch_norm=batch_norm, input_size=(SIZES[0], SIZES[0]))
+    side = SIZES[0]
+    network = build_network(variant, batch_norm=batch_norm, encoder_skips=encoder_skips, input_size=(side, side))
 
     def position(item):
         return item[0].startswith("decoder"), item[0]
@@ -104,11 +106,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = command_parser(__doc__, EXAMPLES, "python -m model.networks.summary")
     parser.add_argument("--variant", choices=VARIANTS, help="one variant (default: all)")
     parser.add_argument("--no-batch-norm", dest="batch_norm", action="store_false", help="as in compare-bn")
+    parser.add_argument("--encoder-skips", action="store_true", help="with skips inside the encoders")
     add_shared(parser, "--json")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     names = [arguments.variant] if arguments.variant else list(VARIANTS)
-    summaries = {name: summarize(name, batch_norm=arguments.batch_norm) for name in names}
+    options = {"batch_norm": arguments.batch_norm, "encoder_skips": arguments.encoder_skips}
+    summaries = {name: summarize(name, **options) for name in names}
     fields = {name: receptive_field(VARIANTS[name]) for name in names}
     if arguments.json:
         stages = {name: [asdict(stage) for stage in summary] for name, summary in summaries.items()}

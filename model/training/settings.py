@@ -27,8 +27,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "compare-bn": {"batch_norm": False},
     "compare-initial": {"initializer": "normal"},
     "non-tl": {"transfer": None},
+    "encoder-skips": {"encoder_skips": True},
 }
-"""The paper's ablations: what each changes."""
+"""The paper's ablations and, the last one, ours: what each changes."""
 
 TRAINED = ("paper", "photographic")
 """The recipes that the paper's network is trained on."""
@@ -59,7 +60,7 @@ POSITIVE = ("learning_rate", "epochs", "pairs_per_batch", "scenes", "validation_
 LARGEST_COUNT = 2**32 - 1
 """What numpy takes as a seed; no other count comes near."""
 
-LATER = ("validation_recipe", "pair_weight", "detail_weighting", "start")
+LATER = ("encoder_skips", "validation_recipe", "pair_weight", "detail_weighting", "start")
 """Settings that runs saved before there were these lack; such runs did what the defaults say."""
 
 
@@ -81,6 +82,7 @@ class TrainingConfig:
 
     variant: str = _network("paper", "how wide and deep the stages are")
     batch_norm: bool = _network(True, "batch normalization after each convolution; paper")
+    encoder_skips: bool = _network(False, "skips inside the encoders too; the paper's text leaves it open: chosen")
     initializer: str = _network("glorot", "of the kernels that are not transferred; paper")
     transfer: str | None = _network("imagenet", "imagenet (paper), a VGG-19 no-top file, or none", "WHAT")
     start: str | None = _network(None, "a weights file to start from, in place of a transfer; ours", "FILE")
@@ -162,7 +164,8 @@ class TrainingConfig:
     @property
     def network_arguments(self) -> dict[str, Any]:
         """The arguments of `build_network`."""
-        return {"variant": self.variant, "batch_norm": self.batch_norm, "initializer": self.initializer}
+        names = ("variant", "batch_norm", "encoder_skips", "initializer")
+        return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import InputError
-
-BATCH_NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
-"""The tensors of a batch normalization in PyTorch, in the order of Keras' weights."""
+from data.torch_weights import NORMALIZATION
 
 
 def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) -> None:
@@ -23,7 +21,7 @@ def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) ->
     Raises:
         InputError: if a tensor is missing or has another shape.
     """
-    names = BATCH_NORMALIZATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
+    names = NORMALIZATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
     values = []
     for name, variable in zip(names, layer.weights, strict=True):
         value = tensors.get(f"{source}.{name}")

@@ -1,1 +1,0 @@
-"""Files and layers of PyTorch, without PyTorch."""
