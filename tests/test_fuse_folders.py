@@ -18,7 +18,7 @@ def fuse(*arguments):
     return run_command(main, [str(argument) for argument in arguments])
 
 
-def frames(folder, *names, shape=(40, 48)):
+def frames(folder, *names, shape=(96, 128)):
     scene = drawn_photograph(np.random.default_rng(0), *shape)
     for number, name in enumerate(names):
         image = cv2.GaussianBlur(scene, (0, 0), 1)
@@ -126,10 +126,11 @@ def test_frames_of_16_bits_with_all_that_a_camera_says(tmp_path):
     exif = Image.Exif()
     exif[0x010F], exif[0x8769], exif[0x8825] = "Maker", {0x829A: 0.02, 0x927C: bytes(9000)}, {1: "N"}
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    scene = drawn_photograph(np.random.default_rng(0), 96, 96).astype(np.uint16) * 257
+    scene = (96 + drawn_photograph(np.random.default_rng(0), 96, 96) // 4).astype(np.uint16) * 257
     for number in range(3):
         frame = scene.copy()
-        frame[32 * number : 32 * number + 32] = scene.mean((0, 1))
+        band = np.s_[32 * number : 32 * number + 32]
+        frame[band] = cv2.GaussianBlur(scene, (0, 0), 1)[band]
         write_image(tmp_path / "in" / f"P{number + 9:04}.tif", frame, metadata=Metadata(profile, exif.tobytes()))
     assert fuse(tmp_path / "in", "-o", tmp_path / "fused.tif", "--quiet") == 0
     image, metadata = read_photograph(tmp_path / "fused.tif")

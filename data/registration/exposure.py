@@ -11,6 +11,9 @@ from data.pixels import per_level, quantize
 CELLS = 32
 """Cells along the longer side, of which mean and contrast are compared."""
 
+SMALLEST_CELL = 8
+"""Pixels a side: blur moves light over the borders of smaller ones."""
+
 MEASURED_SIDE = 1024
 """Pixels: contrast is measured on frames averaged over whole pixels such that the longest side is about this."""
 
@@ -27,8 +30,8 @@ FEWEST_CELLS = 24
 """Cells for each channel that a correction is measured from at least."""
 
 NOTICED_DIFFERENCE = 1.0
-"""Gray levels (root mean square over the frame) that a correction changes at least where both frames are equally blurred;
-more in proportion where they are not. A smaller one is none."""
+"""Gray levels (root mean square over the frame) that a correction changes at least where both frames are equally
+blurred; more in proportion where they are not. A smaller one is none."""
 
 CERTAINTY = 0.5
 """The same in proportion to the median residual of the cells, which is large where everything is unequally blurred."""
@@ -98,7 +101,7 @@ def measure_exposure(
 
 def _measure(image: np.ndarray, covered: np.ndarray) -> tuple[_Cells, tuple[int, int]]:
     height, width = image.shape[:2]
-    scale = CELLS / max(height, width)
+    scale = min(CELLS / max(height, width), 1 / SMALLEST_CELL)
     size = tuple(max(1, min(side, round(side * scale))) for side in (width, height))
     factor = max(1, round(max(height, width) / MEASURED_SIDE))
     reduced = (max(1, width // factor), max(1, height // factor))
