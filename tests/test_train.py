@@ -53,7 +53,7 @@ def runs(small_voc, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     boards = {name: ["--tensorboard", folder / f"{name}-board"] * TENSORBOARD for name in ("whole", "killed")}
     whole = start("--voc", small_voc, "-o", folder / "whole", *OPTIONS, *boards["whole"])
-    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-steps", 1, *boards["killed"])
+    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-minutes", 0, *boards["killed"])
     # Wait for a checkpoint inside the second epoch (of five steps each), then kill without mercy.
     checkpoint = folder / "killed" / "checkpoint.npz"
     deadline = time.monotonic() + 240
@@ -317,7 +317,7 @@ def test_a_loss_that_is_no_number_stops_the_run(small_voc, tmp_path, monkeypatch
         return report * np.nan if int(self.optimizer.iterations.numpy()) == 3 else report
 
     monkeypatch.setattr(Trainer, "step", step)
-    options = ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS, "--checkpoint-steps", "1"]
+    options = ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS, "--checkpoint-minutes", "0"]
     assert run_command(main, options) == 1
     said = capsys.readouterr().err
     assert "the loss became nan in step 3 (pairs 2007_" in said
@@ -353,7 +353,7 @@ def test_a_step_that_fails_is_one_sentence(result, message, tmp_path):
     loop = Loop(FakeTrainer([0.5, 1.0], result), tmp_path / "checkpoint.npz", ("loss", "decay"), 5, 10, writes=False)
     texts = {"name_batch": lambda: "a, b", "again": "--resume", "smaller": "less"}
     with pytest.raises(InputError, match=message):
-        loop.train([(None, None)] * 5, lambda *_: None, (), checkpoint_steps=0, **texts)
+        loop.train([(None, None)] * 5, lambda *_: None, (), **texts)
     assert loop.means() == {"loss": 0.5, "decay": 1.0}
 
 
@@ -364,8 +364,8 @@ def test_too_little_memory_names_the_remedies(small_voc, tmp_path, monkeypatch, 
     monkeypatch.setattr(Trainer, "step", step)
     assert run_command(main, ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS]) == 1
     assert capsys.readouterr().err == (
-        "error: there is not enough memory for step 1; start a new run with fewer --pairs-per-batch, with "
-        "--mixed-precision or with a smaller --size.\n"
+        "error: there is not enough memory for step 1; start a new run with a larger --accumulate, with "
+        "--mixed-precision, --recompute or a smaller --size.\n"
     )
 
 

@@ -18,7 +18,7 @@ from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
 from model.experiments.results import Comparison, read_record
 from model.experiments.training_process import train_alone
 from model.training.run_folder import read_settings
-from model.training.settings import CHECKPOINT, TrainingConfig
+from model.training.settings import CHECKPOINT, DISTRIBUTIONS, PRECISIONS, TrainingConfig
 
 PAPER_SIZE = TrainingConfig.size
 """Rows and columns at which the paper finds its maps: those of its training images."""
@@ -50,6 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"find the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
     )
+    parser.add_argument(
+        "--distribution",
+        default=DISTRIBUTIONS[0],
+        choices=DISTRIBUTIONS[:2],
+        help="train on one device (the default), or on all of this host",
+    )
+    add_shared(parser, "--cache")
+    parser.add_argument(
+        "--mixed-precision", nargs="?", const=PRECISIONS[0], choices=PRECISIONS, help="as for train.py, in all runs"
+    )
+    parser.add_argument("--jit", action=argparse.BooleanOptionalAction, help="as for train.py, in all runs")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no tables")
 
 
@@ -59,7 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if the configuration or the data cannot be used.
     """
-    experiments = plan(arguments.config, arguments.budget, arguments.transfer)
+    given = {name: getattr(arguments, name) for name in ("mixed_precision", "jit")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    experiments = plan(arguments.config, arguments.budget, arguments.transfer, changes)
     listing = find_pairs(arguments.input) if arguments.input else Listing([], [])  # before hours of training
     for problem in listing.problems:
         say(f"warning: {problem}")
@@ -140,7 +153,8 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
         record = _read_record(folder)
         if record is not None:
             return {"record": record}
-    return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, quiet=arguments.quiet)}
+    how = {name: getattr(arguments, name) for name in ("quiet", "distribution", "cache")}
+    return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, **how)}
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:

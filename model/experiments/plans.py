@@ -1,8 +1,10 @@
 """Which runs an ablation consists of: its configuration, read and checked."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from data.errors import InputError
 from data.io.files import read_bytes
@@ -37,13 +39,16 @@ class Experiment:
     reason: str = ""
 
 
-def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experiment]:
+def plan(
+    path: Path, budget: str, transfer: str | None = None, changes: Mapping[str, Any] | None = None
+) -> list[Experiment]:
     """Reads the configuration.
 
     Args:
         path: A TOML file as `ablation.toml`.
         budget: A name in it.
         transfer: VGG-19's file; None leaves what the budget says.
+        changes: Settings of all runs that go before the budget's.
 
     Returns:
         The runs, `proposed` with each seed first.
@@ -63,7 +68,8 @@ def plan(path: Path, budget: str, transfer: str | None = None) -> list[Experimen
     _check_plan(path, shared, seeds, runs)
     try:
         transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
-        base = TrainingConfig(**{**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None})
+        start = (transfer or TrainingConfig.transfer) if transferable else None
+        base = TrainingConfig(**{**shared, **(changes or {}), "transfer": start})
         seeded = [replace(base, seed=seed) for seed in seeds]
     except (TypeError, ValueError) as error:
         raise InputError(f"budget {budget} in {path}: {error}.") from error

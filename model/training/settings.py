@@ -22,6 +22,9 @@ TRANSFER = "transfer.json"
 CHECKPOINT = "checkpoint.npz"
 """Name of the file of its newest checkpoint."""
 
+CHECKPOINT_MINUTES = 15.0
+"""Between checkpoints, unless told otherwise: what a run that is killed loses at most."""
+
 ABLATIONS: dict[str, dict[str, Any]] = {
     "compare-loss": {"side_weights": (0.0, 0.0, 0.0, 0.0, 1.0), "l2_weight": 0.0},
     "compare-bn": {"batch_norm": False},

@@ -1,6 +1,5 @@
 """What a run needs before its first step: a prepared process, and a trainer as the settings say."""
 
-import os
 from pathlib import Path
 
 import keras
@@ -91,12 +90,3 @@ def start_from(trainer: Trainer, path: Path, variant: str) -> None:
     except ValueError as error:
         raise InputError(f"{path} is of a network with other layers: {read_sidecar(path)['builder']}.") from error
     trainer.reset_averages()
-
-
-def device_name() -> str:
-    """What the network runs on: the GPUs by name, else the processor with its cores."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-        return ", ".join(names)
-    return f"CPU, {os.cpu_count()} cores"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, duration, natural, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import make_folder
-from model.training.settings import ComparerSettings
+from model.training.settings import CHECKPOINT_MINUTES, ComparerSettings
 
 EXAMPLES = """examples:
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5
@@ -34,7 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--seed", type=natural, default=default.seed, help="of all that is random (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
-    parser.add_argument("--checkpoint-steps", type=natural, default=500, metavar="N", help="between checkpoints (500)")
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=duration,
+        default=CHECKPOINT_MINUTES,
+        metavar="MIN",
+        help=f"between checkpoints ({CHECKPOINT_MINUTES:g}); 0 makes one after each step",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_debug(parser)
@@ -61,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.set_postfix_str(f"loss {means['loss']:.4f}", refresh=False)
             bar.update()
 
-        run.run(observe, arguments.checkpoint_steps)
+        run.run(observe, arguments.checkpoint_minutes)
     return EXIT_DONE
 
 
