@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import fields
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -466,6 +467,27 @@ def test_bad_input(arguments, code, message, small_voc, capsys, tmp_path):
     assert message in said
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], None),
+        (["--mixed-precision"], "float16"),
+        (["--mixed-precision", "bfloat16"], "bfloat16"),
+        (["--mixed-precision", "float16", "--jit"], "float16"),
+    ],
+)
+def test_mixed_precision_is_float16_unless_named(words, expected):
+    arguments = build_parser().parse_args([*words, "--voc", "VOC"])
+    assert read_config(build_parser(), arguments).mixed_precision == expected
+
+
+def test_parts_of_a_batch_are_for_one_device(small_voc, tmp_path):
+    several = SimpleNamespace(replicas=2, chief=True, pairs_per_replica=lambda pairs: pairs // 2)
+    config = TrainingConfig(variant="light", transfer=None, accumulate=2)
+    with pytest.raises(InputError, match="--accumulate is for one device"):
+        TrainingRun(config, small_voc, tmp_path, distribution=several)
+
+
 def test_the_defaults_are_the_papers():
     config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC"]))
     assert config == TrainingConfig()
@@ -473,6 +495,7 @@ def test_the_defaults_are_the_papers():
     assert (config.optimizer, config.learning_rate, config.momentum) == ("rmsprop", 1e-6, 0.9)
     assert (config.weight_decay, config.epochs, config.scenes) == (0.001, 50, 2000)
     assert (config.schedule, config.clip_norm, config.average) == ("constant", None, None)
+    assert (config.accumulate, config.recompute, config.mixed_precision, config.jit) == (1, False, None, False)
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
