@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import StoppedError, run_command
+from data.errors import InputError, StoppedError, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
 from metrics import compute_all, resolve_variants
