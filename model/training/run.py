@@ -65,10 +65,9 @@ class TrainingRun:
         self.folder = folder
         self.distribution = distribution or make_distribution("one")
         self.distribution.pairs_per_replica(config.pairs_per_batch)
-        if config.jit and self.distribution.replicas > 1:
-            raise InputError("--jit compiles for one device; leave it out with several.")
-        if config.accumulate > 1 and self.distribution.replicas > 1:
-            raise InputError("--accumulate is for one device; several share the pairs of a step already.")
+        for name, given in (("jit", config.jit), ("accumulate", config.accumulate > 1)):
+            if given and self.distribution.replicas > 1:
+                raise InputError(f"--{name} is for one device; leave it out with several.")
         prepare_process(config)
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
         self.train_source = PairSource(train, config.synthesis, config.seed, cache)
@@ -218,10 +217,8 @@ class TrainingRun:
         self.loop.next_epoch()
         if self.distribution.chief:
             write_log(self.folder / "log.csv", progress.rows)
-        if progress.epoch == self.config.epochs:
-            self.loop.save()
-        else:
-            self.loop.save_if_due()
+        last = progress.epoch == self.config.epochs
+        (self.loop.save if last else self.loop.save_if_due)()
 
     def _keep_best(self) -> None:
         """Copies the weights, to be written with the next checkpoint, so that the two belong together."""
@@ -232,16 +229,16 @@ class TrainingRun:
             with tf.device("CPU"):
                 self._best = build_network(**self.config.network_arguments)
         self._best.set_weights(self.trainer.network.get_weights())
-        self.loop.beside = partial(self._save, self._best, "best.weights.h5", self._record())
-
-    def _save(self, network: keras.Model, name: str, record: dict[str, Any]) -> None:
-        save_weights(network, self.folder / name, self.config.network_arguments, record)
+        path, arguments = self.folder / "best.weights.h5", self.config.network_arguments
+        self.loop.beside = partial(save_weights, self._best, path, arguments, self._record())
 
     def _finish(self) -> dict[str, Any]:
+        self.loop.finish_writing()  # a record says that all else is there
         record = self._record()
         if self.distribution.chief:
             with self.trainer.averaged_weights():
-                self._save(self.trainer.network, "last.weights.h5", record)
+                path = self.folder / "last.weights.h5"
+                save_weights(self.trainer.network, path, self.config.network_arguments, record)
             write_json(self.folder / "record.json", record)
             title = f"{self.config.variant}, recipe {self.config.recipe}"
             draw_curves(self.folder / "curves.png", self.progress.rows, title)
@@ -262,5 +259,5 @@ class TrainingRun:
             "device": device_name(),
             "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
             "best_epoch": self.progress.best["epoch"],
-            "epochs": self.progress.rows,
+            "epochs": list(self.progress.rows),
         }
