@@ -179,7 +179,8 @@ def test_parts_of_a_batch_add_up_to_its_gradient(jit):
 def test_the_sum_over_the_parts_is_clipped_and_unscaled():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
-        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0, global_clipnorm=0.5))
+        inner = keras.optimizers.SGD(1.0, global_clipnorm=0.5)
+        optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=1024.0)
         trainer = small_trainer(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"), optimizer, parts=2)
     finally:
         keras.mixed_precision.set_global_policy("float32")
