@@ -30,7 +30,18 @@ from train import build_parser, main, read_config
 OPTIONS = [
     *("--variant", "compact", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "8"),
     *("--epochs", "2", "--validation-pairs", "4", "--optimizer", "adamw", "--learning-rate", "1e-3"),
-    *("--average", "0.9", "--schedule", "cosine", "--warmup-steps", "2", "--deterministic", "--quiet"),
+    *(
+        "--average",
+        "0.9",
+        "--schedule",
+        "cosine",
+        "--warmup-steps",
+        "2",
+        "--accumulate",
+        "2",
+        "--deterministic",
+        "--quiet",
+    ),
 ]
 
 TENSORBOARD = find_spec("tensorboard") is not None

@@ -44,6 +44,7 @@ class Budget:
 
     Attributes:
         settings: Of the training, where they are not the paper's.
+        precisions: Names in `PRECISIONS`, measured with and without XLA.
         pairs: Pairs a step whose peak memory is measured too, in float32 and float16.
         step_seconds: For which steps are repeated.
         train_seconds: For which the network is trained.
@@ -52,6 +53,7 @@ class Budget:
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
+    precisions: tuple[str, ...] = tuple(PRECISIONS)
     pairs: tuple[int, ...] = (1, 2, 8)
     step_seconds: float = 8.0
     train_seconds: float = 420.0
@@ -61,7 +63,7 @@ class Budget:
 
 _TINY = {"variant": "light", "transfer": None, "size": 32, "split": "voc", "pairs_per_batch": 2}
 
-BUDGETS = {"full": Budget(), "tiny": Budget(_TINY, (1,), 0.1, 5.0, 2, 10.0)}
+BUDGETS = {"full": Budget(), "tiny": Budget(_TINY, ("float32", "bfloat16"), (1,), 0.1, 5.0, 2, 10.0)}
 """That of a GPU, and one that shows on a processor that the code works."""
 
 LIMIT = 300.0
@@ -128,9 +130,9 @@ def _parts(arguments, budget: Budget) -> Iterator[tuple[str, Callable[..., dict[
         if arguments.input is not None:
             yield "fusion", fuse, (folder / WEIGHTS, config.size, arguments.input), 0.0
     whole = config.pairs_per_batch
-    plans = [(precision, whole, False) for precision in PRECISIONS]
+    plans = [(precision, whole, False) for precision in budget.precisions]
     plans += [(precision, pairs, False) for pairs in budget.pairs for precision in ("float32", "float16")]
-    plans += [(precision, whole, True) for precision in PRECISIONS]
+    plans += [(precision, whole, True) for precision in budget.precisions]
     for precision, pairs, jit in plans:
         mixed, tf32 = PRECISIONS[precision]
         changed = {"transfer": None, "mixed_precision": mixed, "pairs_per_batch": pairs, "jit": jit}
