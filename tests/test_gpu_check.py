@@ -24,21 +24,14 @@ def test_without_a_gpu_it_is_one_sentence(tmp_path, monkeypatch, capsys):
 
 
 def test_every_kind_of_part(small_voc, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(BUDGETS, "tiny", replace(BUDGETS["tiny"], precisions=("bfloat16",), pairs=()))
+    small = BUDGETS["small"]
+    settings = {**small.settings, "size": 32, "pairs_per_batch": 2}
+    tiny = replace(small, settings=settings, precisions=("bfloat16",), pairs=(), train_seconds=5, validation_pairs=2)
+    monkeypatch.setitem(BUDGETS, "small", tiny)
     for name in "AB":
         write_image(tmp_path / "pairs" / f"x-{name}.png", drawn_photograph(np.random.default_rng(ord(name)), 40, 48))
-    words = [
-        "--voc",
-        small_voc,
-        "-i",
-        tmp_path / "pairs",
-        "-o",
-        tmp_path / "gpu",
-        "--device",
-        "cpu",
-        "--budget",
-        "tiny",
-    ]
+    words = ["--voc", small_voc, "-i", tmp_path / "pairs", "-o", tmp_path / "gpu"]
+    words += ["--device", "cpu", "--budget", "small"]
     assert main(["gpu-check", *map(str, words)]) == 0
     found = json.loads((tmp_path / "gpu" / "gpu-check.json").read_text())
     assert found["failures"] == {} and found["device"].startswith("CPU, ")

@@ -111,6 +111,7 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
     with suppress(_TimeIsUp):
         run.run(observe)
     spent, waited, steps = (last - first for first, last in zip(seen[0], seen[-1], strict=True))
+    run.validate(1)  # traces the network
     one_thread, all_cores = (_timed(run.validate, config.validation_pairs, workers) for workers in (1, None))
     record = {"config": settings, "steps": run.steps_done}
     save_weights(run.trainer.network, folder / WEIGHTS, config.network_arguments, record)
