@@ -10,14 +10,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.arguments import add_named, by_name, command_parser
-from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, printable, run_command, say
+from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
 from data.io.files import make_folder, write_text
-from data.io.image_folder import JPEG_NOTE, ImageFolder, label_with_type
+from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_pairs
-from data.parts import alone, refusals
+from data.parts import alone
 from metrics import METRICS, PAPER_METRICS, PairScorer, get_metric, resolve_variants
-from metrics.checks import require_equal_shapes
+from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text, to_json
@@ -90,9 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
         for method, row in _score_pair(pair, images, references, variants, arguments.color).items():
             results[method][pair.name] = row
-    labels = {method: _label(method, files, results[method]) for method, files in images.items()}
-    notes = [JPEG_NOTE] if any(labels[method] != method for method in labels) else []
-    scores = Scores(results, variants, arguments.color, labels, notes)
+    titles = {method: _title(method, files, results[method]) for method, files in images.items()}
+    notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []
+    scores = Scores(results, variants, arguments.color, titles, notes)
     for name, text in tables_as_text(scores, shown or scores.pairs).items():
         write_text(arguments.output / name, text)
     _print_tables(scores, arguments, shown)
@@ -109,7 +109,7 @@ def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namesp
     try:
         needing = [name for name in names if get_metric(name).needs_reference]
         variants = resolve_variants(names, by_name("--variant", arguments.variant))
-    except ValueError as error:
+    except (InputError, RefusedError) as error:
         parser.error(str(error))
     if needing and not arguments.reference:
         parser.error(f"{' and '.join(needing)} need ground truth; give it with --reference DIR")
@@ -132,14 +132,14 @@ def _score_pair(
     pair: Stack, images: dict[str, ImageFolder], references: ImageFolder | None, variants: dict[str, str], color: str
 ) -> dict[str, dict[str, float | str]]:
     """Method to metric to value, or to the reason of its failure, for one pair; whatever is raised fails this alone."""
-    with alone(pair.name) as sources, refusals():
+    with alone(pair.name) as sources:
         near = read_image(pair.near)
         scorer = PairScorer(near, read_image(pair.far), variants, color)
     if sources.failure:
         return {method: dict.fromkeys(variants, f"source: {sources.failure}") for method in images}
     names, reference, lacking = list(variants), None, {}
     if references is not None:
-        with alone(f"reference, {pair.name}") as truth, refusals():
+        with alone(f"reference, {pair.name}") as truth:
             reference = read_image(references.find(pair.name))
             require_equal_shapes(reference=reference, near=near)
         if truth.failure:
@@ -147,17 +147,17 @@ def _score_pair(
             lacking = {name: f"reference: {truth.failure}" for name in variants if name not in names}
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
-        with alone(f"{method}, {pair.name}") as part, refusals():
+        with alone(f"{method}, {pair.name}") as part:
             rows[method] = scorer.score(read_image(files.find(pair.name)), names, reference) | lacking
         if part.failure:
             rows[method] = dict.fromkeys(variants, part.failure)
     return rows
 
 
-def _label(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:
+def _title(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:
     """The method's name, with a remark where its evaluated files are JPEG."""
     evaluated = [name for name, row in rows.items() if not all(isinstance(value, str) for value in row.values())]
-    return label_with_type(method, map(files.find, evaluated))
+    return title_with_type(method, map(files.find, evaluated))
 
 
 def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str] | None) -> None:

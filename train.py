@@ -58,17 +58,17 @@ def build_parser() -> argparse.ArgumentParser:
         type=positive,
         default=KEPT,
         metavar="N",
-        help=f"how many to keep, at most {MOST} ({KEPT})",
+        help=f"how many to keep, at most {MOST} (%(default)s)",
     )
     parser.add_argument(
         "--checkpoint-minutes",
         type=duration,
         default=CHECKPOINT_MINUTES,
         metavar="MIN",
-        help=f"between checkpoints ({CHECKPOINT_MINUTES:g}); 0 makes one after each step",
+        help="between checkpoints (%(default)g); 0 makes one after each step",
     )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--quiet")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
     add_debug(parser)
     kinds = get_type_hints(TrainingConfig)
@@ -131,15 +131,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.vgg19_md5:
         options["vgg19_md5"] = arguments.vgg19_md5
     run = TrainingRun(config, arguments.voc or voc, folder, **options)
-    if run.progress.epoch > config.epochs:
-        raise InputError(f"{folder} has {run.progress.epoch} epochs already; give --epochs above that to go on.")
+    if run.loop.progress.epoch > config.epochs:
+        raise InputError(f"{folder} has {run.loop.progress.epoch} epochs already; give --epochs above that to go on.")
     arguments.quiet |= not distribution.chief
-    if run.steps_done >= run.total_steps and not arguments.quiet:
-        print(f"{folder} is finished: --epochs above {run.progress.epoch} goes on.", file=sys.stderr)
+    if run.loop.steps_done >= run.loop.total_steps and not arguments.quiet:
+        print(f"{folder} is finished: --epochs above {run.loop.progress.epoch} goes on.", file=sys.stderr)
     if not arguments.quiet:
         print(run.describe(), file=sys.stderr)
     with tqdm(
-        total=run.total_steps, initial=run.steps_done, unit="step", disable=arguments.quiet, smoothing=0.05
+        total=run.loop.total_steps, initial=run.loop.steps_done, unit="step", disable=arguments.quiet, smoothing=0.05
     ) as bar:
 
         def observe(epoch, means, seconds_a_step):

@@ -71,8 +71,8 @@ def _align_block(images, decision_map, least_gain):
 
 
 def _fuse(images, decision_map):
-    first, second = images
-    return np.where(decision_map[..., None] > 0 if first.ndim == 3 else decision_map > 0, second, first)
+    near, far = images
+    return np.where(decision_map[..., None] > 0 if near.ndim == 3 else decision_map > 0, far, near)
 
 
 def _blocks(shape) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:

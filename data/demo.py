@@ -13,7 +13,7 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from data.arguments import command_parser, natural, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import write_image
 from data.pixels import quantize
@@ -108,10 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = command_parser("Makes a pair to try the project on, with its truth.", EXAMPLES, "python -m data.demo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pair")
-    parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(motorcycle)")
-    parser.add_argument("--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (2)")
-    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="N x N copies, mirrored (1)")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the noise (0)")
+    parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(%(default)s)")
+    parser.add_argument(
+        "--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (%(default)s)"
+    )
+    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="N x N copies, mirrored (%(default)s)")
+    add_shared(parser, "--seed")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     add_debug(parser)
     arguments = parser.parse_args(argv)

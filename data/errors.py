@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from metrics.checks import RefusedError
 from metrics.markup import printable
 
 EXIT_DONE = 0
@@ -89,7 +90,7 @@ def report(error: BaseException, name: str = "") -> str:
 
 def explain(error: BaseException) -> str:
     """One sentence on an error, whoever caused it."""
-    if isinstance(error, InputError | StoppedError):
+    if isinstance(error, InputError | RefusedError | StoppedError):
         return str(error)
     if isinstance(error, OSError):
         named = f": {error.filename}" if error.filename else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from data.errors import InputError, StoppedError, report
+from data.errors import StoppedError, report
 
 
 @dataclass
@@ -38,14 +38,3 @@ def alone(name: str) -> Iterator[Part]:
         raise
     except Exception as error:
         part.failure = report(error, name)
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turns a ValueError into an InputError: `metrics/` says in a whole sentence what is wrong with an image."""
-    try:
-        yield
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(str(error)) from error

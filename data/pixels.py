@@ -6,9 +6,7 @@ import cv2
 import numpy as np
 
 from data.errors import InputError
-
-WIDE = 257
-"""Levels of 16 bits for one of 8: 65535 is 255."""
+from metrics.color import WIDE
 
 
 def check_images(images: Sequence[np.ndarray]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.image_io import write_image
 from data.synthesis.pairs import SyntheticPair
@@ -15,6 +15,7 @@ from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesiz
 from data.synthesis.voc import Scene, read_scenes
 
 GAP = 4
+"""Pixels between the pictures of a sheet."""
 
 EXAMPLES = """examples:
   python -m data.preview --voc VOCdevkit/VOC2012 --out preview
@@ -51,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_shared(parser, "--voc")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene")
     parser.add_argument("--list", default="train", help="VOC's list to draw from (train)")
-    parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="how many scenes (3)")
-    parser.add_argument("--recipe", default=default.recipe, choices=RECIPES, help="(paper)")
-    parser.add_argument("--size", type=int, default=default.size, help="(224)")
+    parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="how many scenes (%(default)s)")
+    parser.add_argument("--recipe", default=default.recipe, choices=RECIPES, help="(%(default)s)")
+    parser.add_argument("--size", type=int, default=default.size, help="(%(default)s)")
     parser.add_argument("--crop", action="store_true", help="crops at native resolution instead of resizing")
-    parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(3)")
-    parser.add_argument("--seed", type=natural, default=0, help="of all that is random (0)")
+    parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(%(default)s)")
+    add_shared(parser, "--seed")
     parser.add_argument("--quiet", action="store_true", help="do not name the files written")
     add_debug(parser)
     arguments = parser.parse_args(argv)

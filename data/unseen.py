@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
@@ -41,7 +41,7 @@ EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --geometry receding
   python -m data.unseen --voc VOCdevkit/VOC2012 -o clean --clean
   python -m model.experiments unseen unseen                              how the bundled weights do on it
-written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 = take B)"""
+written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 where A is out of focus)"""
 
 
 def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean: bool = False) -> SyntheticPair:
@@ -111,11 +111,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_shared(parser, "--voc")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
-    parser.add_argument("--geometry", default="stitched", choices=GEOMETRIES, help="(stitched)")
+    parser.add_argument("--geometry", default="stitched", choices=GEOMETRIES, help="(%(default)s)")
     parser.add_argument("--clean", action="store_true", help="without noise and compression")
-    parser.add_argument("--count", type=positive, default=100, metavar="N", help="scenes, from the first on (100)")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--count", type=positive, default=100, metavar="N", help="scenes, from the first on (%(default)s)"
+    )
+    add_shared(parser, "--seed", "--quiet")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     _, scenes = split_scenes(arguments.voc, "voc")

@@ -15,17 +15,16 @@ from metrics.registry import METRICS, PAPER_METRICS
 from metrics.scoring import PairScorer, compute
 
 
-def synthetic_pair(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def synthetic_pair(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Makes a textured scene, sharp on opposite halves in its two sources.
 
     Args:
         size: Side in pixels.
-        seed: Seed of the texture.
 
     Returns:
         near, far, fused: `(size, size, 3)` uint8 RGB each; the fused image is the sharp scene.
     """
-    noise = np.random.default_rng(seed).normal(size=(size, size, 3))
+    noise = np.random.default_rng(0).normal(size=(size, size, 3))
     texture = sum(cv2.GaussianBlur(noise, (0, 0), sigma) * sigma for sigma in (1.0, 4.0, 16.0))
     scene = np.clip(np.rint(128.0 + 60.0 * texture / texture.std()), 0, 255).astype(np.uint8)
     blurred = cv2.GaussianBlur(scene, (0, 0), 2.5)

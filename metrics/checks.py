@@ -6,6 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 
 
+class RefusedError(ValueError):
+    """A name or an image that metrics cannot use; the message is a whole sentence."""
+
+
 def require_known(kind: str, name: str, known: Iterable[str]) -> None:
     """Refuses a name that is none of the known ones.
 
@@ -15,13 +19,13 @@ def require_known(kind: str, name: str, known: Iterable[str]) -> None:
         known: What there is.
 
     Raises:
-        ValueError: `name` is not among them; the message offers the nearest and lists all.
+        RefusedError: `name` is not among them; the message offers the nearest and lists all.
     """
     known = list(known)
     if name not in known:
         nearest = difflib.get_close_matches(name, known, n=1)
         offer = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"The {kind} {name!r} is unknown: {offer}Known: {', '.join(known)}.")
+        raise RefusedError(f"The {kind} {name!r} is unknown: {offer}Known: {', '.join(known)}.")
 
 
 def require_equal_shapes(**images: np.ndarray) -> None:
@@ -31,8 +35,8 @@ def require_equal_shapes(**images: np.ndarray) -> None:
         **images: Arrays by the name that the message should call them.
 
     Raises:
-        ValueError: Not all shapes are equal; the message holds every name and shape.
+        RefusedError: Not all shapes are equal; the message holds every name and shape.
     """
     if len({image.shape for image in images.values()}) > 1:
         shapes = ", ".join(f"{name} {image.shape}" for name, image in images.items())
-        raise ValueError(f"The images must have equal shapes, but got {shapes}.")
+        raise RefusedError(f"The images must have equal shapes, but got {shapes}.")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from metrics.checks import require_known
+from metrics.checks import RefusedError, require_known
 
 COLOR_MODES = ("gray", "rgb")
 """What metrics are computed on, the default first; see `to_planes`."""
@@ -13,7 +13,7 @@ _LUMA_MILLIONTHS = (298936, 587043, 114021)
 _MILLION = 1_000_000
 """The sum of the luma's weights."""
 
-_UINT16_TO_BYTE_RANGE = 257.0
+WIDE = 257
 """Levels of 16 bits for one of 8: 65535 is 255."""
 
 
@@ -30,7 +30,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
         uint16 gray is divided by 257 without rounding.
 
     Raises:
-        ValueError: The shape or type is another one, a side is shorter than 2 pixels, or a value is outside 0..255.
+        RefusedError: The shape or type is another one, a side is shorter than 2 pixels, or a value is outside 0..255.
 
     Source: ITU-R BT.601; MathWorks, `rgb2gray`.
     """
@@ -59,9 +59,9 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
         Planes `(H, W)` in 0..255, uint8 or float64 as `to_gray` returns them.
 
     Raises:
-        ValueError: `color` is neither, the image is refused by `to_gray`, or it is floating point and its largest value
-            is above 0 and at most 1: then it is taken for an image in 0..1. In 0..255 it would be nearly black in every
-            pixel, which no photograph is. A single plane of an image may be, so `to_gray` does not refuse it.
+        RefusedError: `color` is neither, the image is refused by `to_gray`, or it is floating point and its largest
+            value is above 0 and at most 1: then it is taken for an image in 0..1. In 0..255 it would be nearly black in
+            every pixel, which no photograph is. A single plane of an image may be, so `to_gray` does not refuse it.
     """
     require_known("color mode", color, COLOR_MODES)
     if color == "gray" or image.ndim == 2:
@@ -70,7 +70,7 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
         _require_image(image)
         planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(_to_byte_range(image), -1, 0)]
     if image.dtype.kind == "f" and 0.0 < image.max() <= 1.0:
-        raise ValueError(
+        raise RefusedError(
             f"A floating-point image must lie in 0..255, but its largest value is {image.max():g}; multiply images in "
             "0..1 by 255."
         )
@@ -79,19 +79,19 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
 
 def _require_image(image: np.ndarray) -> None:
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise ValueError(f"An image must have the shape (H, W) or (H, W, 3), but got {image.shape}.")
+        raise RefusedError(f"An image must have the shape (H, W) or (H, W, 3), but got {image.shape}.")
     if min(image.shape[:2]) < 2:
-        raise ValueError(f"An image must have at least 2 x 2 pixels, but got the shape {image.shape}.")
+        raise RefusedError(f"An image must have at least 2 x 2 pixels, but got the shape {image.shape}.")
     if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
-        raise ValueError(f"An image must be uint8, uint16 or floating point in 0..255, but got {image.dtype}.")
+        raise RefusedError(f"An image must be uint8, uint16 or floating point in 0..255, but got {image.dtype}.")
 
 
 def _to_byte_range(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return image
     if image.dtype == np.uint16:
-        return image / _UINT16_TO_BYTE_RANGE
+        return image / WIDE
     low, high = float(image.min()), float(image.max())
     if not (low >= 0.0 and high <= 255.0):
-        raise ValueError(f"A floating-point image must lie in 0..255, but got values from {low:g} to {high:g}.")
+        raise RefusedError(f"A floating-point image must lie in 0..255, but got values from {low:g} to {high:g}.")
     return image.astype(np.float64)

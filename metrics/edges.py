@@ -1,11 +1,12 @@
 """Edge transfer from two sources into their fusion: Q_ABF, Q_LABF (loss of information) and N_ABF (artifacts)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_known
+from metrics.checks import RefusedError, require_equal_shapes, require_known
 from metrics.color import to_gray
 from metrics.edge_models import EDGE_MODELS, EdgeModel
 from metrics.metric import FusedPlane, Metric
@@ -61,7 +62,7 @@ class EdgeTransfer:
         variant: "xydeas" (default) or "kumar", see `EDGE_MODELS`.
 
     Raises:
-        ValueError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
+        RefusedError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
 
     Sources: Xydeas & Petrovic, Electronics Letters 36(4), 2000 (Q); Petrovic & Xydeas, "Objective image fusion
     performance characterisation", ICCV 2005 (L and N).
@@ -82,7 +83,7 @@ class EdgeTransfer:
         """Fraction of the sources' edges that `fused` preserves, 0..1, larger is better; faster than `measure`.
 
         Raises:
-            ValueError: `fused` differs in shape from the sources.
+            RefusedError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
         return self._normalize(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
@@ -92,7 +93,7 @@ class EdgeTransfer:
         weights.
 
         Raises:
-            ValueError: `fused` differs in shape from the sources.
+            RefusedError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
         return np.concatenate([self._preserved(edges, rows) for rows in self._strips()])
@@ -104,7 +105,7 @@ class EdgeTransfer:
             fused: Fused image, of the sources' shape.
 
         Raises:
-            ValueError: `fused` differs in shape from the sources.
+            RefusedError: `fused` differs in shape from the sources.
         """
         edges = self._fused_edges(fused)
         kept, lost, added = 0.0, dict.fromkeys(LOSS_RULES, 0.0), dict.fromkeys(LOSS_RULES, 0.0)
@@ -126,7 +127,7 @@ class EdgeTransfer:
 
     def _fused_edges(self, fused: np.ndarray) -> _Edges:
         if fused.shape != self._shape:
-            raise ValueError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
+            raise RefusedError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
         return _find_edges(fused, self._model)
 
     def _strips(self) -> list[slice]:
@@ -196,14 +197,10 @@ _ARTIFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule i
 decision-map methods would show the most of them. Q + L + N = 1 needs one rule for L and N."""
 
 
-def _score_l_abf(plane: FusedPlane, variant: str) -> float:
+def _by_rule(part: str, plane: FusedPlane, variant: str) -> float:
+    """A part of the shortfall, "l_abf" or "n_abf", by the edge model and the rule of a variant."""
     model, rule = variant.split("-")
-    return plane.edge_scores(model).l_abf[rule]
-
-
-def _score_n_abf(plane: FusedPlane, variant: str) -> float:
-    model, rule = variant.split("-")
-    return plane.edge_scores(model).n_abf[rule]
+    return getattr(plane.edge_scores(model), part)[rule]
 
 
 METRICS = (
@@ -225,7 +222,7 @@ METRICS = (
         "Petrovic & Xydeas 2005",
         variants=_LOSS_VARIANTS,
         range=(0.0, 1.0),
-        score=_score_l_abf,
+        score=partial(_by_rule, "l_abf"),
         larger_is_better=False,
     ),
     Metric(
@@ -236,7 +233,7 @@ METRICS = (
         "Petrovic & Xydeas 2005",
         variants=_ARTIFACT_VARIANTS,
         range=(0.0, 1.0),
-        score=_score_n_abf,
+        score=partial(_by_rule, "n_abf"),
         larger_is_better=False,
     ),
 )

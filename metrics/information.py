@@ -29,7 +29,7 @@ def mutual_information(near: np.ndarray, far: np.ndarray, fused: np.ndarray, var
         image and a source are both constant.
 
     Raises:
-        ValueError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
+        RefusedError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
 
     Sources: Qu, Zhang & Yan, Electronics Letters 38(7), 2002; Hossny, Nahavandi & Creighton, Electronics Letters
     44(18), 2008.

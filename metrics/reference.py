@@ -5,7 +5,7 @@ from math import inf
 import cv2
 import numpy as np
 
-from metrics.checks import require_equal_shapes
+from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import to_gray
 from metrics.metric import Metric
 
@@ -36,7 +36,7 @@ def psnr(reference: np.ndarray, fused: np.ndarray) -> float:
         Decibels; infinity where both are equal; larger is better.
 
     Raises:
-        ValueError: Unequal shapes, or an image that `to_gray` refuses.
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
     """
     require_equal_shapes(reference=reference, fused=fused)
     error = to_gray(reference).astype(np.float64) - to_gray(fused)
@@ -58,14 +58,14 @@ def ssim(reference: np.ndarray, fused: np.ndarray) -> float:
         -1..1, 1 where both are equal; larger is better.
 
     Raises:
-        ValueError: Unequal shapes, fewer than 11 x 11 pixels, or an image that `to_gray` refuses.
+        RefusedError: Unequal shapes, fewer than 11 x 11 pixels, or an image that `to_gray` refuses.
 
     Source: Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13(4), 2004, equation 13.
     """
     require_equal_shapes(reference=reference, fused=fused)
     if min(fused.shape[:2]) < _WINDOW:
-        raise ValueError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, but got the shape {fused.shape}.")
+        raise RefusedError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, but got the shape {fused.shape}.")
     truth, result = (to_gray(image).astype(np.float64) for image in (reference, fused))
     truth_mean, result_mean = _window_mean(truth), _window_mean(result)
     truth_variance = _window_mean(truth * truth) - truth_mean**2

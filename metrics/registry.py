@@ -22,7 +22,7 @@ def get_metric(name: str) -> Metric:
     """Looks a metric up.
 
     Raises:
-        ValueError: No such metric; the message offers the nearest name and lists all.
+        RefusedError: No such metric; the message offers the nearest name and lists all.
     """
     require_known("metric", name, METRICS)
     return METRICS[name]
@@ -36,7 +36,7 @@ def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = 
         variants: Metric name to variant; metrics that it lacks get their default.
 
     Raises:
-        ValueError: No such metric or variant, in `names` or in `variants`; see `require_known`.
+        RefusedError: No such metric or variant, in `names` or in `variants`; see `require_known`.
     """
     variants = variants or {}
     for name, variant in variants.items():

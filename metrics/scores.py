@@ -1,7 +1,7 @@
 """Scores of methods on pairs as data, and their mean and standard deviation.
 
 A failed value is a string that says why, or NaN (undefined for these images). It is never averaged in: the mean is over
-the pairs that succeeded, their number is printed, and the method is not ranked, because its rivals have more pairs.
+the pairs that succeeded, their number is printed, and the method is not ranked, because the others have more pairs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ class Scores:
         results: Method to pair to metric to value, or to the reason why there is none. Orders rows.
         variants: Metric to the variant that was computed. Orders columns.
         color: Color mode of the metrics, "gray" or "rgb".
-        labels: Method to its printed name, where that says more, such as "CSR (JPEG)".
+        titles: Method to its printed name, where that says more, such as "CSR (JPEG)".
         notes: Sentences to stand under every table.
     """
 
     results: Mapping[str, Mapping[str, Mapping[str, float | str]]]
     variants: Mapping[str, str]
     color: str = "gray"
-    labels: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property
@@ -40,9 +40,9 @@ class Scores:
         """All pairs that any method has, in the order of their first appearance."""
         return list(dict.fromkeys(pair for by_pair in self.results.values() for pair in by_pair))
 
-    def label(self, method: str) -> str:
+    def title(self, method: str) -> str:
         """The printed name of a method."""
-        return self.labels.get(method, method)
+        return self.titles.get(method, method)
 
     def value(self, method: str, pair: str, metric: str) -> float | str:
         """A number (never NaN), or the reason why there is none."""

@@ -6,7 +6,7 @@ from math import log10
 
 import numpy as np
 
-from metrics.checks import require_equal_shapes
+from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import to_planes
 from metrics.edges import EdgeTransfer
 from metrics.metric import FusedPlane, Metric
@@ -24,7 +24,7 @@ class PairScorer:
             error over the three).
 
     Raises:
-        ValueError: Unequal shapes, an image that cannot be used, or an unknown metric, variant or color mode.
+        RefusedError: Unequal shapes, an image that cannot be used, or an unknown metric, variant or color mode.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class PairScorer:
             Q_LABF and N_ABF where the sources have no edge, MI "hossny" where two images are constant.
 
         Raises:
-            ValueError: Unequal shapes, an unknown name, or a metric that needs a reference without one.
+            RefusedError: Unequal shapes, an unknown name, or a metric that needs a reference without one.
         """
         if names is None:
             names = [name for name, metric in METRICS.items() if reference is not None or not metric.needs_reference]
         metrics = [get_metric(name) for name in names]
         for metric in metrics:
             if metric.needs_reference and reference is None:
-                raise ValueError(f"The metric {metric.name!r} needs a reference image; give one.")
+                raise RefusedError(f"The metric {metric.name!r} needs a reference image; give one.")
         if fused.shape != self._shape:
-            raise ValueError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
+            raise RefusedError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
         planes = to_planes(fused, self._color)
         references: list[np.ndarray | None] = [None] * len(planes)
         if reference is not None:

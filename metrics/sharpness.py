@@ -22,7 +22,7 @@ def spatial_frequency(fused: np.ndarray) -> float:
         Gray levels, 0..361 (255 sqrt 2); 0 for a constant image; larger is sharper.
 
     Raises:
-        ValueError: An image that `to_gray` refuses.
+        RefusedError: An image that `to_gray` refuses.
 
     Source: Eskicioglu & Fisher, "Image quality measures and their performance", IEEE Transactions on Communications
     43(12), 1995.
@@ -49,7 +49,7 @@ def average_gradient(fused: np.ndarray, variant: str = "half") -> float:
         Gray levels, 0..361; 0 for a constant image; larger is sharper.
 
     Raises:
-        ValueError: An image that `to_gray` refuses, or an unknown variant.
+        RefusedError: An image that `to_gray` refuses, or an unknown variant.
 
     Source: Cui, Feng, Xu, Li & Chen, "Detail preserved fusion of visible and infrared images using regional saliency
     extraction and multi-scale image decomposition", Optics Communications 341, 2015 ("half").

@@ -11,10 +11,10 @@ from math import nan
 import numpy as np
 from scipy import stats
 
-from metrics.markup import Cell, Table
+from metrics.markup import Table
 from metrics.registry import get_metric
 from metrics.scores import Scores
-from metrics.tables import FAILED, metric_columns
+from metrics.tables import FAILED, metric_columns, rank_cells
 
 SIGNIFICANT = 0.05
 """Below this p a difference counts as shown."""
@@ -69,10 +69,9 @@ def rank(scores: Scores, metric: str) -> Significance:
 def rank_table(scores: Scores) -> Table:
     """Mean ranks: one row for each method, one column for each metric; signs say how each compares with the first."""
     rankings = {metric: rank(scores, metric) for metric in scores.variants}
-    first = scores.label(next(iter(scores.results)))
-    rows = [
-        (scores.label(method), *(_cell(ranking, method) for ranking in rankings.values())) for method in scores.results
-    ]
+    first = scores.title(next(iter(scores.results)))
+    columns = [_column(ranking, scores.results) for ranking in rankings.values()]
+    rows = list(zip(map(scores.title, scores.results), *columns, strict=True))
     tests = [f"{get_metric(metric).symbol} {ranking.friedman:.1e}" for metric, ranking in rankings.items()]
     notes = (
         f"p of Friedman's test that all methods are alike: {', '.join(tests)}.",
@@ -83,16 +82,19 @@ def rank_table(scores: Scores) -> Table:
     return Table(("Method", *metric_columns(scores)), rows, caption, notes)
 
 
-def _cell(ranking, method):
-    if method not in ranking.mean_ranks:
-        return Cell(FAILED)
-    order = sorted(set(ranking.mean_ranks.values()))
-    place = order.index(ranking.mean_ranks[method]) + 1
-    sign = ""
-    if method in ranking.wilcoxon:
-        differs = ranking.wilcoxon[method] < SIGNIFICANT
-        sign = (" +" if ranking.better[method] else " -") if differs else " ="
-    return Cell(f"{ranking.mean_ranks[method]:.2f}{sign}", place if place <= 2 else 0)
+def _column(ranking, methods):
+    means = [ranking.mean_ranks.get(method) for method in methods]
+    signs = [_sign(ranking, method) for method in methods]
+    texts = [FAILED if mean is None else f"{mean:.2f}{sign}" for mean, sign in zip(means, signs, strict=True)]
+    return rank_cells(texts, means, decimals=2)
+
+
+def _sign(ranking, method):
+    if method not in ranking.wilcoxon:
+        return ""
+    if ranking.wilcoxon[method] >= SIGNIFICANT:
+        return " ="
+    return " +" if ranking.better[method] else " -"
 
 
 def _wilcoxon(differences):

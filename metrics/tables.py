@@ -28,7 +28,7 @@ def summary_table(scores: Scores) -> Table:
     for metric in scores.variants:
         column = [summary[metric] for summary in summaries]
         means = [one.mean if one.count == one.total else None for one in column]
-        columns.append(_ranked(metric, map(_format_summary, column), means))
+        columns.append(rank_cells(map(_format_summary, column), means, get_metric(metric).larger_is_better))
     failed = [method for method, _, _ in scores.failures(pairs)]
     columns.append([_format_count(len(pairs), failed.count(method)) for method in scores.results])
     caption = f"Mean ± sample standard deviation over n = {len(pairs)} pairs"
@@ -40,7 +40,8 @@ def pair_table(scores: Scores, pair: str) -> Table:
     columns = []
     for metric in scores.variants:
         column = [scores.value(method, pair, metric) for method in scores.results]
-        columns.append(_ranked(metric, map(_format, column), [None if isinstance(v, str) else v for v in column]))
+        values = [None if isinstance(value, str) else value for value in column]
+        columns.append(rank_cells(map(_format, column), values, get_metric(metric).larger_is_better))
     return _table(scores, f"Pair {pair}", columns, [pair])
 
 
@@ -70,7 +71,7 @@ def per_pair_csv(scores: Scores) -> str:
         for pair in scores.pairs:
             values = [scores.value(method, pair, metric) for metric in scores.variants]
             numbers = ["" if isinstance(value, str) else repr(float(value)) for value in values]
-            rows.append([scores.label(method), pair, scores.color, *numbers, failures.get((method, pair), "")])
+            rows.append([scores.title(method), pair, scores.color, *numbers, failures.get((method, pair), "")])
     return csv_text(rows)
 
 
@@ -82,7 +83,7 @@ def summary_csv(scores: Scores) -> str:
             better = "larger" if get_metric(name).larger_is_better else "smaller"
             numbers = ["" if isnan(number) else repr(number) for number in (summary.mean, summary.std)]
             counts = [str(summary.count), str(summary.total - summary.count)]
-            row = [scores.label(method), name, scores.variants[name], scores.color, better]
+            row = [scores.title(method), name, scores.variants[name], scores.color, better]
             rows.append([*row, *counts, *numbers])
     return csv_text(rows)
 
@@ -93,7 +94,7 @@ def to_json(scores: Scores) -> str:
     summaries = summarize(scores)
     methods = {
         method: {
-            "label": scores.label(method),
+            "label": scores.title(method),
             "summary": {
                 name: {"mean": _json(s.mean), "std": _json(s.std), "n": s.count, "failed": s.total - s.count}
                 for name, s in summaries[method].items()
@@ -113,16 +114,18 @@ def to_json(scores: Scores) -> str:
 def _table(scores: Scores, caption: str, columns: list[list], pairs: Sequence[str], *further: str) -> Table:
     """A row for each method; a column for each metric, and the `further` ones."""
     header = ["Method", *metric_columns(scores, arrows=True), *further]
-    rows = list(zip(map(scores.label, scores.results), *columns, strict=True))
+    rows = list(zip(map(scores.title, scores.results), *columns, strict=True))
     return Table(header, rows, f"{caption}, {_describe(scores)}", _notes(scores, pairs))
 
 
-def _ranked(metric: str, texts: Iterable[str], values: list[float | None]) -> list[Cell]:
+def rank_cells(
+    texts: Iterable[str], values: Iterable[float | None], larger_is_better: bool = False, decimals: int = _DECIMALS
+) -> list[Cell]:
     """Cells of a column, the best and the second best as printed with their ranks; None is not ranked, and one value
     alone is no best."""
-    rounded = [None if value is None else round(value, _DECIMALS) for value in values]
+    rounded = [None if value is None else round(value, decimals) for value in values]
     known = [value for value in rounded if value is not None]
-    best = sorted(set(known), reverse=get_metric(metric).larger_is_better)[: 2 if len(known) > 1 else 0]
+    best = sorted(set(known), reverse=larger_is_better)[: 2 if len(known) > 1 else 0]
     ranks = {value: rank for rank, value in enumerate(best, start=1)}
     return [Cell(text, ranks.get(value, 0)) for text, value in zip(texts, rounded, strict=True)]
 
@@ -157,7 +160,7 @@ def _describe(scores: Scores) -> str:
 
 def _notes(scores: Scores, pairs: Sequence[str]) -> tuple[str, ...]:
     failures = scores.failures(pairs)
-    notes = [f"Failed: {scores.label(method)}, {pair}: {reason}" for method, pair, reason in failures[:_FAILURES_SHOWN]]
+    notes = [f"Failed: {scores.title(method)}, {pair}: {reason}" for method, pair, reason in failures[:_FAILURES_SHOWN]]
     if len(failures) > _FAILURES_SHOWN:
         notes.append(f"Failed: {len(failures) - _FAILURES_SHOWN} more, listed in the CSV file of all pairs.")
     if failures and len(pairs) > 1:

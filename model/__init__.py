@@ -15,6 +15,7 @@ _HOMES = {
     "TrainingRun": "model.training.run",
     "ComparerRun": "model.training.comparer_run",
 }
+"""Name to the module that holds it."""
 
 __all__ = ["ComparerRun", "Fuser", "TrainingRun", "build_network", "choose_device", "load_fuser"]
 

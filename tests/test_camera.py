@@ -17,10 +17,10 @@ def light():
     return (drawn_photograph(np.random.default_rng(0), 96, 96) / 255).astype(np.float32)
 
 
-def test_two_planes(light):
+def testtwo_planes(light):
     mask = np.zeros((96, 96), np.uint8)
     mask[:, :48] = 1
-    near, far, label = camera._two_planes(light, mask, 4.0, disc_kernel, None)
+    near, far, label = camera.two_planes(light, mask, 4.0, disc_kernel, None)
     np.testing.assert_array_equal(label, 1 - mask)
     # Away from the edge the sharp side of each is the scene itself, and the other side is not.
     np.testing.assert_allclose(near[:, :40], light[:, :40], atol=1e-6)
@@ -33,13 +33,13 @@ def test_what_is_out_of_focus_before_the_rest_spreads_and_what_is_behind_does_no
     light = np.zeros((64, 64, 3), np.float32)
     light[:, :32] = 1  # white before black
     mask = (light[..., 0] > 0).astype(np.uint8)
-    near, far, _ = camera._two_planes(light, mask, 5.0, disc_kernel, None)
+    near, far, _ = camera.two_planes(light, mask, 5.0, disc_kernel, None)
     assert near[:, 40:].max() < 1e-6  # the sharp edge hides: no white in the black
     # 2.5 pixels beyond the edge a disc of 5 reaches back over half its radius: (pi / 3 - sin 60 cos 60) / pi.
     assert far[32, 34, 0] == pytest.approx(0.1955, abs=0.03)
 
 
-def test_stitched_scenes_are_sharp_to_the_outline(light):
+def test_stitched_scenes_are_sharp_to_the_edge_of_the_mask(light):
     mask = np.zeros((96, 96), np.uint8)
     mask[:, :48] = 1
     near, far, label = camera.stitch(light, mask, 4.0, disc_kernel)
@@ -49,17 +49,19 @@ def test_stitched_scenes_are_sharp_to_the_outline(light):
     assert np.abs(near - light)[:, 48:].mean() > 0.01
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.0, "_two_planes"), (1.0, "stitch")])
+@pytest.mark.parametrize(("share", "expected"), [(0.0, "two_planes"), (1.0, "stitch")])
 def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
-    taken = []
-    for name in ("stitch", "_two_planes", "_two_ramps"):
+    simulated = []
+    for name in ("stitch", "two_planes", "two_ramps"):
         original = getattr(camera, name)
-        monkeypatch.setattr(camera, name, lambda *a, name=name, take=original: taken.append(name) or take(*a))
+        monkeypatch.setattr(
+            camera, name, lambda *a, name=name, simulate=original: simulated.append(name) or simulate(*a)
+        )
     image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
     mask[:, :32] = 1
     for seed in range(12):
         camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=share)
-    assert set(taken) == {expected, "_two_ramps"}
+    assert set(simulated) == {expected, "two_ramps"}
 
 
 def test_the_mask_is_the_label_of_stitched_scenes_and_that_of_others_is_refined(monkeypatch):
@@ -86,7 +88,7 @@ def test_the_mask_is_the_label_of_stitched_scenes_and_that_of_others_is_refined(
 
 def test_ramps_are_sharp_where_they_are_focused(light):
     rng = np.random.default_rng(3)
-    near, far, label = camera._two_ramps(light, np.zeros((96, 96), np.uint8), 5.0, disc_kernel, rng)
+    near, far, label = camera.two_ramps(light, np.zeros((96, 96), np.uint8), 5.0, disc_kernel, rng)
     assert 0 < label.mean() < 1
     error = [np.abs(view - light).mean(-1) for view in (near, far)]
     assert error[0][label == 1].mean() > error[1][label == 1].mean()

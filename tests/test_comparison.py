@@ -33,8 +33,8 @@ def test_its_parameters():
 
 def test_an_untrained_one_decides_by_the_scores():
     images, logits, scores = evidence(np.random.default_rng(0))
-    first, second = scores
-    np.testing.assert_allclose(compare(build_comparer(), images, logits, scores)[0], (first - second) / 4, rtol=1e-6)
+    near, far = scores
+    np.testing.assert_allclose(compare(build_comparer(), images, logits, scores)[0], (near - far) / 4, rtol=1e-6)
 
 
 def test_exchanging_the_photographs_changes_the_sign():

@@ -304,6 +304,12 @@ def test_whatever_is_raised_fails_its_row_alone(folders, capsys, monkeypatch, na
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_defect_is_said_as_one(folders, capsys, monkeypatch):
+    raise_for(monkeypatch, "cat.png", ValueError("shapes cannot be broadcast"))
+    assert run(folders, fused=("truth",)) == EXIT_FAILED
+    assert "unexpected ValueError: shapes cannot be broadcast" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), StoppedError("stopped by SIGTERM")])
 def test_what_ends_everything_is_no_row(folders, monkeypatch, error):
     raise_for(monkeypatch, "cat.png", error)

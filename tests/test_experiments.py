@@ -446,12 +446,12 @@ def test_an_ablation_hands_on_how_to_train(small_voc, tmp_path, monkeypatch):
 
 
 def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):
-    def stopped(experiment, _):
-        begun.append(experiment.name)
+    def stopped(config, voc, folder, **_):
+        begun.append(folder.name)
         raise StoppedError("stopped by SIGTERM")
 
     begun = []
-    monkeypatch.setattr("model.experiments.ablation._train", stopped)
+    monkeypatch.setattr("model.experiments.ablation.train_alone", stopped)
     with pytest.raises(StoppedError):
         main(["ablation", "--voc", str(small_voc), "-o", str(tmp_path / "out"), "--budget", "small", "--quiet"])
     assert begun == ["proposed-seed0"]
@@ -478,6 +478,11 @@ _REST = ("compare-initial", "non-tl")
     [
         ("runs = [", "tiny.toml: "),
         ("seeds = [0]", "has no 'budgets'"),
+        ("seeds = [0]\n[budgets.tiny]", "runs is missing"),
+        ('runs = ["proposed"]\nseeds = []\n[budgets.tiny]', "seeds is empty"),
+        ('runs = ["proposed"]\nseeds = [true]\n[budgets.tiny]', "seeds must be a list"),
+        ('runs = "proposed"\nseeds = [0]\n[budgets.tiny]', "runs must be a list"),
+        ('runs = ["proposed"]\nseeds = [0]\n[budgets]\ntiny = 1', "budget tiny must be an object"),
         ('runs = ["other"]\nseeds = [0]\n[budgets.tiny]', "names the run 'other'"),
         ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepoch = 3', "budget tiny"),
         ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepochs = 0', "above 0"),

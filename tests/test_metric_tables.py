@@ -52,7 +52,7 @@ def test_pair_table_ranks_what_succeeded_and_shares_a_tie():
 
 
 def test_latex_is_escaped():
-    text = summary_table(example_scores(labels={"A": "50% of A & B_{x}"})).latex()
+    text = summary_table(example_scores(titles={"A": "50% of A & B_{x}"})).latex()
     assert r"50\% of A \& B\_\{x\}" in text
     assert r"$Q^{AB/F}$ $\uparrow$ & $Q^{LAB/F}$ $\downarrow$ & Pairs \\" in text
     assert r"\textbf{0.8000 $\pm$ 0.0000}" in text and r"\underline{0.6000 $\pm$ 0.1414}" in text
@@ -70,7 +70,7 @@ def test_one_method_is_neither_best_nor_second():
 def test_csv_holds_full_precision_and_reasons():
     third = 1 / 3
     scores = Scores({"A": {"p": {"q_abf": third}, "q": {"q_abf": "broken, file"}}, "B": {"p": {"q_abf": 1.0}}},
-                    {"q_abf": "kumar"}, labels={"B": "B (JPEG)"})  # fmt: skip
+                    {"q_abf": "kumar"}, titles={"B": "B (JPEG)"})  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(per_pair_csv(scores))))
     assert float(rows[0]["q_abf[kumar]"]) == third and rows[0]["failure"] == ""
     assert rows[1] == {"method": "A", "pair": "q", "color": "gray", "q_abf[kumar]": "", "failure": "broken, file"}

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -213,10 +212,8 @@ def test_a_server_that_only_drips_is_cut_off(server, tmp_path, monkeypatch, head
             yield b"1"
 
     server.answer = always(*head, blocks=drops())
-    started = time.monotonic()
     with pytest.raises(InputError, match="less than 1000 bytes a second"):
         get(server, tmp_path)
-    assert time.monotonic() - started < 5
 
 
 def test_a_silent_server_is_cut_off(server, tmp_path, monkeypatch):

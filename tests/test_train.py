@@ -68,8 +68,7 @@ def runs(small_voc, tmp_path_factory):
     killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-minutes", 0, *boards["killed"])
     # Wait for a checkpoint inside the second epoch (of five steps each), then kill without mercy.
     checkpoint = folder / "killed" / "checkpoint.npz"
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and killed.poll() is None:
+    while killed.poll() is None:
         if checkpoint.is_file():
             with np.load(checkpoint) as file:
                 progress = json.loads(file["progress"].tobytes())
@@ -152,7 +151,7 @@ def test_a_second_run_of_one_process_can_resume(runs, small_voc):
     folder, record = runs
     config = TrainingConfig.from_json({**record["config"], "deterministic": False})
     for _ in range(2):
-        assert TrainingRun(config, small_voc, folder / "whole", resume=True).steps_done == 10
+        assert TrainingRun(config, small_voc, folder / "whole", resume=True).loop.steps_done == 10
 
 
 @pytest.mark.parametrize("option", ["--size 64", "--no-jit", "--seed 0", "-o elsewhere", "--ablation compare-bn"])

@@ -10,6 +10,7 @@ JPEG_NOTE = "JPEG changes the metrics, up or down by the method: compare JPEG ro
 """To stand under a table that has both."""
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
+"""Of files that JPEG changed."""
 
 
 class ImageFolder:
@@ -48,7 +49,7 @@ class ImageFolder:
         return found[0]
 
 
-def label_with_type(method: str, files: Iterable[Path]) -> str:
+def title_with_type(method: str, files: Iterable[Path]) -> str:
     """A method's name, with a remark where its images are JPEG."""
     lossy = [path.suffix.lower() in _JPEG_SUFFIXES for path in files]
     if not any(lossy):

@@ -76,8 +76,8 @@ def simulate_pair(
         level: Degree of defocus, 1 to `levels`; the levels cut the range of radii evenly on a log scale.
         levels: How many there are.
         rng: Source of all that is random.
-        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the outline and the
-            mask is the label.
+        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the edge of the
+            mask, which is the label.
         visible: Window and difference of errors that decide the label of the others, as `VISIBLE_SIGMA` and
             `VISIBLE_ERROR`.
         least_gain: What moving a piece of their label's boundary must gain (see `data.boundaries.align_boundaries`);
@@ -100,11 +100,11 @@ def simulate_pair(
         mask = grow_region(image, rng)
     light = (image.astype(np.float32) / 255) ** gamma
     geometry = rng.random()
-    planes = stitch if geometry < RAMP_SHARE + stitched_share else _two_planes
-    take = _two_ramps if geometry < RAMP_SHARE else planes
-    near, far, label = take(light, mask, radius, kernel, rng)
+    planes = stitch if geometry < RAMP_SHARE + stitched_share else two_planes
+    simulate = two_ramps if geometry < RAMP_SHARE else planes
+    near, far, label = simulate(light, mask, radius, kernel, rng)
     near, far, light = (_soften(view, softness) for view in (near, far, light))
-    if take is not stitch:
+    if simulate is not stitch:
         views = [view ** (1 / gamma) for view in (near, far, light)]
         label = visible_label(label, *views, *visible)
         if least_gain is not None:
@@ -131,7 +131,7 @@ def stitch(light: np.ndarray, mask: np.ndarray, radius: float, kernel: Kernel, r
     return np.where(foreground, light, blurred), np.where(foreground, blurred, light), 1 - mask
 
 
-def _two_planes(light, mask, radius, kernel, rng):
+def two_planes(light, mask, radius, kernel, rng):
     """Blurs the background behind a sharp foreground, and the foreground before a sharp background; linear light in
     and out.
 
@@ -150,7 +150,7 @@ def _two_planes(light, mask, radius, kernel, rng):
     return np.clip(near, 0, 1), np.clip(far, 0, 1), 1 - mask
 
 
-def _two_ramps(light, mask, radius, kernel, rng):
+def two_ramps(light, mask, radius, kernel, rng):
     """Photographs a ground that recedes, with the foreground standing on it at one depth: blur grows gradually, and
     between the two planes of focus both photographs are a little blurred."""
     size = mask.shape[0]

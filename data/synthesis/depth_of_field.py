@@ -71,13 +71,12 @@ def defocus_by_depth(
     return np.clip(color, 0, 1)
 
 
-def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def render_scene(height: int = 360, width: int = 480) -> tuple[np.ndarray, np.ndarray]:
     """Draws a scene of our own: patterned balls on a tiled floor before a wall, with its true depth.
 
     Args:
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
-        seed: Of the texture.
 
     Returns:
         (height, width, 3) uint8 RGB, sharp everywhere, and its inverse depth, (height, width) float32, in units of the
@@ -87,7 +86,7 @@ def render_scene(height: int = 360, width: int = 480, seed: int = 0) -> tuple[np
     rows, columns = np.mgrid[0 : height * scale, 0 : width * scale].astype(np.float32)
     x = (columns - width * scale / 2) / (height * scale)
     y = (height * scale * 0.38 - rows) / (height * scale)
-    texture = _texture(np.random.default_rng(seed))
+    texture = _texture(np.random.default_rng(0))
     distance = np.full(x.shape, 9.0, np.float32)
     albedo = _wall(x * distance, y * distance, texture)
     floor = np.where(y < -1e-3, -1 / np.minimum(y, -1e-3), np.inf).astype(np.float32)

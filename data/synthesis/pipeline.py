@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from data.errors import InputError
 from data.parallel import in_order
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import LEVELS, SynthesisSettings, synthesize
@@ -68,7 +69,13 @@ class PairSource:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self)).astype(np.int64)
 
     def batches_per_epoch(self, pairs_per_batch: int) -> int:
-        """Batches in an epoch; the last one is as large as the others, so up to one batch less one pair is left out."""
+        """Batches in an epoch; the last one is as large as the others, so up to one batch less one pair is left out.
+
+        Raises:
+            InputError: There is none.
+        """
+        if len(self) < pairs_per_batch:
+            raise InputError(f"{len(self)} pairs do not fill one batch of {pairs_per_batch}.")
         return len(self) // pairs_per_batch
 
     def batches(

@@ -98,3 +98,4 @@ RECIPES: dict[str, Callable[..., SyntheticPair]] = {
     "photographic": _photographic,
     "outlines": _outlines,
 }
+"""Name to what makes a pair: (image, mask, level, settings, rng), as `synthesize` takes them."""

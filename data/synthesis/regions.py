@@ -40,14 +40,14 @@ def grow_region(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     points = rng.integers(1, size - 1, (int(rng.integers(6, 40)), 2))
     markers = np.zeros((size, size), np.int32)
     markers[points[:, 0], points[:, 1]] = np.arange(1, len(points) + 1)
-    labels = cv2.watershed(cv2.GaussianBlur(image, (0, 0), 1), markers).astype(np.float32)
+    basins = cv2.watershed(cv2.GaussianBlur(image, (0, 0), 1), markers).astype(np.float32)
     # Watershed marks the lines between basins, and the frame, by -1.
-    labels[0], labels[-1], labels[:, 0], labels[:, -1] = labels[1], labels[-2], labels[:, 1], labels[:, -2]
-    labels = np.where(labels < 0, cv2.dilate(labels, np.ones((3, 3), np.uint8)), labels).astype(int)
+    basins[0], basins[-1], basins[:, 0], basins[:, -1] = basins[1], basins[-2], basins[:, 1], basins[:, -2]
+    basins = np.where(basins < 0, cv2.dilate(basins, np.ones((3, 3), np.uint8)), basins).astype(int)
     angle = rng.uniform(-np.pi, np.pi)
     along = points @ (np.cos(angle), np.sin(angle))
     near = np.concatenate([[False], along > np.quantile(along, rng.uniform(0.3, 0.7))])
-    return near[labels].astype(np.uint8)
+    return near[basins].astype(np.uint8)
 
 
 def _strokes(size, rng):

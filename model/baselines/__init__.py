@@ -51,6 +51,7 @@ class Baseline:
 
 
 _NAIDU = "Naidu & Raol, Defence Science Journal 58(3)"
+"""The source of two methods."""
 
 BASELINES = {
     "pca": Baseline("PCA", 2008, "weighted average", _NAIDU, pca.fuse),

@@ -7,13 +7,14 @@ from typing import Any
 
 from data.arguments import add_shared
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.figures import new_figure, save_figure
 from data.io.files import write_text
 from data.io.image_io import read_image
 from data.io.stacks import Listing, Stack, find_pairs
 from data.parts import alone
 from model.experiments.ablation_tables import make_tables, seeds_of, transfer_of, validation_table
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
-from model.experiments.figures import draw_methods, new_figure, save_figure, shown_pairs, with_suffixes
+from model.experiments.figures import draw_methods, shown_pairs, with_suffixes
 from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
 from model.experiments.results import Comparison, read_record
 from model.experiments.training_process import train_alone

@@ -61,7 +61,7 @@ def by_pair_table(scores: Scores) -> Table:
             values = [cell if [name] == best else cell.text for name, cell in zip(names, cells, strict=True)]
             better = "equal" if len(best) == 2 else "".join(best) or "-"
             rows.append((pair, f"{metric.title} {metric.arrow}", *values, better))
-    header = ("Pair", "Metric", *map(scores.label, scores.results), "Better")
+    header = ("Pair", "Metric", *map(scores.title, scores.results), "Better")
     return Table(header, rows, "Pair by pair, as printed; the better value in bold", scores.notes)
 
 

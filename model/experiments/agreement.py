@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
     parser.add_argument("--published", type=Path, required=True, metavar="DIR", help="folder of folders of images")
     parser.add_argument("--comparison", type=Path, required=True, metavar="DIR", help="folder of our results")
-    parser.add_argument("--methods", nargs="+", default=SELF_CONTAINED, choices=SELF_CONTAINED, metavar="NAME")
+    names = {"choices": SELF_CONTAINED, "default": SELF_CONTAINED, "metavar": "NAME"}
+    parser.add_argument("--methods", nargs="+", **names, help="to compare (all that need no file of weights)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .md file (default: the screen)")
 
 
@@ -128,7 +129,7 @@ def _anchors(scores: Scores, methods: Sequence[str]) -> str:
 
 def _cells(comparison, name, folder):
     """One row, and a sentence on every pair that could not be compared."""
-    differences, largest, correlations, kinds, identical, failures = [], 0, [], set(), 0, []
+    compared, kinds, failures = [], set(), []
     for stack in comparison.stacks:
         if not comparison.has(name, stack.name):
             continue
@@ -140,18 +141,9 @@ def _cells(comparison, name, folder):
             continue
         difference = np.abs(image.astype(int) - expected)
         kinds.add(kind)
-        identical += not difference.any()
-        differences.append(difference.mean())
-        largest = max(largest, int(difference.max()))
-        correlations.append(np.corrcoef(image.ravel(), expected.ravel())[0, 1])
-    if not differences:
+        compared.append((difference.mean(), difference.max(), np.corrcoef(image.ravel(), expected.ravel())[0, 1]))
+    if not compared:
         return ["-"] * (len(COLUMNS) - 1), failures
-    cells = (
-        " and ".join(sorted(kinds)),
-        len(differences),
-        identical,
-        f"{np.mean(differences):.3f}",
-        largest,
-        f"{np.mean(correlations):.4f}",
-    )
-    return cells, failures
+    means, largest, correlations = zip(*compared, strict=True)
+    spread = f"{np.mean(means):.3f}", max(largest), f"{np.mean(correlations):.4f}"
+    return (" and ".join(sorted(kinds)), len(compared), largest.count(0), *spread), failures

@@ -8,15 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.arguments import natural
+from data.arguments import add_shared
 from data.demo import DemoScene, rendered_scene
 from data.errors import EXIT_DONE
+from data.figures import new_figure, save_figure, show
 from data.io.batch import refuse_existing
 from data.pixels import quantize
 from data.synthesis.pairs import SyntheticPair
 from metrics.markup import Table
 from metrics.reference import psnr
-from model.experiments.figures import new_figure, save_figure, show
 from model.fusion.paper import select
 
 ERROR_GAIN = 4
@@ -94,8 +94,7 @@ EXAMPLES = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the picture, .png or .pdf")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of the noise (%(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
+    add_shared(parser, "--seed", "--overwrite")
     parser.add_argument("--quiet", action="store_true", help="no table")
 
 

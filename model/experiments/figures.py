@@ -2,20 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from data.errors import printable
-from data.io.files import atomic_path
+from data.figures import new_figure, save_figure, show
 from data.pixels import quantize, to_bytes
 from data.synthesis.pairs import SyntheticPair
 from metrics.color import to_gray
-
-if TYPE_CHECKING:  # takes half a second to load, which `--help` does not need
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FIRST_PAIR = "lytro-14"
 """The paper's first group of images."""
@@ -48,35 +43,6 @@ COLORS = ("red", "yellow")
 def shown_pairs(names: Iterable[str]) -> list[str]:
     """The pairs that are shown where nobody chooses: the paper's first one, if it is there, and those that follow."""
     return sorted(names, key=lambda name: name != FIRST_PAIR)[:SHOWN]
-
-
-def new_figure(
-    rows: int, columns: int, size: tuple[float, float], *, bare: bool = True, height_ratios: Sequence[float] = ()
-) -> tuple["Figure", np.ndarray]:
-    """An empty figure of `size` inches and its axes, (rows, columns); `bare` ones are without ticks and frames."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=height_ratios or None)
-    if bare:
-        for axes in grid.ravel():
-            axes.set_axis_off()
-    return figure, grid
-
-
-def show(axes: "Axes", image: np.ndarray, title: str = "", fontsize: int = 9) -> None:
-    """Shows a picture, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, with a title above it."""
-    axes.imshow(to_bytes(image), cmap="gray", vmin=0, vmax=255)
-    axes.set_title(printable(title), fontsize=fontsize, parse_math=False)
-
-
-def save_figure(figure: "Figure", paths: Iterable[Path], dpi: int = 100) -> None:
-    """Writes a figure to each path, whose suffix (.png, .pdf) decides the type."""
-    for path in paths:
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=dpi, bbox_inches="tight")
 
 
 def with_suffixes(path: Path) -> list[Path]:
@@ -115,12 +81,11 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
     save_figure(figure, with_suffixes(path))
 
 
-def find_differences(images: Sequence[np.ndarray], count: int = 2) -> list[tuple[int, int, int]]:
+def find_differences(images: Sequence[np.ndarray]) -> list[tuple[int, int, int]]:
     """The squares in which images differ most from each other, apart from one another.
 
     Args:
         images: All of one shape.
-        count: How many squares.
 
     Returns:
         Top, left and side of each, in pixels.
@@ -130,7 +95,7 @@ def find_differences(images: Sequence[np.ndarray], count: int = 2) -> list[tuple
     mean = cv2.boxFilter(spread, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     mean = mean[: spread.shape[0] - side + 1, : spread.shape[1] - side + 1].copy()
     boxes = []
-    for _ in range(count):
+    for _ in COLORS:
         top, left = (int(place) for place in np.unravel_index(mean.argmax(), mean.shape))
         boxes.append((top, left, side))
         mean[max(0, top - side) : top + side, max(0, left - side) : left + side] = -1

@@ -103,7 +103,7 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
     started, seen, means = time.monotonic(), [], {}
 
     def observe(_, so_far, __):
-        seen.append((run.progress.seconds, run.loop.waited, run.steps_done))
+        seen.append((run.loop.progress.seconds, run.loop.waited, run.loop.steps_done))
         means.update(so_far)
         if time.monotonic() - started > seconds and len(seen) > 1:
             raise _TimeIsUp
@@ -113,10 +113,10 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
     spent, waited, steps = (last - first for first, last in zip(seen[0], seen[-1], strict=True))
     run.validate(1)  # traces the network
     one_thread, all_cores = (_timed(run.validate, config.validation_pairs, workers) for workers in (1, None))
-    record = {"config": settings, "steps": run.steps_done}
+    record = {"config": settings, "steps": run.loop.steps_done}
     save_weights(run.trainer.network, folder / WEIGHTS, config.network_arguments, record)
     return {
-        "steps": run.steps_done,
+        "steps": run.loop.steps_done,
         "images_per_second": round(2 * config.pairs_per_batch * steps / spent, 3),
         "waiting_share": round(waited / spent, 4),
         "reported": means,

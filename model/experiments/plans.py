@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
+from data.io.fields import check_values
 from data.io.files import read_bytes
 from model.networks.stages import get_variant
 from model.training.settings import ABLATIONS, TrainingConfig
@@ -58,14 +59,20 @@ def plan(
     """
     try:
         content = tomllib.loads(read_bytes(path, LARGEST_PLAN).decode("utf-8"))
-        shared, seeds, runs = content["budgets"][budget], content["seeds"], content["runs"]
+        shared, kinds = content["budgets"][budget], {"seeds": list[int], "runs": list[str], f"budget {budget}": dict}
+        check_values(kinds, {**content, f"budget {budget}": shared})
+        seeds, runs = content["seeds"], content["runs"]
+        if not seeds:
+            raise ValueError("seeds is empty")
     except InputError:
         raise
     except KeyError as error:
         raise InputError(f"{path} has no {error}.") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: {error}.") from error
-    _check_plan(path, shared, seeds, runs)
+    unknown = [name for name in runs if name != PROPOSED and name not in ABLATIONS]
+    if unknown:
+        raise InputError(f"{path} names the run {unknown[0]!r}; there are {', '.join([PROPOSED, *ABLATIONS])}.")
     try:
         transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
         start = (transfer or TrainingConfig.transfer) if transferable else None
@@ -83,13 +90,3 @@ def plan(
             continue
         planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
     return planned
-
-
-def _check_plan(path, shared, seeds, runs):
-    numbers = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
-    names = isinstance(runs, list) and all(isinstance(name, str) for name in runs)
-    if not (numbers and names and isinstance(shared, dict)):
-        raise InputError(f"{path}: seeds must be a list of whole numbers, runs one of names, and a budget a table.")
-    unknown = [name for name in runs if name != PROPOSED and name not in ABLATIONS]
-    if unknown:
-        raise InputError(f"{path} names the run {unknown[0]!r}; there are {', '.join([PROPOSED, *ABLATIONS])}.")

@@ -50,7 +50,7 @@ def _content(comparison, scores, record):
     methods = [
         {
             "name": name,
-            "label": printable(scores.label(name)),
+            "label": printable(scores.title(name)),
             "seconds": seconds.get(name),
             "means": [_number(summaries[name][metric.name].mean) for metric in metrics],
             "values": {

@@ -11,6 +11,7 @@ from functools import cached_property
 from math import isfinite, nan
 from pathlib import Path, PurePath
 from statistics import median
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,16 @@ from tqdm import tqdm
 
 from data.errors import InputError, printable
 from data.io.batch import protect_files
+from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
-from data.io.image_folder import JPEG_NOTE, label_with_type
+from data.io.image_folder import JPEG_NOTE, title_with_type
 from data.io.image_io import read_image, write_image
 from data.io.stacks import Stack
-from data.parts import alone, refusals
+from data.parts import alone
 from metrics import PAPER_METRICS, PairScorer, resolve_variants
-from metrics.markup import Cell, Column, Table
+from metrics.markup import Column, Table
 from metrics.scores import Scores
+from metrics.tables import rank_cells
 from model.experiments.competitors import Competitor, Folder
 
 METRIC_VARIANTS = resolve_variants(PAPER_METRICS, {})
@@ -107,7 +110,7 @@ class Comparison:
 
     def fused_images(self, pair: str, names: Iterable[str]) -> dict[str, np.ndarray]:
         """The images that methods made of a pair, by the methods' printed names; without those that failed."""
-        return {self._label(name): read_image(self.fused_path(name, pair)) for name in names if self.has(name, pair)}
+        return {self._title(name): read_image(self.fused_path(name, pair)) for name in names if self.has(name, pair)}
 
     def scores(self) -> Scores:
         """All scores, after `run`; a failure stands with its reason."""
@@ -119,9 +122,9 @@ class Comparison:
                 results[name][pair] = {
                     metric: nan if value is None else value for metric, value in record["scores"].items()
                 }
-        labels = {name: self._label(name) for name in self.competitors}
-        jpeg = [JPEG_NOTE] if any("JPEG" in label for label in labels.values()) else []
-        return Scores(results, METRIC_VARIANTS, labels=labels, notes=[*jpeg, *self.notes])
+        titles = {name: self._title(name) for name in self.competitors}
+        jpeg = [JPEG_NOTE] if any("JPEG" in title for title in titles.values()) else []
+        return Scores(results, METRIC_VARIANTS, titles=titles, notes=[*jpeg, *self.notes])
 
     def seconds(self) -> dict[str, float]:
         """Method to the median of its times a pair, without loading; only of those that were run."""
@@ -134,11 +137,8 @@ class Comparison:
     def time_table(self) -> Table:
         """Median seconds a pair."""
         seconds = self.seconds()
-        order = sorted(seconds.values())
-        rows = [
-            (self._label(name), Cell(f"{value:.3f}", min(order.index(value) + 1, 3) % 3))
-            for name, value in seconds.items()
-        ]
+        cells = rank_cells((f"{value:.3f}" for value in seconds.values()), seconds.values(), decimals=3)
+        rows = list(zip(map(self._title, seconds), cells, strict=True))
         caption = f"Median time a pair over n = {len(self.stacks)} pairs, without loading"
         return Table(("Method", Column("Seconds", arrow="↓")), rows, caption)
 
@@ -167,15 +167,13 @@ class Comparison:
 
     def _compute(self, name, scene):
         competitor, stack = self.competitors[name], scene.stack
-        with refusals():
-            scorer = scene.scorer
+        scorer = scene.scorer
         images = scene.read()  # for each method its own: one that works in place must not spoil the others'
         competitor.prepare(stack)
         started = time.perf_counter()
         fused = competitor.fuse(stack, *images)
         seconds = round(time.perf_counter() - started, 4)
-        with refusals():
-            scores = scorer.score(fused, METRIC_VARIANTS)
+        scores = scorer.score(fused, METRIC_VARIANTS)
         scores = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
         if isinstance(competitor, Folder):
             return {"scores": scores, "seconds": None}
@@ -186,12 +184,12 @@ class Comparison:
     def _record_path(self, name, stack):
         return self.folder / "records" / name / f"{stack.name}.json"
 
-    def _label(self, name):
+    def _title(self, name):
         competitor = self.competitors[name]
         if not isinstance(competitor, Folder):
             return competitor.title
         found = [pair for (method, pair), record in self._records.items() if method == name and "scores" in record]
-        return label_with_type(competitor.title, map(competitor.images.find, found))
+        return title_with_type(competitor.title, map(competitor.images.find, found))
 
 
 @dataclass(frozen=True)
@@ -216,12 +214,8 @@ def _is_record(record, key, run):
     """Whether it was made of what `key` says and holds all that a record must, in numbers."""
     if not isinstance(record, dict) or any(record.get(part) != value for part, value in key.items()):
         return False
-    scores, seconds = record.get("scores"), record.get("seconds")
-    if not isinstance(scores, dict) or list(scores) != list(METRIC_VARIANTS):
+    try:
+        check_values({"scores": dict[str, float | None], "seconds": float if run else NoneType}, record)
+    except ValueError:
         return False
-    timed = _is_number(seconds) and seconds >= 0 if run else seconds is None
-    return timed and all(value is None or _is_number(value) for value in scores.values())
-
-
-def _is_number(value):
-    return isinstance(value, float) and isfinite(value)  # all that we write are
+    return list(record["scores"]) == list(METRIC_VARIANTS) and (not run or record["seconds"] >= 0)

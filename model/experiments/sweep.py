@@ -77,9 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         images = pair.near, pair.far
         weights = detail_weights(np.stack(images).astype(np.float32))[0, ..., 0].numpy()
         rows = []
-        for labels, fused in decide(fuser, images, settings):
+        for decision_map, fused in decide(fuser, images, settings):
             scores = compute_all(*images, fused)
-            right = np.average(labels == pair.label, weights=weights)
+            right = np.average(decision_map == pair.label, weights=weights)
             rows.append((right, psnr(pair.reference, fused), scores["q_abf"], scores["q_mi"]))
         judged.append(rows)
     print(_table(settings, np.mean(judged, axis=0)).markdown(), end="")
@@ -93,8 +93,8 @@ def _refined(fuser, images, settings):
         measure.decide(measure.score(image, *both) for image, both in zip(images, maps, strict=True))
         for measure in settings
     ]
-    for labels in (*decisions, align_boundaries(images, decisions[0])):
-        yield labels, compose(images, labels)
+    for decision_map in (*decisions, align_boundaries(images, decisions[0])):
+        yield decision_map, compose(images, decision_map)
 
 
 def _learned(fuser, images, settings):
@@ -109,9 +109,9 @@ def _learned(fuser, images, settings):
 def _table(settings, means):
     """A row of means for each of the settings, the defaults first, and for the last of `_refined`."""
     default = vars(settings[0])
-    labels = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
+    cells = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
     for changed in map(vars, settings[1:]):
-        labels.append(["" if changed[name] == value else f"{changed[name]:g}" for name, value in default.items()])
-    labels.append(["the first row, boundaries moved", *[""] * (len(default) - 1)])
-    rows = [(*label, *map(format, row, MEASURED.values())) for label, row in zip(labels, means, strict=False)]
+        cells.append(["" if changed[name] == value else f"{changed[name]:g}" for name, value in default.items()])
+    cells.append(["the first row, boundaries moved", *[""] * (len(default) - 1)])
+    rows = [(*constants, *map(format, row, MEASURED.values())) for constants, row in zip(cells, means, strict=False)]
     return Table((*default, *MEASURED), rows)

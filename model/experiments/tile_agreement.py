@@ -12,7 +12,7 @@ from data.io.image_io import read_image
 from metrics.markup import Table
 
 TILE = 512
-"""Side in pixels; smaller than fusion takes it: more seams in one picture."""
+"""Side in pixels; smaller than in fusion, for more borders between tiles in one picture."""
 
 OVERLAPS = (0, 64, 128, 192, 256)
 """Pixels that neighboring tiles share."""
@@ -20,7 +20,7 @@ OVERLAPS = (0, 64, 128, 192, 256)
 LEVELS = 8
 """A difference of more gray levels can be seen."""
 
-COLUMNS = ("overlap", "labels that differ", "pixels that differ", f"by more than {LEVELS} levels", "tiles")
+COLUMNS = ("overlap", "decisions that differ", "pixels that differ", f"by more than {LEVELS} levels", "tiles")
 """Of the table that is printed."""
 
 EXAMPLES = """example:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         tiled.predictor.set_tile(arguments.tile, overlap)
         result = tiled.decide(*images)
         apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.decision_map.shape, -1).max(-1)
-        shares = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > LEVELS)]
-        rows.append((overlap, *(f"{100 * share:.3f} %" for share in shares), tiled.predictor.tiles(images[0])))
+        fractions = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > LEVELS)]
+        rows.append((overlap, *(f"{100 * fraction:.3f} %" for fraction in fractions), tiled.predictor.tiles(images[0])))
     print(Table(COLUMNS, rows).markdown(), end="")
     return EXIT_DONE

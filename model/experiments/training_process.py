@@ -126,6 +126,6 @@ def _train(config, voc, folder, resume, quiet, distribution, cache) -> dict[str,
     from model.training.distribution import make_distribution
 
     run = TrainingRun(config, voc, folder, resume=resume, distribution=make_distribution(distribution), cache=cache)
-    steps = {"initial": run.steps_done, "total": run.total_steps, "unit": "step", "desc": folder.name}
+    steps = {"initial": run.loop.steps_done, "total": run.loop.total_steps, "unit": "step", "desc": folder.name}
     with tqdm(**steps, disable=quiet) as bar:
         return run.run(lambda *_: bar.update())

@@ -31,7 +31,7 @@ def build_comparer() -> keras.Model:
     """Builds the network: three resolutions, 24,000 products a pixel for a pair.
 
     Returns:
-        A functional model, (N, H, W, 11) float32, H and W multiples of 4, to (N, H, W, 1): how much the first
+        A functional model, (N, H, W, 11) float32, H and W multiples of 4, to (N, H, W, 1): how much the near
         photograph seems the blurred one. It begins as 0 everywhere.
     """
     inputs = keras.Input((None, None, CHANNELS))
@@ -55,21 +55,21 @@ def _enlarge(features, width, name):
 
 
 def compare(comparer: keras.Model, images: tf.Tensor, logits: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """Compares first photographs with second ones; exchanging them changes the sign and nothing else.
+    """Compares near photographs with far ones; exchanging them changes the sign and nothing else.
 
     Args:
         comparer: Made by `build_comparer`.
-        images: (2n, H, W, 3) float32 RGB in [0, 255]: all first ones, then all second ones.
+        images: (2n, H, W, 3) float32 RGB in [0, 255]: all near ones, then all far ones.
         logits: (2n, H, W, 2) float32, "out of focus" at full and at half resolution.
         scores: (2n, H, W, 1) float32, of the strategy `refined`.
 
     Returns:
-        (n, H, W, 1) float32, the logit of "the first is the blurred one".
+        (n, H, W, 1) float32, the logit of "near is the blurred one".
     """
     others = [tf.concat(tf.split(values, 2)[::-1], 0) for values in (images, logits, scores)]
     forward, backward = tf.split(comparer(_features(images, logits, scores, *others)), 2)
-    first, second = tf.split(scores, 2)
-    return (first - second) / SCORE_SCALE + (forward - backward)
+    near, far = tf.split(scores, 2)
+    return (near - far) / SCORE_SCALE + (forward - backward)
 
 
 def _features(images, logits, scores, other_images, other_logits, other_scores):

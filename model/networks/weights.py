@@ -16,11 +16,9 @@ import keras
 from data.errors import InputError
 from data.io.fields import check_values, read_object
 from data.io.files import atomic_path, file_digest, write_text
+from model.bundled import SUFFIX
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.network import build_network
-
-SUFFIX = ".weights.h5"
-"""How the name of a weights file ends."""
 
 REMEDY = "fetch both files again"
 """What helps where a weights file and its sidecar do not fit."""

@@ -21,12 +21,19 @@ KEPT = 2
 MOST = 10
 """Most that can be kept."""
 
-REPORTS = 8
-"""Numbers of a step's report in the training of the paper's network: loss, decay, five side losses, accuracy."""
+REPORTS = ("loss", "decay", "loss_side1", "loss_side2", "loss_side3", "loss_side4", "loss_side5", "accuracy")
+"""Names of what a step in the training of the paper's network reports: the loss of the data, the weight decay that is
+minimized with it, the losses of the side outputs (coarsest first), and the share of the last map's pixels that are
+right."""
 
 _PROGRESS, _STATE = "progress", "state/"
+"""Names in the file: of the run's progress, and the beginning of those of the trainer's arrays."""
+
 _COUNTED = {"epoch": int, "step": int}
+"""What a row must hold."""
+
 _BEST = {"epoch": int, "val_iou": float}
+"""What the best row must hold."""
 
 
 @dataclass
@@ -44,7 +51,7 @@ class Progress:
 
     epoch: int = 0
     batch: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0] * REPORTS)
+    totals: list[float] = field(default_factory=lambda: [0.0] * len(REPORTS))
     seconds: float = 0.0
     rows: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Any] | None = None
@@ -79,7 +86,7 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
 
 def load_checkpoint(
     path: Path,
-    reports: int = REPORTS,
+    reports: int = len(REPORTS),
     validated: bool = True,
     upgrade: Callable[[Progress], None] | None = None,
 ) -> tuple[dict[str, np.ndarray], Progress]:

@@ -19,11 +19,11 @@ from data.io.files import file_digest, read_json, write_json
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
-from model.bundled import BUNDLED_WEIGHTS
+from model.bundled import BUNDLED_WEIGHTS, SUFFIX
 from model.fusion.learned import PairComparer
 from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer, compare
-from model.networks.weights import SUFFIX, load_network, write_weights
+from model.networks.weights import load_network, write_weights
 from model.training.checkpoints import MOST, checkpoint_path
 from model.training.loop import Loop, Observer
 from model.training.losses import detail_weights, weighted_mean
@@ -43,6 +43,7 @@ WARMUP_STEPS = 100
 """Steps in which the rate rises, where the run has twice as many."""
 
 WEIGHT_DECAY = 1e-3
+"""Of AdamW."""
 
 CLIP_NORM = 5.0
 """Longest gradient."""
@@ -61,7 +62,7 @@ REPORTS = ("loss", "wrong", "wrong_before")
 
 
 class ComparerLoss:
-    """Cross entropy of "the first photograph is the blurred one"; pixels count by how much the photographs differ."""
+    """Cross entropy of "near is the blurred one"; pixels count by how much the photographs differ."""
 
     def measure(self, network: keras.Model, inputs: Any, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """See `model.training.trainer.Loss`.
@@ -109,8 +110,6 @@ class ComparerRun:
         self._scenes = RunScenes(voc, train, [])
         self._source = PairSource(train, SynthesisSettings("outlines", SIZE, crop=True), settings.seed, cache=True)
         self._epoch = self._source.batches_per_epoch(settings.pairs_per_batch)
-        if self._epoch == 0:
-            raise InputError(f"{len(self._source)} pairs do not fill one batch of {settings.pairs_per_batch}.")
         self.network = build_comparer()
         self._evidence = PairComparer(FocusPredictor(load_network(BUNDLED_WEIGHTS)), self.network).evidence
         steps = settings.steps

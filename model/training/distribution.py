@@ -22,11 +22,13 @@ TF_CONFIG = "TF_CONFIG"
 """The environment variable that tells a host of the others."""
 
 _WORKER = "worker"
+"""The kind of all hosts in TF_CONFIG: each trains."""
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
 """A name or number of a host, or an IPv6 number in brackets, and a port."""
 
 _LARGEST_PORT = 65_535
+"""Ports have 16 bits."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.figures import new_figure, save_figure
 from data.io.files import atomic_path
 
 Row = dict[str, float]
@@ -19,12 +20,6 @@ def write_log(path: Path, rows: Sequence[Row]) -> None:
 
 def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:
     """Draws loss, map quality and fused quality over the epochs into a picture (PNG)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
     panels = (
         ("loss", {"training": "loss", "validation": "val_loss"}),
         (
@@ -38,8 +33,10 @@ def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:
         ),
         ("fused image", {"Q_ABF": "val_q_abf", "SSIM": "val_ssim"}),
     )
+    figure, (grid,) = new_figure(1, len(panels), (12, 3.6), bare=False)
+    figure.suptitle(title)
     epochs = [row["epoch"] for row in rows]
-    for axes, (label, curves) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+    for axes, (label, curves) in zip(grid, panels, strict=True):
         for name, key in curves.items():
             axes.plot(epochs, [row[key] for row in rows], marker="o", markersize=3, label=name)
         axes.set_xlabel("epoch")
@@ -47,5 +44,4 @@ def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, [path], dpi=110)

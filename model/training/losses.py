@@ -13,19 +13,16 @@ import keras
 import tensorflow as tf
 
 from data.io.fields import check_values
-from model.training.checkpoints import Progress
-
-SIDE_OUTPUTS = 5
+from model.training.checkpoints import REPORTS, Progress
 
 EPSILON = 1e-7
 """Least probability of which a logarithm is taken."""
 
-SIDE_LOSSES = tuple(f"loss_side{number}" for number in range(1, SIDE_OUTPUTS + 1))
+SIDE_LOSSES = REPORTS[2:-1]
 """Names of the losses of the side outputs, coarsest first."""
 
-REPORTS = ("loss", "decay", *SIDE_LOSSES, "accuracy")
-"""Names of what a training step reports: the loss of the data, the weight decay that is minimized with it, and the
-share of the last map's pixels that are right."""
+SIDE_OUTPUTS = len(SIDE_LOSSES)
+"""One for each decoder; paper."""
 
 FULL_DETAIL = 8.0
 """`detail_weights`: the mean difference in gray levels from which a pixel counts 1."""
@@ -52,17 +49,17 @@ def squared_error(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | 
 def pair_cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
     """Cross entropy of the comparison of two sources: which of them is out of focus.
 
-    The difference of their logits, log(p / (1 - p)), is the logit of "the first source is the blurred one". What one
+    The difference of their logits, log(p / (1 - p)), is the logit of "near is out of focus, and far is not". What one
     photograph alone cannot tell, such as whether a faint texture is blurred, two can.
 
     Args:
-        probability: (2n, H, W, 2) float32 softmax: all first sources, then all second ones.
+        probability: (2n, H, W, 2) float32 softmax: all near sources, then all far ones.
         label: (2n, H, W, 1) float32 in [0, 1]; the second half is 1 - the first.
         weight: As for `cross_entropy`.
     """
     log_probability = tf.math.log(tf.clip_by_value(probability, EPSILON, 1.0))
-    first, second = tf.split(log_probability[..., 1:] - log_probability[..., :1], 2)
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.split(label, 2)[0], first - second)
+    near, far = tf.split(log_probability[..., 1:] - log_probability[..., :1], 2)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.split(label, 2)[0], near - far)
     return weighted_mean(losses, None if weight is None else tf.split(weight, 2)[0])
 
 
@@ -72,7 +69,7 @@ def detail_weights(images: tf.Tensor, window: int = 9, least: float = 0.1, most:
     In a flat region both sources look alike: nobody can say which is blurred, nor see which was taken.
 
     Args:
-        images: (2n, H, W, 3) float32 RGB in [0, 255]: all first sources, then all second ones.
+        images: (2n, H, W, 3) float32 RGB in [0, 255]: all near sources, then all far ones.
         window: Side in pixels of the window over which differences are averaged.
         least: What a pixel counts where there is no difference.
         most: What a pixel counts at most.
@@ -80,8 +77,8 @@ def detail_weights(images: tf.Tensor, window: int = 9, least: float = 0.1, most:
     Returns:
         (2n, H, W, 1) float32 in [least, most], the same for both sources of a pair.
     """
-    first, second = tf.split(tf.reduce_mean(images, axis=-1, keepdims=True), 2)
-    difference = tf.abs(tf.nn.avg_pool2d(first - second, 3, 1, "SAME"))  # the window takes most of the noise away
+    near, far = tf.split(tf.reduce_mean(images, axis=-1, keepdims=True), 2)
+    difference = tf.abs(tf.nn.avg_pool2d(near - far, 3, 1, "SAME"))  # the window takes most of the noise away
     around = tf.nn.avg_pool2d(difference, window, 1, "SAME")
     weight = tf.clip_by_value(around / FULL_DETAIL, least, most)
     return tf.concat([weight, weight], 0)
@@ -142,7 +139,7 @@ class HybridLoss:
 
         Args:
             maps: The network's outputs, (N, H/2^k, W/2^k, 2) float32; with `pair_weight` or `detail_weighting`, all
-                first sources and then all second ones.
+                near sources and then all far ones.
             label: (N, H, W, 1) float32 in {0, 1}; 1 = out of focus.
             images: (N, H, W, 3) float32 RGB in [0, 255], what the network saw.
 

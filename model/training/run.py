@@ -21,11 +21,11 @@ from model.networks.devices import device_name, why_no_gpu
 from model.networks.network import build_network
 from model.networks.transfer import layer_names, transfer_vgg19
 from model.networks.weights import save_weights
-from model.training.checkpoints import KEPT, Progress
+from model.training.checkpoints import KEPT, REPORTS
 from model.training.distribution import Distribution, make_distribution
 from model.training.history import draw_curves, write_log
 from model.training.loop import Loop, Observer
-from model.training.losses import REPORTS, separate_decay
+from model.training.losses import separate_decay
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CHECKPOINT_MINUTES, CONFIG, TRANSFER, TrainingConfig
 from model.training.setup import make_trainer, prepare_process, start_from
@@ -76,13 +76,11 @@ class TrainingRun:
         if resume:  # what takes no network to see
             self.scenes.check(folder)
         self.transferred = read_transferred(folder) if resume else []
-        self.steps_per_epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
-        if self.steps_per_epoch == 0:
-            raise InputError(f"{len(self.train_source)} pairs do not fill one batch of {config.pairs_per_batch}.")
-        total = config.epochs * self.steps_per_epoch
+        epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
+        total = config.epochs * epoch
         self.trainer = make_trainer(config, self.distribution, total)
         checkpoint, writes = folder / CHECKPOINT, self.distribution.chief
-        self.loop = Loop(self.trainer, checkpoint, REPORTS, self.steps_per_epoch, total, writes)
+        self.loop = Loop(self.trainer, checkpoint, REPORTS, epoch, total, writes)
         if resume:
             self.loop.restore(validated=True, upgrade=partial(separate_decay, loss=self.trainer.loss))
         elif config.transfer is not None:
@@ -94,29 +92,14 @@ class TrainingRun:
         self._best: keras.Model | None = None
         self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
 
-    @property
-    def progress(self) -> Progress:
-        """Where the run stands."""
-        return self.loop.progress
-
-    @property
-    def steps_done(self) -> int:
-        """Steps that are done, of all epochs."""
-        return self.loop.steps_done
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.loop.total_steps
-
     def describe(self) -> str:
         """The facts that matter before the first step, in a few lines."""
-        config, network = self.config, self.trainer.network
+        config, network, epoch = self.config, self.trainer.network, self.loop.steps_per_epoch
         lines = [
             f"{config.variant}: {network.count_params():,} parameters, on {device_name()}",
             f"{len(self.train_source.scenes)} scenes to train on, {len(self.validation_source.scenes)} held out",
             f"recipe {config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
-            f"{config.epochs} epochs of {self.steps_per_epoch} steps, {config.optimizer}, {config.learning_rate:g}",
+            f"{config.epochs} epochs of {epoch} steps, {config.optimizer}, {config.learning_rate:g}",
         ]
         reason = why_no_gpu()
         return "\n".join([*lines, *([f"no GPU is used: {reason}"] if reason else []), *self.transferred])
@@ -152,19 +135,19 @@ class TrainingRun:
                 return self._run(observe, tensorboard, signals)
         except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
             raise InputError(
-                f"another host was lost in step {self.steps_done + 1}; start all of them again with --resume "
+                f"another host was lost in step {self.loop.steps_done + 1}; start all of them again with --resume "
                 f"{self.folder}."
             ) from error
 
     def _run(self, observe, tensorboard, signals):
         self._write_settings()
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
-        while self.progress.epoch < self.config.epochs:
+        while self.loop.progress.epoch < self.config.epochs:
             self._train_epoch(observe, signals)
             self._finish_epoch()
             if writer:
-                with writer.as_default(step=int(self.progress.rows[-1]["step"])):
-                    for name, value in self.progress.rows[-1].items():
+                with writer.as_default(step=int(self.loop.progress.rows[-1]["step"])):
+                    for name, value in self.loop.progress.rows[-1].items():
                         tf.summary.scalar(name, value)
         return self._finish()
 
@@ -173,7 +156,7 @@ class TrainingRun:
             return
         write_json(self.folder / CONFIG, self.config.to_json())
         self.scenes.write(self.folder)
-        if self.steps_done == 0:
+        if self.loop.steps_done == 0:
             write_json(self.folder / TRANSFER, self.transferred)
             self.loop.save()
 
@@ -183,7 +166,7 @@ class TrainingRun:
         return validate(self._predict, self.trainer.loss, pairs, workers)
 
     def _train_epoch(self, observe: Observer, signals: list[int]) -> None:
-        progress = self.progress
+        progress = self.loop.progress
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
         self.trainer.freeze(layer_names().values() if holds else ())
         pairs = self.config.pairs_per_batch
@@ -199,10 +182,10 @@ class TrainingRun:
         )
 
     def _finish_epoch(self) -> None:
-        progress = self.progress
+        progress = self.loop.progress
         row = {
             "epoch": progress.epoch + 1,
-            "step": self.steps_done,
+            "step": self.loop.steps_done,
             "seconds": round(progress.seconds, 1),
             "learning_rate": self.trainer.learning_rate,
             **self.loop.means(),
@@ -241,7 +224,7 @@ class TrainingRun:
                 save_weights(self.trainer.network, path, self.config.network_arguments, record)
             write_json(self.folder / "record.json", record)
             title = f"{self.config.variant}, recipe {self.config.recipe}"
-            draw_curves(self.folder / "curves.png", self.progress.rows, title)
+            draw_curves(self.folder / "curves.png", self.loop.progress.rows, title)
         return record
 
     def _record(self) -> dict[str, Any]:
@@ -254,10 +237,10 @@ class TrainingRun:
             "transferred": self.transferred,
             "training_scenes": len(self.train_source.scenes),
             "validation_scenes": len(self.validation_source.scenes),
-            "steps": self.steps_done,
-            "training_seconds": round(self.progress.seconds, 1),
+            "steps": self.loop.steps_done,
+            "training_seconds": round(self.loop.progress.seconds, 1),
             "device": device_name(),
             "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
-            "best_epoch": self.progress.best["epoch"],
-            "epochs": list(self.progress.rows),
+            "best_epoch": self.loop.progress.best["epoch"],
+            "epochs": list(self.loop.progress.rows),
         }

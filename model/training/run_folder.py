@@ -22,6 +22,7 @@ PHOTOGRAPH, MASK = "photograph", "mask"
 """The keys of a scene's two files in it: {"sha256": {scene: {"photograph": ..., "mask": ...}}}."""
 
 _REMEDY = "put back the file of that run, or start a new run"
+"""What helps where a file is damaged."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, duration, natural, positive
+from data.arguments import add_shared, command_parser, duration, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import make_folder
+from model.bundled import SUFFIX
 from model.training.settings import CHECKPOINT_MINUTES, ComparerSettings
 
 EXAMPLES = """examples:
@@ -26,23 +27,21 @@ def build_parser() -> argparse.ArgumentParser:
     default = ComparerSettings()
     parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m model.training.train_comparer")
     add_shared(parser, "--voc")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="ends in .weights.h5")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=f"ends in {SUFFIX}")
     parser.add_argument("--steps", type=positive, default=default.steps, metavar="N", help="(%(default)s)")
     parser.add_argument(
         "--pairs-per-batch", type=positive, default=default.pairs_per_batch, metavar="N", help="(%(default)s)"
     )
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
-    parser.add_argument("--seed", type=natural, default=default.seed, help="of all that is random (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
     parser.add_argument(
         "--checkpoint-minutes",
         type=duration,
         default=CHECKPOINT_MINUTES,
         metavar="MIN",
-        help=f"between checkpoints ({CHECKPOINT_MINUTES:g}); 0 makes one after each step",
+        help="between checkpoints (%(default)g); 0 makes one after each step",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--seed", "--overwrite", "--quiet")
     add_debug(parser)
     return parser
 
@@ -52,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     output = arguments.output
-    if not output.name.endswith(".weights.h5"):
-        parser.error(f"the output must end in .weights.h5, received {output}.")
+    if not output.name.endswith(SUFFIX):
+        parser.error(f"the output must end in {SUFFIX}, received {output}.")
     if not arguments.overwrite:
         refuse_existing([output, output.with_suffix(".json")])
     make_folder(output.parent)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.arguments import command_parser, natural
+from data.arguments import add_shared, command_parser
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import atomic_path, write_json
@@ -155,8 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the .npz to write")
     parser.add_argument("--images", type=Path, metavar="DIR", help="sharp photographs (default: scikit-image's)")
-    parser.add_argument("--seed", type=natural, default=0, help="(0)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files if they exist")
+    add_shared(parser, "--seed", "--overwrite")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     if arguments.output.suffix != ".npz":
