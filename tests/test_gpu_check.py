@@ -35,10 +35,11 @@ def test_every_kind_of_part(small_voc, tmp_path, monkeypatch, capsys):
     assert main(["gpu-check", *map(str, words)]) == 0
     found = json.loads((tmp_path / "gpu" / "gpu-check.json").read_text())
     assert found["failures"] == {} and found["device"].startswith("CPU, ")
-    training, fusion, step, compiled = found["parts"].values()
-    assert list(found["parts"])[2:] == ["bfloat16, 4 images", "bfloat16, 4 images, XLA"]
+    training, measures, fusion, step, compiled = found["parts"].values()
+    assert list(found["parts"])[3:] == ["bfloat16, 4 images", "bfloat16, 4 images, XLA"]
     assert training["steps"] >= 2 and 0 <= training["waiting_share"] <= 1
     assert training["validation_is_equal"] and 0 <= training["validation"]["accuracy"] <= 1
+    assert measures["equal"] and min(measures["seconds"].values()) > 0
     assert load_network(tmp_path / "gpu" / "run" / "stopped.weights.h5").name == "light"
     assert fusion["pairs"] == 1 and 0 < fusion["q_abf"] < 1
     for part in (training, step, compiled):

@@ -21,7 +21,7 @@ from data.io.files import write_json
 from data.io.stacks import find_pairs
 from data.parts import alone
 from metrics.markup import Table
-from model.experiments.gpu_parts import WEIGHTS, find_device, fuse, measure_step, train_for
+from model.experiments.gpu_parts import WEIGHTS, find_device, fuse, measure_step, measure_validation, train_for
 from model.experiments.training_process import run_apart
 from model.training.settings import TrainingConfig
 
@@ -127,6 +127,7 @@ def _parts(arguments, budget: Budget) -> Iterator[tuple[str, Callable[..., dict[
         settings = {**config.to_json(), **start}
         folder = arguments.output / "run"
         yield "training", train_for, (settings, arguments.voc, folder, budget.train_seconds), budget.train_seconds
+        yield "measures of validation", measure_validation, (settings, arguments.voc), 0.0
         if arguments.input is not None:
             yield "fusion", fuse, (folder / WEIGHTS, config.size, arguments.input), 0.0
     whole = config.pairs_per_batch

@@ -127,6 +127,47 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
     }
 
 
+def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict[str, Any]:
+    """Times making and measuring validation pairs, with maps that cost next to nothing in place of a network's.
+
+    Args:
+        device: As for `choose_device`.
+        settings: Of a `TrainingConfig`.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+
+    Returns:
+        Seconds with one thread and with all cores, and whether both gave the same numbers.
+    """
+    from model import choose_device  # loads TensorFlow, quietly
+
+    choose_device(device)
+    import tensorflow as tf
+
+    from data.synthesis.pipeline import PairSource
+    from data.synthesis.voc import split_scenes
+    from model.training.losses import HybridLoss
+    from model.training.validation import validate
+
+    config = TrainingConfig.from_json(settings)
+    _, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
+    source = PairSource(held_out, config.validation_synthesis, config.seed)
+
+    def bright(images):
+        share = images[..., :1] / 255
+        full = tf.concat([1 - share, share], -1)
+        return [tf.nn.avg_pool2d(full, side, side, "VALID") for side in (16, 8, 4, 2, 1)]
+
+    def measure(workers):
+        return validate(bright, HybridLoss(), source.validation_pairs(config.validation_pairs, workers), workers)
+
+    measure(None)  # loads what the first pairs would wait for
+    one_thread, all_cores = (_timed(measure, workers) for workers in (1, None))
+    return {
+        "seconds": {"one_thread": one_thread[1], "all_cores": all_cores[1]},
+        "equal": repr(one_thread[0]) == repr(all_cores[0]),
+    }
+
+
 def fuse(device: str, weights: Path, size: int, folder: Path) -> dict[str, Any]:
     """The means of all metrics of a folder of pairs, fused by the paper's strategy with its maps at `size`."""
     from model import choose_device, load_fuser  # loads TensorFlow, quietly
