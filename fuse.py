@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from data.align import MODES
-from data.arguments import STDOUT, command_parser, json_path, shard
+from data.arguments import STDOUT, add_shared, command_parser, json_path, shard
 from data.errors import EXIT_DONE, EXIT_FAILED, add_debug, run_command, say
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
     )
+    add_shared(parser, "--device")
     parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
     parser.add_argument(
         "--tile",
@@ -190,8 +191,9 @@ def _load(arguments) -> Callable[..., Any]:
     """A function of images, as `load_fuser` gives it."""
     if arguments.method != "proposed":
         return BASELINES[arguments.method].method(arguments.weights)
-    from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
+    from model import choose_device, load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
+    choose_device(arguments.device)
     return load_fuser(
         arguments.weights,
         strategy=arguments.strategy,
