@@ -1,6 +1,7 @@
 # make demo    fuses a pair with the bundled weights; PAIRS=DIR takes your own pairs (NAME-A, NAME-B)
 # make test    lint and tests; JOBS=4 runs so many at once (2)
 # make test-long   what takes minutes: several devices and hosts, many damaged files
+# make gpu-check   measures training on a GPU in twenty minutes, into $(OUT)-gpu; VOC=DIR trains, too
 # make setup   the virtual environment alone; PYTHON=python3.12 chooses another Python (3.11 to 3.13)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ OUT ?= demo
 SCENE ?= motorcycle
 JOBS ?= 2
 
-.PHONY: setup demo test test-long lint format benchmark clean
+.PHONY: setup demo test test-long lint format benchmark gpu-check clean
 
 setup: $(VENV)/.ready
 
@@ -48,6 +49,10 @@ format: setup
 benchmark: setup
 	@$(RUN) fuse.py --benchmark
 	@$(RUN) -m metrics.benchmark
+
+gpu-check: setup
+	@$(RUN) -m model.experiments gpu-check -o $(OUT)-gpu $(if $(VOC),--voc "$(VOC)") $(if $(PAIRS),-i "$(PAIRS)") \
+		$(if $(VGG19),--transfer "$(VGG19)")
 
 clean:
 	rm -rf $(VENV) $(OUT)

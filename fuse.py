@@ -133,8 +133,9 @@ def _load(arguments, observe=None) -> Callable[..., Any]:
     """A function of images, as `load_fuser` gives it."""
     if arguments.method != "proposed":
         return BASELINES[arguments.method].method(arguments.weights)
-    from model import load_fuser  # loads TensorFlow, which wrong usage need not wait for
+    from model import choose_device, load_fuser  # loads TensorFlow, which wrong usage need not wait for
 
+    choose_device(arguments.device)
     return load_fuser(
         arguments.weights,
         strategy=arguments.strategy,

@@ -12,11 +12,19 @@ from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, duration, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
-from model.training.settings import ABLATIONS, CHECKPOINT, CHOICES, DISTRIBUTIONS, POSITIVE, TrainingConfig
+from model.training.settings import (
+    ABLATIONS,
+    CHECKPOINT,
+    CHECKPOINT_MINUTES,
+    CHOICES,
+    DISTRIBUTIONS,
+    POSITIVE,
+    TrainingConfig,
+)
 
 EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
@@ -44,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=DISTRIBUTIONS,
         help="one device; all of this host; all of the hosts in TF_CONFIG (docs/distributed.md)",
     )
-    parser.add_argument("--cache", action="store_true", help="keep photographs decoded: 0.75 MB a scene")
+    add_shared(parser, "--cache", "--device")
     parser.add_argument(
         "--keep-checkpoints",
         type=positive,
@@ -53,7 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"how many to keep, at most {MOST} (%(default)s)",
     )
     parser.add_argument(
-        "--checkpoint-steps", type=natural, default=500, metavar="N", help="between checkpoints (%(default)s)"
+        "--checkpoint-minutes",
+        type=duration,
+        default=CHECKPOINT_MINUTES,
+        metavar="MIN",
+        help="between checkpoints (%(default)g); 0 makes one after each step",
     )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     add_shared(parser, "--quiet")
@@ -78,6 +90,8 @@ def _describe(setting: Field, kind: Any) -> dict[str, Any]:
     described = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
     if kind is bool:
         return described | {"action": argparse.BooleanOptionalAction}
+    if setting.name == "mixed_precision":  # given alone it is the first
+        described |= {"nargs": "?", "const": CHOICES[setting.name][0]}
     if setting.name in CHOICES:
         return described | {"choices": CHOICES[setting.name]}
     described["metavar"] = metadata["metavar"]
@@ -106,9 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--keep-checkpoints must be at most {MOST}, received {arguments.keep_checkpoints}.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --tensorboard out.")
-    from model import TrainingRun  # loads TensorFlow, which wrong usage need not wait for
+    from model import TrainingRun, choose_device  # loads TensorFlow, which wrong usage need not wait for
     from model.training.distribution import make_distribution
 
+    choose_device(arguments.device)
     distribution = make_distribution(arguments.distribution)
     if distribution.chief and not arguments.resume and (folder / CHECKPOINT).exists():
         raise InputError(f"{folder} holds a run already; go on with --resume {folder}, or choose another -o.")
@@ -136,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         record = run.run(
             observe,
-            checkpoint_steps=arguments.checkpoint_steps,
+            checkpoint_minutes=arguments.checkpoint_minutes,
             keep_checkpoints=arguments.keep_checkpoints,
             tensorboard=arguments.tensorboard,
         )

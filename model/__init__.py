@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 _HOMES = {
+    "choose_device": "model.networks.devices",
     "Fuser": "model.fusion.fuser",
     "load_fuser": "model.fusion.fuser",
     "build_network": "model.networks.network",
@@ -16,7 +17,7 @@ _HOMES = {
 }
 """Name to the module that holds it."""
 
-__all__ = ["ComparerRun", "Fuser", "TrainingRun", "build_network", "load_fuser"]
+__all__ = ["ComparerRun", "Fuser", "TrainingRun", "build_network", "choose_device", "load_fuser"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,7 +28,8 @@ def __getattr__(name: str) -> Any:
 
 
 def _import_quietly(module: str) -> ModuleType:
-    """Imports a module and drops what TensorFlow says meanwhile, of absent GPU drivers and the like.
+    """Imports a module and drops what TensorFlow says meanwhile, of absent GPU drivers and the like; why no GPU is used
+    can be asked of `model.networks.devices`.
 
     Where a program has loaded TensorFlow itself, how GPUs are used is left to it.
 
@@ -42,7 +44,7 @@ def _import_quietly(module: str) -> ModuleType:
         os.dup2(said.fileno(), 2)
         try:
             imported = import_module(module)
-            grow_memory()
+            import_module("model.networks.devices").grow_memory()
         except BaseException:
             said.seek(0)
             os.write(stderr, said.read())
@@ -51,11 +53,3 @@ def _import_quietly(module: str) -> ModuleType:
             os.dup2(stderr, 2)
             os.close(stderr)
     return imported
-
-
-def grow_memory() -> None:
-    """Makes TensorFlow take memory of GPUs as it needs it, not all at once; to be called before any of them is used."""
-    import tensorflow as tf
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)

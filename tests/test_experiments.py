@@ -459,6 +459,22 @@ def test_figures_of_an_ablation_fail_alone(pairs, tmp_path, monkeypatch, capsys)
     ]
 
 
+def test_an_ablation_hands_on_how_to_train(small_voc, tmp_path, monkeypatch):
+    seen = []
+
+    def note(config, *_, **how):
+        seen.append((config.jit, config.mixed_precision, how["distribution"], how["cache"]))
+        raise InputError("noted.")
+
+    monkeypatch.setattr(ablation, "train_alone", note)
+    command = ["ablation", "--voc", str(small_voc), "-o", str(tmp_path / "out"), "--budget", "small", "--quiet"]
+    assert main(command) == 1
+    assert set(seen) == {(True, None, "one", False)}  # as the budget says
+    seen.clear()
+    assert main([*command, "--no-jit", "--mixed-precision", "bfloat16", "--distribution", "mirrored", "--cache"]) == 1
+    assert set(seen) == {(False, "bfloat16", "mirrored", True)}
+
+
 def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):
     def stopped(config, voc, folder, **_):
         begun.append(folder.name)

@@ -110,3 +110,14 @@ def test_lists_that_cannot_be_used(content, message, split, small_voc, tmp_path)
         split_scenes(root, split)
     with pytest.raises(InputError, match=message):
         read_scenes(root, name)
+
+
+@pytest.mark.parametrize(("saved", "meant"), [(True, "float16"), (False, None), ("bfloat16", "bfloat16"), (None, None)])
+def test_mixed_precision_as_it_is_saved_today_and_was_before(saved, meant):
+    assert TrainingConfig.from_json({**SAVED, "mixed_precision": saved}).mixed_precision == meant
+
+
+def test_a_batch_must_divide_into_its_parts():
+    assert replace(TrainingConfig(), accumulate=4).accumulate == 4
+    with pytest.raises(ValueError, match="must be a multiple of accumulate, received 4 and 3"):
+        replace(TrainingConfig(), accumulate=3)

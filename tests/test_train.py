@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import fields
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +30,18 @@ from train import build_parser, main, read_config
 OPTIONS = [
     *("--variant", "compact", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "8"),
     *("--epochs", "2", "--validation-pairs", "4", "--optimizer", "adamw", "--learning-rate", "1e-3"),
-    *("--average", "0.9", "--schedule", "cosine", "--warmup-steps", "2", "--deterministic", "--quiet"),
+    *(
+        "--average",
+        "0.9",
+        "--schedule",
+        "cosine",
+        "--warmup-steps",
+        "2",
+        "--accumulate",
+        "2",
+        "--deterministic",
+        "--quiet",
+    ),
 ]
 
 TENSORBOARD = find_spec("tensorboard") is not None
@@ -53,7 +65,7 @@ def runs(small_voc, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     boards = {name: ["--tensorboard", folder / f"{name}-board"] * TENSORBOARD for name in ("whole", "killed")}
     whole = start("--voc", small_voc, "-o", folder / "whole", *OPTIONS, *boards["whole"])
-    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-steps", 1, *boards["killed"])
+    killed = start("--voc", small_voc, "-o", folder / "killed", *OPTIONS, "--checkpoint-minutes", 0, *boards["killed"])
     # Wait for a checkpoint inside the second epoch (of five steps each), then kill without mercy.
     checkpoint = folder / "killed" / "checkpoint.npz"
     while killed.poll() is None:
@@ -316,7 +328,7 @@ def test_a_loss_that_is_no_number_stops_the_run(small_voc, tmp_path, monkeypatch
         return report * np.nan if int(self.optimizer.iterations.numpy()) == 3 else report
 
     monkeypatch.setattr(Trainer, "step", step)
-    options = ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS, "--checkpoint-steps", "1"]
+    options = ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS, "--checkpoint-minutes", "0"]
     assert run_command(main, options) == 1
     said = capsys.readouterr().err
     assert "the loss became nan in step 3 (pairs 2007_" in said
@@ -352,7 +364,7 @@ def test_a_step_that_fails_is_one_sentence(result, message, tmp_path):
     loop = Loop(FakeTrainer([0.5, 1.0], result), tmp_path / "checkpoint.npz", ("loss", "decay"), 5, 10, writes=False)
     texts = {"name_batch": lambda: "a, b", "again": "--resume", "smaller": "less"}
     with pytest.raises(InputError, match=message):
-        loop.train([(None, None)] * 5, lambda *_: None, (), checkpoint_steps=0, **texts)
+        loop.train([(None, None)] * 5, lambda *_: None, (), **texts)
     assert loop.means() == {"loss": 0.5, "decay": 1.0}
 
 
@@ -363,8 +375,8 @@ def test_too_little_memory_names_the_remedies(small_voc, tmp_path, monkeypatch, 
     monkeypatch.setattr(Trainer, "step", step)
     assert run_command(main, ["--voc", str(small_voc), "-o", str(tmp_path / "run"), *OPTIONS]) == 1
     assert capsys.readouterr().err == (
-        "error: there is not enough memory for step 1; start a new run with fewer --pairs-per-batch, with "
-        "--mixed-precision or with a smaller --size.\n"
+        "error: there is not enough memory for step 1; start a new run with a larger --accumulate, with "
+        "--mixed-precision, --recompute or a smaller --size.\n"
     )
 
 
@@ -465,6 +477,27 @@ def test_bad_input(arguments, code, message, small_voc, capsys, tmp_path):
     assert message in said
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], None),
+        (["--mixed-precision"], "float16"),
+        (["--mixed-precision", "bfloat16"], "bfloat16"),
+        (["--mixed-precision", "float16", "--jit"], "float16"),
+    ],
+)
+def test_mixed_precision_is_float16_unless_named(words, expected):
+    arguments = build_parser().parse_args([*words, "--voc", "VOC"])
+    assert read_config(build_parser(), arguments).mixed_precision == expected
+
+
+def test_parts_of_a_batch_are_for_one_device(small_voc, tmp_path):
+    several = SimpleNamespace(replicas=2, chief=True, pairs_per_replica=lambda pairs: pairs // 2)
+    config = TrainingConfig(variant="light", transfer=None, accumulate=2)
+    with pytest.raises(InputError, match="--accumulate is for one device"):
+        TrainingRun(config, small_voc, tmp_path, distribution=several)
+
+
 def test_the_defaults_are_the_papers():
     config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC"]))
     assert config == TrainingConfig()
@@ -472,6 +505,7 @@ def test_the_defaults_are_the_papers():
     assert (config.optimizer, config.learning_rate, config.momentum) == ("rmsprop", 1e-6, 0.9)
     assert (config.weight_decay, config.epochs, config.scenes) == (0.001, 50, 2000)
     assert (config.schedule, config.clip_norm, config.average) == ("constant", None, None)
+    assert (config.accumulate, config.recompute, config.mixed_precision, config.jit) == (1, False, None, False)
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model.experiments.memory import kept_for_backward
 from model.networks.network import build_network
 from model.networks.transfer import layer_names
 from model.training.losses import HybridLoss
 from model.training.optimizers import make_optimizer, make_schedule
+from model.training.setup import recompute_activations
 from model.training.trainer import Trainer
 
 RATE, DECAY = 1e-3, 0.001
@@ -147,3 +149,91 @@ def test_adamw_spares_biases_and_normalization():
     np.testing.assert_allclose(bias.numpy(), 1.0)
     with pytest.raises(ValueError, match="unknown optimizer 'sgd'"):
         make_optimizer("sgd", 1.0)
+
+
+class SquaredError:
+    def measure(self, network, inputs, labels):
+        loss = tf.reduce_mean(tf.square(tf.cast(network(inputs, training=True), tf.float32) - labels))
+        return loss, [loss]
+
+
+def small_trainer(layer, optimizer=None, **options):
+    network = keras.Sequential([keras.Input((1,)), layer])
+    return Trainer(network, optimizer or keras.optimizers.SGD(1.0), SquaredError(), **options)
+
+
+ROWS, TARGETS = tf.constant([[1.0], [2.0], [3.0], [4.0]]), tf.constant([[1.0], [0.0], [0.0], [1.0]])
+"""Two pairs: first sources 1 and 2, second ones 3 and 4."""
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["", "XLA"])
+def test_parts_of_a_batch_add_up_to_its_gradient(jit):
+    trainer = small_trainer(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"), parts=2, jit=jit)
+    report = trainer.step(ROWS, TARGETS)
+    # The gradient of mean((w x - y)^2) at w = 0 is -2 mean(x y) = -2 (1 + 4) / 4; the loss is mean(y^2).
+    assert trainer.network.get_weights()[0].item() == pytest.approx(2.5)
+    assert report.tolist() == [pytest.approx(0.5)]
+    assert int(trainer.optimizer.iterations) == 1
+
+
+def test_the_sum_over_the_parts_is_clipped_and_unscaled():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        inner = keras.optimizers.SGD(1.0, global_clipnorm=0.5)
+        optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=1024.0)
+        trainer = small_trainer(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"), optimizer, parts=2)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    trainer.step(ROWS, TARGETS)
+    assert trainer.network.get_weights()[0].item() == pytest.approx(0.5, rel=1e-3)
+
+
+def test_batch_normalization_sees_a_part_at_a_time():
+    """What `--accumulate` changes: averages move with each part, here of the rows 1 and 3 and then 2 and 4."""
+    trainer = small_trainer(keras.layers.BatchNormalization(momentum=0.5), parts=2)
+    trainer.step(ROWS, TARGETS)
+    *_, mean, variance = (values.item() for values in trainer.network.get_weights())
+    assert mean == pytest.approx(0.5 * (0.5 * 2) + 0.5 * 3)
+    assert variance == pytest.approx(0.5 * (0.5 + 0.5 * 1) + 0.5 * 1)
+
+
+def test_parts_keep_the_sources_of_a_pair_together():
+    """With the loss of the comparison of both sources, on the network without batch normalization: within 1e-4 of the
+    gradient's length."""
+    rng = np.random.default_rng(1)
+    images = tf.constant(rng.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8))
+    first = rng.integers(0, 2, (4, 32, 32, 1), dtype=np.uint8)
+    labels = tf.constant(np.concatenate([first, 1 - first]))
+    keras.utils.set_random_seed(0)
+    network = build_network("light", batch_norm=False)
+    before, moved, reports = network.get_weights(), [], []
+    for parts in (1, 4):
+        network.set_weights(before)
+        loss = HybridLoss(pair_weight=1.0)
+        trainer = Trainer(network, keras.optimizers.SGD(1.0, global_clipnorm=1.0), loss, parts=parts)
+        reports.append(trainer.step(images, labels))
+        changes = [now - then for now, then in zip(network.get_weights(), before, strict=True)]
+        moved.append(np.concatenate([change.ravel() for change in changes]))
+    assert np.linalg.norm(moved[0]) == pytest.approx(1, rel=1e-3)
+    assert np.linalg.norm(moved[0] - moved[1]) < 1e-4
+    np.testing.assert_allclose(*reports, rtol=1e-5)
+
+
+def test_recomputed_activations_give_the_same_gradient_and_keep_less(batch):
+    keras.utils.set_random_seed(0)
+    network = build_network("light", input_size=(32, 32))
+    before, states, kept = network.get_weights(), [], []
+    for recompute in (False, True):
+        network.set_weights(before)
+        if recompute:
+            recompute_activations(network)
+        trainer = Trainer(network, keras.optimizers.SGD(1e-3), HybridLoss())
+        kept.append(kept_for_backward(trainer, 2, 32))
+        trainer.step(*batch)
+        states.append(network.get_weights())
+    for ours, theirs in zip(*states, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    # The hyperbolic tangent in each activation, x tanh(softplus(x)), is not kept.
+    shapes = [layer.output.shape[1:] for layer in network.layers if isinstance(layer, keras.layers.Activation)]
+    assert len(shapes) > 40
+    assert kept[0] - kept[1] == sum(2 * 4 * int(np.prod(shape)) for shape in shapes)

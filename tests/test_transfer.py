@@ -254,7 +254,7 @@ class Watched:
             if len(self.seen) - 1 == steps:
                 raise Stop
 
-        return self.run.run(observe, checkpoint_steps=1)
+        return self.run.run(observe, checkpoint_minutes=0)
 
 
 def check_held(seen, expected):

@@ -59,3 +59,13 @@ def test_a_network_that_calls_everything_sharp():
 def test_no_pair_is_an_error():
     with pytest.raises(ValueError, match="no pair"):
         validate(lambda images: [], HybridLoss(), [])
+
+
+def test_the_numbers_do_not_depend_on_the_threads():
+    pairs = [make_pair(seed) for seed in range(6)]
+
+    def predict(images):
+        return maps_of(tf.sigmoid(images[..., 0] / 50 - 2))
+
+    one, several = (validate(predict, HybridLoss(), pairs, workers) for workers in (1, 5))
+    assert one == several and len({round(value, 3) for value in one.values()}) > 5

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.errors import InputError
+from data.parallel import in_order
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import LEVELS, SynthesisSettings, synthesize
 from data.synthesis.voc import Scene
@@ -123,13 +124,16 @@ class PairSource:
         pairs = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=tf.data.AUTOTUNE)
         return pairs.batch(pairs_per_batch, drop_remainder=True).map(join).prefetch(tf.data.AUTOTUNE)
 
-    def validation_pairs(self, count: int | None = None) -> Iterator[SyntheticPair]:
-        """A fixed set of pairs, the same every time: all pairs, or `count` with scenes and levels spread evenly."""
-        count = len(self) if count is None else min(count, len(self))
-        for number in range(count):
+    def validation_pairs(self, count: int | None = None, workers: int | None = None) -> Iterator[SyntheticPair]:
+        """A fixed set of pairs, the same every time: all pairs, or `count` with scenes and levels spread evenly; made
+        by `workers` threads (None: one a core)."""
+
+        def make(number):
             # Scene by scene, then a second time with the next level, and so on.
             round_number, scene = divmod(number, len(self.scenes))
-            yield self.pair(VALIDATION_EPOCH, scene * len(LEVELS) + (scene + round_number) % len(LEVELS))
+            return self.pair(VALIDATION_EPOCH, scene * len(LEVELS) + (scene + round_number) % len(LEVELS))
+
+        yield from in_order(make, range(len(self) if count is None else min(count, len(self))), workers)
 
     def _read(self, scene):
         if not self.cache:

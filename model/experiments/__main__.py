@@ -15,6 +15,11 @@ COMMANDS = {
     "unseen": ("generalization", "measures all strategies on defocus that training never showed"),
     "stacks": ("stacks", "measures fusion of rendered focus stacks against their truth, with other tools"),
     "failures": ("failures", "draws where fusion fails"),
+    "memory": ("memory", "counts what a training step needs in memory"),
+    "gpu-check": (
+        "gpu_check",
+        "measures training on a GPU: speed, memory, waiting for data",
+    ),
     "tile-agreement": ("tile_agreement", "measures how far fusion in tiles agrees with fusion in one piece"),
 }
 """Command to its module, which is loaded only when it is asked for, and what it does."""

@@ -19,7 +19,7 @@ from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
 from model.experiments.results import Comparison, read_record
 from model.experiments.training_process import train_alone
 from model.training.run_folder import read_settings
-from model.training.settings import ABLATIONS, CHECKPOINT, TrainingConfig
+from model.training.settings import ABLATIONS, CHECKPOINT, DISTRIBUTIONS, PRECISIONS, TrainingConfig
 
 PAPER_SIZE = TrainingConfig.size
 """Rows and columns at which the paper finds its maps: those of its training images."""
@@ -59,6 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"find the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
     )
+    parser.add_argument(
+        "--distribution",
+        default=DISTRIBUTIONS[0],
+        choices=DISTRIBUTIONS[:2],
+        help="train on one device (the default), or on all of this host",
+    )
+    add_shared(parser, "--cache")
+    parser.add_argument(
+        "--mixed-precision", nargs="?", const=PRECISIONS[0], choices=PRECISIONS, help="as for train.py, in all runs"
+    )
+    parser.add_argument("--jit", action=argparse.BooleanOptionalAction, help="as for train.py, in all runs")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no tables")
 
 
@@ -68,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if the configuration or the data cannot be used.
     """
-    experiments = plan(arguments.config, arguments.budget, arguments.transfer, arguments.runs, arguments.seeds)
+    given = {name: getattr(arguments, name) for name in ("mixed_precision", "jit")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    experiments = plan(arguments.config, arguments.budget, arguments.transfer, arguments.runs, arguments.seeds, changes)
     listing = find_pairs(arguments.input) if arguments.input else Listing([], [])  # before hours of training
     for problem in listing.problems:
         say(f"warning: {problem}")
@@ -149,7 +162,8 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
         record = _read_record(folder)
         if record is not None:
             return {"record": record}
-    return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, quiet=arguments.quiet)}
+    how = {name: getattr(arguments, name) for name in ("quiet", "distribution", "cache")}
+    return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, **how)}
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:

@@ -1,9 +1,10 @@
 """Which runs an ablation consists of: its configuration, read and checked."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from data.errors import InputError
 from data.io.fields import check_values
@@ -48,6 +49,7 @@ def plan(
     transfer: str | None = None,
     runs: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> list[Experiment]:
     """Reads the configuration.
 
@@ -57,6 +59,7 @@ def plan(
         transfer: VGG-19's file; None leaves what the budget says.
         runs: Their names; None leaves what the file says.
         seeds: Of the proposed training; None leaves what the file says.
+        changes: Settings of all runs that go before the budget's.
 
     Returns:
         The runs, `proposed` with each seed first.
@@ -84,7 +87,8 @@ def plan(
         )
     try:
         transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
-        base = TrainingConfig(**{**shared, "transfer": (transfer or TrainingConfig.transfer) if transferable else None})
+        start = (transfer or TrainingConfig.transfer) if transferable else None
+        base = TrainingConfig(**{**shared, **(changes or {}), "transfer": start})
         seeded = [replace(base, seed=seed) for seed in seeds]
     except (TypeError, ValueError) as error:
         raise InputError(f"budget {budget} in {path}: {error}.") from error

@@ -1,43 +1,48 @@
-"""A training run in a process of its own: the memory that TensorFlow keeps after a run goes with it."""
+"""Work in a process of its own, such as a training run: the memory that TensorFlow keeps goes with it."""
 
 import multiprocessing
 import os
 import signal
+import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from data.errors import InputError, run_command
-from model.training.settings import TrainingConfig
+from data.errors import InputError, StoppedError, run_command
+from model.training.settings import DISTRIBUTIONS, TrainingConfig
 from model.training.shutdown import noted_signals
 
 POLL_SECONDS = 0.2
-"""How often signals are looked for while a run is trained."""
+"""How often signals are looked for meanwhile."""
 
 
-def train_alone(config: TrainingConfig, voc: Path, folder: Path, *, resume: bool, quiet: bool) -> dict[str, Any]:
-    """Trains a run to its last epoch.
+def run_apart(
+    work: Callable[..., Any], *arguments: Any, name: str, advice: str = "", limit: float | None = None
+) -> Any:
+    """Calls a function in a process of its own.
 
     Args:
-        config: Its settings.
-        voc: VOCdevkit/VOC2012 or a folder above it.
-        folder: Where everything is written.
-        resume: Whether to go on from `folder`'s checkpoint.
-        quiet: No progress bar.
+        work: The function, of a module.
+        arguments: Its arguments.
+        name: What the process does, for a message.
+        advice: What to do where it is killed, for the same message.
+        limit: Seconds after which it is ended; None waits as long as it takes.
 
     Returns:
-        The training record.
+        What the function returned.
 
     Raises:
-        InputError: The process was killed, for instance for want of memory.
-        StoppedError: A signal ended the run, which is saved.
-        Exception: What the run raised.
+        InputError: The process was killed, for instance for want of memory, or took too long.
+        StoppedError: A signal ended it.
+        Exception: What the function raised.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(sender, config, voc, folder, resume, quiet), daemon=True)
+    process = context.Process(target=_work, args=(sender, work, arguments), daemon=True)
+    deadline = None if limit is None else time.monotonic() + limit
     with noted_signals() as signals:
         process.start()
         sender.close()  # the other end is the process' alone, so that its death can be seen
@@ -47,13 +52,18 @@ def train_alone(config: TrainingConfig, voc: Path, folder: Path, *, resume: bool
                 # Never SIGINT: a terminal sends it to both, and a second one would end the run without saving it.
                 os.kill(process.pid, signal.SIGTERM)
                 told = True
+            if deadline is not None and time.monotonic() > deadline:
+                process.kill()
+                process.join()
+                raise InputError(f"the process that {name} took more than {limit:.0f} s.")
         try:
             outcome = receiver.recv()
         except EOFError:
             process.join()
+            if signals:
+                raise StoppedError(f"stopped by {signal.Signals(signals[0]).name}.") from None
             raise InputError(
-                f"the process that trained {folder} ended with the code {process.exitcode}; was there enough memory? "
-                "The same command goes on from its last checkpoint."
+                f"the process that {name} ended with the code {process.exitcode}; was there enough memory?{advice}"
             ) from None
         process.join()
     if isinstance(outcome, BaseException):
@@ -61,19 +71,61 @@ def train_alone(config: TrainingConfig, voc: Path, folder: Path, *, resume: bool
     return outcome
 
 
-def _train(sender: Connection, config: TrainingConfig, voc: Path, folder: Path, resume: bool, quiet: bool) -> None:
-    """The process: sends the record of the run, or what it raised."""
+def _work(sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """The process: sends what the function returns or raises."""
 
-    def train(_) -> int:
-        from model import TrainingRun
-
+    def send(_) -> int:
         try:
-            run = TrainingRun(config, voc, folder, resume=resume)
-            steps = {"initial": run.loop.steps_done, "total": run.loop.total_steps, "unit": "step", "desc": folder.name}
-            with tqdm(**steps, disable=quiet) as bar:
-                sender.send(run.run(lambda *_: bar.update()))
+            sender.send(work(*arguments))
         except Exception as error:
             sender.send(error)
         return 0
 
-    run_command(train)
+    run_command(send)
+
+
+def train_alone(
+    config: TrainingConfig,
+    voc: Path,
+    folder: Path,
+    *,
+    resume: bool,
+    quiet: bool,
+    distribution: str = DISTRIBUTIONS[0],
+    cache: bool = False,
+) -> dict[str, Any]:
+    """Trains a run to its last epoch.
+
+    Args:
+        config: Its settings.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+        folder: Where everything is written.
+        resume: Whether to go on from `folder`'s checkpoint.
+        quiet: No progress bar.
+        distribution: A name in `DISTRIBUTIONS`.
+        cache: Whether photographs stay decoded in memory.
+
+    Returns:
+        The training record.
+
+    Raises:
+        InputError: The process was killed, for instance for want of memory.
+        StoppedError: A signal ended the run, which is saved.
+        Exception: What the run raised.
+    """
+    return run_apart(
+        _train,
+        *(config, voc, folder, resume, quiet, distribution, cache),
+        name=f"trained {folder}",
+        advice=" The same command goes on from its last checkpoint.",
+    )
+
+
+def _train(config, voc, folder, resume, quiet, distribution, cache) -> dict[str, Any]:
+    from model import TrainingRun
+    from model.training.distribution import make_distribution
+
+    run = TrainingRun(config, voc, folder, resume=resume, distribution=make_distribution(distribution), cache=cache)
+    steps = {"initial": run.loop.steps_done, "total": run.loop.total_steps, "unit": "step", "desc": folder.name}
+    with tqdm(**steps, disable=quiet) as bar:
+        return run.run(lambda *_: bar.update())

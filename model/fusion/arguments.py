@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.arguments import command_parser, json_path, shard
+from data.arguments import add_shared, command_parser, json_path, shard
 from data.errors import add_debug
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from model.fusion import PREFERENCES, STRATEGIES
@@ -56,6 +56,7 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
     )
+    add_shared(parser, "--device")
     parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
     parser.add_argument(
         "--tile",

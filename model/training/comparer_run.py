@@ -121,22 +121,22 @@ class ComparerRun:
             self._check()
             self.loop.restore(validated=False)
 
-    def run(self, observe: Observer, checkpoint_steps: int) -> None:
-        """Trains to the last step and writes the weights with their record; arguments and errors as `Loop.train`."""
+    def run(self, observe: Observer, checkpoint_minutes: float) -> None:
+        """Trains to the last step and writes the weights with their record; see `TrainingRun.run`."""
         loop = self.loop
+        loop.minutes = checkpoint_minutes
         if loop.steps_done == 0:
             write_json(self.folder / CONFIG, self._identity())
             self._scenes.write(self.folder)
             loop.save()
         batches = self._batches()
-        with noted_signals() as signals:
+        with noted_signals() as signals, loop.writing():
             while loop.steps_done < loop.total_steps:
                 until = min(LOG_STEPS, loop.total_steps - loop.progress.epoch * LOG_STEPS)
                 loop.train(
                     islice(batches, until - loop.progress.batch),
                     observe,
                     signals,
-                    checkpoint_steps=checkpoint_steps,
                     name_batch=self._name_batch,
                     again="--resume",
                     smaller="fewer --pairs-per-batch",
@@ -145,7 +145,7 @@ class ComparerRun:
                 step = loop.steps_done
                 loop.next_epoch()
                 loop.progress.rows.append({"epoch": loop.progress.epoch, "step": step, **means})
-                loop.save()
+                loop.save_if_due()
         self._finish()
 
     def _batches(self) -> Iterator[tuple[tuple[tf.Tensor, ...], tf.Tensor]]:

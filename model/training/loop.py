@@ -2,7 +2,10 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from data.errors import InputError, StoppedError
+from data.parts import alone
 from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
+from model.training.settings import CHECKPOINT_MINUTES
 from model.training.trainer import Trainer
+from model.training.writer import BackgroundWriter
 
 Observer = Callable[[int, dict[str, float], float], None]
 """Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this
@@ -32,6 +38,9 @@ class Loop:
     Attributes:
         progress: Where the run stands.
         keep: How many checkpoints are kept.
+        minutes: Between checkpoints; 0 makes one after each step.
+        beside: Writes what belongs to the next checkpoint, once, before it; None where there is nothing.
+        waited: Seconds in which this process waited for batches.
     """
 
     def __init__(
@@ -50,6 +59,11 @@ class Loop:
         self.total_steps = total_steps
         self.progress = Progress(totals=[0.0] * len(self.reports))
         self.keep = KEPT
+        self.minutes = CHECKPOINT_MINUTES
+        self.beside: Callable[[], None] | None = None
+        self.waited = 0.0
+        self._writer = BackgroundWriter()
+        self._saved = time.monotonic()
         self._writes = writes
 
     @property
@@ -80,9 +94,44 @@ class Loop:
         self.progress = progress
 
     def save(self) -> None:
-        """Writes a checkpoint."""
-        if self._writes:
-            save_checkpoint(self.checkpoint, self.trainer.state(), self.progress, self.keep)
+        """Begins to write a checkpoint, beside what follows; what goes wrong there is raised later, in `writing`."""
+        if not self._writes:
+            return
+        self.finish_writing()  # before this state is copied too
+        state = {name: np.array(values) for name, values in self.trainer.state().items()}
+        beside, self.beside = self.beside, None
+        self._writer.start(partial(self._write, state, deepcopy(self.progress), beside))
+        self._saved = time.monotonic()
+
+    def save_if_due(self) -> None:
+        """Does so where the last checkpoint is older than it may be."""
+        if time.monotonic() - self._saved >= 60 * self.minutes:
+            self.save()
+
+    def finish_writing(self) -> None:
+        """Waits until the checkpoint is written."""
+        self._writer.finish()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around all steps of a run: what is being written at its end is finished, whatever ended it.
+
+        Raises:
+            Exception: What the writing raised; where something else ended the block, that is raised, and the failure
+                of the writing is said.
+        """
+        try:
+            yield
+        except BaseException:
+            with alone(self.checkpoint.name):
+                self.finish_writing()
+            raise
+        self.finish_writing()
+
+    def _write(self, state, progress, beside):
+        if beside:
+            beside()
+        save_checkpoint(self.checkpoint, state, progress, self.keep)
 
     def train(
         self,
@@ -90,7 +139,6 @@ class Loop:
         observe: Observer,
         signals: Sequence[int],
         *,
-        checkpoint_steps: int,
         name_batch: Callable[[], str],
         again: str,
         smaller: str,
@@ -101,7 +149,6 @@ class Loop:
             batches: (inputs, labels) of each step.
             observe: Told of each step.
             signals: Those that came so far; the first ends the run after the step in progress.
-            checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes none there.
             name_batch: What the batch in progress is made of, for the message where its loss is no number.
             again: How the user goes on with a run that was stopped, for that message.
             smaller: Options that make a step need less memory, for the message where there is not enough.
@@ -109,10 +156,11 @@ class Loop:
         Raises:
             InputError: A file cannot be read, the loss is no number, or a step needs more memory than there is.
             StoppedError: A signal ended the run; its state is saved.
+            Exception: What the writing of a checkpoint raised.
         """
         progress, started = self.progress, time.monotonic()
         before = progress.seconds
-        for steps_here, (inputs, labels) in enumerate(batches, start=1):
+        for steps_here, (inputs, labels) in enumerate(self._timed(batches), start=1):
             try:
                 report = self.trainer.step(inputs, labels)
             except tf.errors.ResourceExhaustedError as error:
@@ -129,15 +177,25 @@ class Loop:
             progress.batch += 1
             progress.seconds = before + time.monotonic() - started
             observe(progress.epoch + 1, self.means(), (progress.seconds - before) / steps_here)
-            if checkpoint_steps and self.steps_done % checkpoint_steps == 0 and progress.batch < self.steps_per_epoch:
-                self.save()
+            self._writer.check()
+            if progress.batch < self.steps_per_epoch:  # else what ends the epoch comes first
+                self.save_if_due()
             if signals:
                 self.save()
+                self.finish_writing()
                 name = signal.Signals(signals[0]).name
                 raise StoppedError(
                     f"stopped by {name} after step {self.steps_done} of {self.total_steps}, which is saved; go on with "
                     f"{again}."
                 )
+
+    def _timed(self, batches):
+        """The batches; counts the time that passes until each is there."""
+        asked = time.monotonic()
+        for batch in batches:
+            self.waited += time.monotonic() - asked
+            yield batch
+            asked = time.monotonic()
 
     def means(self) -> dict[str, float]:
         """The means of what the steps of the epoch in progress reported, by name."""

@@ -17,6 +17,8 @@ from data.errors import InputError
 from data.io.files import write_json
 from data.synthesis.pipeline import PairSource
 from data.synthesis.voc import split_scenes
+from model.networks.devices import device_name, why_no_gpu
+from model.networks.network import build_network
 from model.networks.transfer import layer_names, transfer_vgg19
 from model.networks.weights import save_weights
 from model.training.checkpoints import KEPT, REPORTS
@@ -25,8 +27,8 @@ from model.training.history import draw_curves, write_log
 from model.training.loop import Loop, Observer
 from model.training.losses import separate_decay
 from model.training.run_folder import RunScenes, read_transferred
-from model.training.settings import CHECKPOINT, CONFIG, TRANSFER, TrainingConfig
-from model.training.setup import device_name, make_trainer, prepare_process, start_from
+from model.training.settings import CHECKPOINT, CHECKPOINT_MINUTES, CONFIG, TRANSFER, TrainingConfig
+from model.training.setup import make_trainer, prepare_process, start_from
 from model.training.shutdown import noted_signals
 from model.training.validation import validate
 
@@ -63,8 +65,9 @@ class TrainingRun:
         self.folder = folder
         self.distribution = distribution or make_distribution("one")
         self.distribution.pairs_per_replica(config.pairs_per_batch)
-        if config.jit and self.distribution.replicas > 1:
-            raise InputError("--jit compiles for one device; leave it out with several.")
+        for name, given in (("jit", config.jit), ("accumulate", config.accumulate > 1)):
+            if given and self.distribution.replicas > 1:
+                raise InputError(f"--{name} is for one device; leave it out with several.")
         prepare_process(config)
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
         self.train_source = PairSource(train, config.synthesis, config.seed, cache)
@@ -86,6 +89,7 @@ class TrainingRun:
             self.trainer.reset_averages()
         elif config.start is not None:
             start_from(self.trainer, Path(config.start), config.variant)
+        self._best: keras.Model | None = None
         self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
 
     def describe(self) -> str:
@@ -97,13 +101,14 @@ class TrainingRun:
             f"recipe {config.recipe}, {config.size}x{config.size}, {2 * config.pairs_per_batch} images a step",
             f"{config.epochs} epochs of {epoch} steps, {config.optimizer}, {config.learning_rate:g}",
         ]
-        return "\n".join([*lines, *self.transferred])
+        reason = why_no_gpu()
+        return "\n".join([*lines, *([f"no GPU is used: {reason}"] if reason else []), *self.transferred])
 
     def run(
         self,
         observe: Observer,
         *,
-        checkpoint_steps: int = 0,
+        checkpoint_minutes: float = CHECKPOINT_MINUTES,
         keep_checkpoints: int = KEPT,
         tensorboard: Path | None = None,
     ) -> dict[str, Any]:
@@ -113,7 +118,7 @@ class TrainingRun:
 
         Args:
             observe: Told of each step.
-            checkpoint_steps: Steps between checkpoints inside an epoch; 0 makes them only after each epoch.
+            checkpoint_minutes: Between checkpoints; 0 makes one after each step. They are written beside the training.
             keep_checkpoints: How many are kept, the newest among them.
             tensorboard: Folder of TensorBoard logs, or None.
 
@@ -124,21 +129,21 @@ class TrainingRun:
             InputError: if a file cannot be read, the loss is no number, or a step needs more memory than there is.
             StoppedError: if a signal ended the run.
         """
-        self.loop.keep = keep_checkpoints
+        self.loop.keep, self.loop.minutes = keep_checkpoints, checkpoint_minutes
         try:
-            with noted_signals() as signals:
-                return self._run(observe, checkpoint_steps, tensorboard, signals)
+            with noted_signals() as signals, self.loop.writing():
+                return self._run(observe, tensorboard, signals)
         except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
             raise InputError(
                 f"another host was lost in step {self.loop.steps_done + 1}; start all of them again with --resume "
                 f"{self.folder}."
             ) from error
 
-    def _run(self, observe, checkpoint_steps, tensorboard, signals):
+    def _run(self, observe, tensorboard, signals):
         self._write_settings()
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
         while self.loop.progress.epoch < self.config.epochs:
-            self._train_epoch(observe, checkpoint_steps, signals)
+            self._train_epoch(observe, signals)
             self._finish_epoch()
             if writer:
                 with writer.as_default(step=int(self.loop.progress.rows[-1]["step"])):
@@ -155,7 +160,12 @@ class TrainingRun:
             write_json(self.folder / TRANSFER, self.transferred)
             self.loop.save()
 
-    def _train_epoch(self, observe: Observer, checkpoint_steps: int, signals: list[int]) -> None:
+    def validate(self, count: int | None = None, workers: int | None = None) -> dict[str, float]:
+        """Measures the network as it is on held-out pairs, `count` or all of them; see `validation.validate`."""
+        pairs = self.validation_source.validation_pairs(count, workers)
+        return validate(self._predict, self.trainer.loss, pairs, workers)
+
+    def _train_epoch(self, observe: Observer, signals: list[int]) -> None:
         progress = self.loop.progress
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
         self.trainer.freeze(layer_names().values() if holds else ())
@@ -166,10 +176,9 @@ class TrainingRun:
             self.distribution.gather(batches),
             observe,
             signals,
-            checkpoint_steps=checkpoint_steps,
             name_batch=lambda: self.train_source.name_batch(progress.epoch, pairs, progress.batch),
             again=f"--resume {self.folder}",
-            smaller="fewer --pairs-per-batch, with --mixed-precision or with a smaller --size",
+            smaller="a larger --accumulate, with --mixed-precision, --recompute or a smaller --size",
         )
 
     def _finish_epoch(self) -> None:
@@ -182,27 +191,37 @@ class TrainingRun:
             **self.loop.means(),
         }
         with self.trainer.averaged_weights():
-            pairs = self.validation_source.validation_pairs(self.config.validation_pairs)
-            measured = validate(self._predict, self.trainer.loss, pairs)
+            measured = self.validate(self.config.validation_pairs)
             row.update({f"val_{name}": value for name, value in measured.items()})
             progress.rows.append(row)
             if progress.best is None or row["val_iou"] > progress.best["val_iou"]:
                 progress.best = row
-                self._save("best.weights.h5")
+                self._keep_best()
         self.loop.next_epoch()
         if self.distribution.chief:
             write_log(self.folder / "log.csv", progress.rows)
-        self.loop.save()
+        last = progress.epoch == self.config.epochs
+        (self.loop.save if last else self.loop.save_if_due)()
 
-    def _save(self, name: str) -> None:
-        if self.distribution.chief:
-            save_weights(self.trainer.network, self.folder / name, self.config.network_arguments, self._record())
+    def _keep_best(self) -> None:
+        """Copies the weights, to be written with the next checkpoint, so that the two belong together."""
+        if not self.distribution.chief:
+            return
+        self.loop.finish_writing()  # the best so far may be on its way
+        if self._best is None:
+            with tf.device("CPU"):
+                self._best = build_network(**self.config.network_arguments)
+        self._best.set_weights(self.trainer.network.get_weights())
+        path, arguments = self.folder / "best.weights.h5", self.config.network_arguments
+        self.loop.beside = partial(save_weights, self._best, path, arguments, self._record())
 
     def _finish(self) -> dict[str, Any]:
-        with self.trainer.averaged_weights():
-            self._save("last.weights.h5")
+        self.loop.finish_writing()  # a record says that all else is there
         record = self._record()
         if self.distribution.chief:
+            with self.trainer.averaged_weights():
+                path = self.folder / "last.weights.h5"
+                save_weights(self.trainer.network, path, self.config.network_arguments, record)
             write_json(self.folder / "record.json", record)
             title = f"{self.config.variant}, recipe {self.config.recipe}"
             draw_curves(self.folder / "curves.png", self.loop.progress.rows, title)
@@ -223,5 +242,5 @@ class TrainingRun:
             "device": device_name(),
             "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
             "best_epoch": self.loop.progress.best["epoch"],
-            "epochs": self.loop.progress.rows,
+            "epochs": list(self.loop.progress.rows),
         }

@@ -22,6 +22,9 @@ TRANSFER = "transfer.json"
 CHECKPOINT = "checkpoint.npz"
 """Name of the file of its newest checkpoint."""
 
+CHECKPOINT_MINUTES = 15.0
+"""Between checkpoints, unless told otherwise: what a run that is killed loses at most."""
+
 ABLATIONS: dict[str, dict[str, Any]] = {
     "compare-loss": {"side_weights": (0.0, 0.0, 0.0, 0.0, 1.0), "l2_weight": 0.0},
     "compare-bn": {"batch_norm": False},
@@ -43,6 +46,9 @@ OPTIMIZERS = ("rmsprop", "adamw")
 SCHEDULES = ("constant", "cosine")
 """Of the learning rate: the paper's, and one that falls to 0."""
 
+PRECISIONS = ("float16", "bfloat16")
+"""Types of mixed precision: the first has the finer steps, and its loss is scaled; the second the range of float32."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "variant": tuple(VARIANTS),
     "initializer": INITIALIZERS,
@@ -51,16 +57,17 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "split": SPLITS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "mixed_precision": PRECISIONS,
 }
 """Settings that are one of a few words."""
 
-POSITIVE = ("learning_rate", "epochs", "pairs_per_batch", "scenes", "validation_pairs", "clip_norm")
+POSITIVE = ("learning_rate", "epochs", "pairs_per_batch", "accumulate", "scenes", "validation_pairs", "clip_norm")
 """Settings that must be above 0; other numbers must not be below."""
 
 LARGEST_COUNT = 2**32 - 1
 """What numpy takes as a seed; no other count comes near."""
 
-LATER = ("encoder_skips", "validation_recipe", "pair_weight", "detail_weighting", "start")
+LATER = ("encoder_skips", "validation_recipe", "pair_weight", "detail_weighting", "start", "accumulate", "recompute")
 """Settings that runs saved before there were these lack; such runs did what the defaults say."""
 
 
@@ -73,6 +80,7 @@ _network = partial(_setting, "network")
 _data = partial(_setting, "data")
 _loss = partial(_setting, "loss")
 _optimization = partial(_setting, "optimization")
+_memory = partial(_setting, "memory and speed")
 _repeatability = partial(_setting, "repeatability")
 
 
@@ -112,8 +120,17 @@ class TrainingConfig:
     warmup_steps: int = _optimization(0, "steps in which the learning rate grows to its full value", "N")
     clip_norm: float | None = _optimization(None, "longest gradient; default: any", "NORM")
     average: float | None = _optimization(None, "decay of a moving average of the weights, such as 0.999", "DECAY")
-    mixed_precision: bool = _optimization(False, "float16 where it is safe, for GPUs")
-    jit: bool = _optimization(False, "compile with XLA")
+    accumulate: int = _memory(
+        1,
+        "parts that a step's pairs are worked through in, one after the other; their gradients are added up. Batch "
+        "normalization takes the statistics of a part",
+        "N",
+    )
+    recompute: bool = _memory(False, "compute activations again in the backward pass; the numbers stay the same")
+    mixed_precision: str | None = _memory(
+        None, "compute in float16 or bfloat16 where it is safe, for GPUs; float16 where none is named"
+    )
+    jit: bool = _memory(False, "compile with XLA")
 
     seed: int = _repeatability(0, "of all that is random", "N")
     deterministic: bool = _repeatability(False, "the same numbers each time, a little slower")
@@ -122,6 +139,8 @@ class TrainingConfig:
         for name, value in vars(self).items():
             if isinstance(value, list):  # as JSON and TOML have it
                 object.__setattr__(self, name, tuple(value))
+        if isinstance(self.mixed_precision, bool):  # as runs were saved when there was one kind
+            object.__setattr__(self, "mixed_precision", PRECISIONS[0] if self.mixed_precision else None)
         try:
             check_values(get_type_hints(TrainingConfig), vars(self))
         except ValueError as error:
@@ -142,6 +161,11 @@ class TrainingConfig:
                 raise ValueError(f"{name} must not be below 0, received {value}.")
             if isinstance(value, int) and value > LARGEST_COUNT:
                 raise ValueError(f"{name} must be at most {LARGEST_COUNT}, received {value}.")
+        if self.pairs_per_batch % self.accumulate:
+            raise ValueError(
+                f"pairs_per_batch must be a multiple of accumulate, received {self.pairs_per_batch} and "
+                f"{self.accumulate}."
+            )
         if self.average is not None and not 0 < self.average < 1:
             raise ValueError(f"average must be between 0 and 1, received {self.average}.")
         count = len(TrainingConfig.side_weights)

@@ -1,6 +1,5 @@
 """What a run needs before its first step: a prepared process, and a trainer as the settings say."""
 
-import os
 from pathlib import Path
 
 import keras
@@ -21,7 +20,7 @@ def prepare_process(config: TrainingConfig) -> None:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
+    keras.mixed_precision.set_global_policy(f"mixed_{config.mixed_precision}" if config.mixed_precision else "float32")
 
 
 def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps: int) -> Trainer:
@@ -41,6 +40,8 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
         raise InputError(str(error)) from error
     with distribution.strategy.scope():
         network = build_network(**config.network_arguments, synchronized=distribution.replicas > 1)
+        if config.recompute:
+            recompute_activations(network)
         optimizer = make_optimizer(
             config.optimizer,
             schedule,
@@ -48,7 +49,7 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
             weight_decay=config.weight_decay,
             clip_norm=config.clip_norm,
         )
-        if config.mixed_precision:
+        if config.mixed_precision == "float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
         return Trainer(
             network,
@@ -61,9 +62,20 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
                 kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
             ),
             average=config.average,
+            parts=config.accumulate,
             jit=config.jit,
             strategy=distribution.strategy,
         )
+
+
+def recompute_activations(network: keras.Model) -> None:
+    """Lets the backward pass compute each activation again from its input, in place of keeping what Mish computed.
+
+    `keras.RematScope` would do it for convolutions too, whose activation is none: in mixed precision that keeps more.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Activation):
+            layer.activation = tf.recompute_grad(layer.activation)
 
 
 def start_from(trainer: Trainer, path: Path, variant: str) -> None:
@@ -78,12 +90,3 @@ def start_from(trainer: Trainer, path: Path, variant: str) -> None:
     except ValueError as error:
         raise InputError(f"{path} is of a network with other layers: {read_sidecar(path)['builder']}.") from error
     trainer.reset_averages()
-
-
-def device_name() -> str:
-    """What the network runs on: the GPUs by name, else the processor with its cores."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-        return ", ".join(names)
-    return f"CPU, {os.cpu_count()} cores"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import add_shared, command_parser, duration, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import make_folder
 from model.bundled import SUFFIX
-from model.training.settings import ComparerSettings
+from model.training.settings import CHECKPOINT_MINUTES, ComparerSettings
 
 EXAMPLES = """examples:
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5
@@ -35,7 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
     parser.add_argument(
-        "--checkpoint-steps", type=natural, default=500, metavar="N", help="between checkpoints (%(default)s)"
+        "--checkpoint-minutes",
+        type=duration,
+        default=CHECKPOINT_MINUTES,
+        metavar="MIN",
+        help="between checkpoints (%(default)g); 0 makes one after each step",
     )
     add_shared(parser, "--seed", "--overwrite", "--quiet")
     add_debug(parser)
@@ -62,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.set_postfix_str(f"loss {means['loss']:.4f}", refresh=False)
             bar.update()
 
-        run.run(observe, arguments.checkpoint_steps)
+        run.run(observe, arguments.checkpoint_minutes)
     return EXIT_DONE
 
 

@@ -29,6 +29,9 @@ class Trainer:
         loss: What is minimized.
         average: Decay of the moving average of all weights, such as 0.999; None keeps none.
         jit: Whether XLA compiles the forward and the backward pass.
+        parts: How many parts a batch is worked through in, one after the other, which takes the memory of a part. The
+            gradients are added up, so the step is that of the whole batch wherever the loss is a mean over the pairs;
+            batch normalization takes its statistics from a part, and moves its averages with each. On one device only.
         strategy: Distribution strategy; None is the current one (one device by default).
     """
 
@@ -40,6 +43,7 @@ class Trainer:
         *,
         average: float | None = None,
         jit: bool = False,
+        parts: int = 1,
         strategy: tf.distribute.Strategy | None = None,
     ):
         if average is not None and not 0 < average < 1:
@@ -52,7 +56,9 @@ class Trainer:
         with self.strategy.scope():
             optimizer.build(network.trainable_variables)
             self.averages = [_average_of(weight) for weight in network.weights] if average else []
-        self._jit = jit
+        self._jit, self._parts = jit, parts
+        if parts > 1 and self.strategy.num_replicas_in_sync > 1:
+            raise ValueError("several devices share a batch already; parts must be 1.")
         self._frozen = None
         self.freeze(())
 
@@ -79,7 +85,8 @@ class Trainer:
 
         Args:
             inputs: What the loss takes, tensors of any numbers: for `HybridLoss` (N, H, W, 3) RGB in [0, 255].
-            labels: (N, H, W, 1); for `HybridLoss` 1 = out of focus.
+            labels: (N, H, W, 1); for `HybridLoss` 1 = out of focus. With parts, all first sources of the pairs and then
+                all second ones, as the inputs.
 
         Returns:
             (k,) float32: what the loss reports, the loss of the data first.
@@ -136,6 +143,30 @@ class Trainer:
             yield from ((f"average/{w.path}", a) for w, a in zip(self.network.weights, self.averages, strict=True))
 
     def _gradients_of_batch(self, inputs, labels):
+        """The gradients and what the loss reports: the mean over the parts of the batch."""
+        if self._parts == 1:
+            return self._gradients_of_part(inputs, labels)
+
+        def part(number):
+            return tf.nest.map_structure(lambda values: self._part(values, number), (inputs, labels))
+
+        def add(number, sums):
+            return number + 1, tf.nest.map_structure(
+                lambda total, value: total + value / self._parts, sums, of_part(*part(number))
+            )
+
+        # A loop of the graph: its body is traced once, and nothing is kept from part to part.
+        of_part = tf.function(self._gradients_of_part).get_concrete_function(*part(0))
+        zeros = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), of_part.structured_outputs)
+        first = tf.constant(0), zeros
+        return tf.while_loop(lambda number, _: number < self._parts, add, first, parallel_iterations=1)[1]
+
+    def _part(self, values, number):
+        """Part `number` of the pairs, first sources and then second ones."""
+        split = tf.reshape(values, [2, self._parts, -1, *values.shape[1:]])
+        return tf.reshape(split[:, number], [-1, *values.shape[1:]])
+
+    def _gradients_of_part(self, inputs, labels):
         inputs, labels = tf.nest.map_structure(lambda values: tf.cast(values, tf.float32), (inputs, labels))
         with tf.GradientTape() as tape:
             loss, figures = self.loss.measure(self.network, inputs, labels)

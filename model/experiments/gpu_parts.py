@@ -1,0 +1,197 @@
+"""The parts of `gpu-check`; each is called in a process of its own, which alone loads TensorFlow."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.io.image_io import read_image
+from data.io.stacks import find_pairs
+from metrics import compute_all
+from model.training.settings import TrainingConfig
+
+WEIGHTS = "stopped.weights.h5"
+"""Name of the weights after the minutes of training."""
+
+
+def find_device(device: str) -> dict[str, Any]:
+    """What there is to compute on, by name, and the versions of what computes.
+
+    Raises:
+        InputError: There is no such device; the message says why.
+    """
+    from model import choose_device  # loads TensorFlow, quietly
+
+    choose_device(device)
+    import keras
+    import tensorflow as tf
+
+    from model.networks.devices import device_name
+
+    return {"device": device_name(), "tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def measure_step(device: str, settings: dict[str, Any], tf32: bool, seconds: float) -> dict[str, Any]:
+    """Repeats a training step on one batch that is there already.
+
+    Args:
+        device: As for `choose_device`.
+        settings: Of a `TrainingConfig`.
+        tf32: Whether float32 products may be computed in TF32.
+        seconds: For which it is repeated.
+
+    Returns:
+        Images a second; seconds of the first step, tracing and compilation included; peak of the GPU's memory in bytes,
+        None on a processor.
+    """
+    from model import choose_device  # loads TensorFlow, quietly
+
+    choose_device(device)
+    import tensorflow as tf
+
+    from model.training.distribution import make_distribution
+    from model.training.setup import make_trainer, prepare_process
+
+    config = TrainingConfig.from_json(settings)
+    prepare_process(config)
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    trainer = make_trainer(config, make_distribution("one"), total_steps=1000)
+    rng, images = np.random.default_rng(0), 2 * config.pairs_per_batch
+    sides = (images, config.size, config.size)
+    batch = [tf.constant(rng.integers(0, most, (*sides, n), np.uint8)) for most, n in ((256, 3), (2, 1))]
+    times = [time.perf_counter()]
+    while len(times) < 5 or times[-1] - times[2] < seconds:
+        trainer.step(*batch)
+        times.append(time.perf_counter())
+    # The second step still measures which algorithms of cuDNN are fastest.
+    speed = images * (len(times) - 3) / (times[-1] - times[2])
+    return {
+        "images_per_second": round(speed, 3),
+        "first_step_seconds": round(times[1] - times[0], 1),
+        "peak_bytes": _peak(),
+    }
+
+
+def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, seconds: float) -> dict[str, Any]:
+    """Trains for some time, validates, and writes the weights.
+
+    Args:
+        device: As for `choose_device`.
+        settings: Of a `TrainingConfig`.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+        folder: Of the run.
+        seconds: After which it is stopped.
+
+    Returns:
+        Steps; images a second, and the share of the time spent waiting for batches, both without the first step; what
+        the last epoch reported; the measures of validation, its time with one thread and with all, and whether both
+        gave the same numbers; peak of the GPU's memory in bytes.
+
+    Raises:
+        InputError: VOC or VGG-19's weights cannot be used, or there was no time for two steps.
+    """
+    from model import TrainingRun, choose_device  # loads TensorFlow, quietly
+
+    choose_device(device)
+    from model.networks.weights import save_weights
+
+    config = TrainingConfig.from_json(settings)
+    run = TrainingRun(config, voc, folder)
+    started, seen, means = time.monotonic(), [], {}
+
+    def observe(_, so_far, __):
+        seen.append((run.loop.progress.seconds, run.loop.waited, run.loop.steps_done))
+        means.update(so_far)
+        if time.monotonic() - started > seconds and len(seen) > 1:
+            raise _TimeIsUp
+
+    with suppress(_TimeIsUp):
+        run.run(observe)
+    spent, waited, steps = (last - first for first, last in zip(seen[0], seen[-1], strict=True))
+    run.validate(1)  # traces the network
+    one_thread, all_cores = (_timed(run.validate, config.validation_pairs, workers) for workers in (1, None))
+    record = {"config": settings, "steps": run.loop.steps_done}
+    save_weights(run.trainer.network, folder / WEIGHTS, config.network_arguments, record)
+    return {
+        "steps": run.loop.steps_done,
+        "images_per_second": round(2 * config.pairs_per_batch * steps / spent, 3),
+        "waiting_share": round(waited / spent, 4),
+        "reported": means,
+        "validation": all_cores[0],
+        "validation_seconds": {"one_thread": one_thread[1], "all_cores": all_cores[1]},
+        "validation_is_equal": repr(one_thread[0]) == repr(all_cores[0]),
+        "peak_bytes": _peak(),
+    }
+
+
+def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict[str, Any]:
+    """Times making and measuring validation pairs, with maps that cost next to nothing in place of a network's.
+
+    Args:
+        device: As for `choose_device`.
+        settings: Of a `TrainingConfig`.
+        voc: VOCdevkit/VOC2012 or a folder above it.
+
+    Returns:
+        Seconds with one thread and with all cores, and whether both gave the same numbers.
+    """
+    from model import choose_device  # loads TensorFlow, quietly
+
+    choose_device(device)
+    import tensorflow as tf
+
+    from data.synthesis.pipeline import PairSource
+    from data.synthesis.voc import split_scenes
+    from model.training.losses import HybridLoss
+    from model.training.validation import validate
+
+    config = TrainingConfig.from_json(settings)
+    _, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
+    source = PairSource(held_out, config.validation_synthesis, config.seed)
+
+    def bright(images):
+        share = images[..., :1] / 255
+        full = tf.concat([1 - share, share], -1)
+        return [tf.nn.avg_pool2d(full, side, side, "VALID") for side in (16, 8, 4, 2, 1)]
+
+    def measure(workers):
+        return validate(bright, HybridLoss(), source.validation_pairs(config.validation_pairs, workers), workers)
+
+    measure(None)  # loads what the first pairs would wait for
+    one_thread, all_cores = (_timed(measure, workers) for workers in (1, None))
+    return {
+        "seconds": {"one_thread": one_thread[1], "all_cores": all_cores[1]},
+        "equal": repr(one_thread[0]) == repr(all_cores[0]),
+    }
+
+
+def fuse(device: str, weights: Path, size: int, folder: Path) -> dict[str, Any]:
+    """The means of all metrics of a folder of pairs, fused by the paper's strategy with its maps at `size`."""
+    from model import choose_device, load_fuser  # loads TensorFlow, quietly
+
+    choose_device(device)
+    fuser = load_fuser(weights, strategy="paper", size=size)
+    pairs = [[read_image(path) for path in stack.images] for stack in find_pairs(folder).stacks]
+    scores = [compute_all(*pair, fuser(*pair)) for pair in pairs]
+    return {"pairs": len(pairs)} | {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+
+
+class _TimeIsUp(Exception):
+    """Ends a training."""
+
+
+def _timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    started = time.perf_counter()
+    result = work(*arguments)
+    return result, round(time.perf_counter() - started, 2)
+
+
+def _peak() -> int | None:
+    import tensorflow as tf
+
+    if not tf.config.get_visible_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"]

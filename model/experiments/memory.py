@@ -1,0 +1,119 @@
+"""Counts what a training step needs in memory, by tracing it; takes no GPU."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from data.arguments import add_shared, positive
+from data.errors import EXIT_DONE
+from metrics.markup import Table
+from model.networks.stages import VARIANTS
+from model.training.settings import TrainingConfig
+
+if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
+    import tensorflow as tf
+
+    from model.training.trainer import Trainer
+
+KINDS = {
+    "float32": {},
+    "float32, --recompute": {"recompute": True},
+    "float16": {"mixed_precision": "float16"},
+    "float16, --recompute": {"mixed_precision": "float16", "recompute": True},
+}
+"""Ways to compute a step, each with its settings; bfloat16 needs what float16 does."""
+
+PASSED_ON = ("Identity", "IdentityN", "StopGradient", "Squeeze", "Reshape")
+"""Operations whose result is their input's memory."""
+
+EXAMPLES = """examples:
+  python -m model.experiments memory
+  python -m model.experiments memory --variant compact --size 160 --images 4 32 --json
+counted: all tensors of the forward pass that the backward pass reads, and weights, gradients and the optimizer's
+moments; not what a single operation needs for itself"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("--variant", choices=VARIANTS, default=TrainingConfig.variant, help="(%(default)s)")
+    parser.add_argument("--size", type=positive, default=TrainingConfig.size, metavar="N", help="side (%(default)s)")
+    parser.add_argument(
+        "--images", type=positive, nargs="+", default=[2, 4, 8, 16], metavar="N", help="at once (2 4 8 16)"
+    )
+    add_shared(parser, "--json", "--quiet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code."""
+    from model import choose_device  # loads TensorFlow, quietly
+    from model.training.distribution import make_distribution
+    from model.training.setup import make_trainer, prepare_process
+
+    choose_device("cpu")
+    kept = {}
+    for name, settings in tqdm(KINDS.items(), unit="kind", disable=arguments.quiet or arguments.json):
+        config = TrainingConfig(variant=arguments.variant, size=arguments.size, transfer=None, **settings)
+        prepare_process(config)
+        trainer = make_trainer(config, make_distribution("one"), total_steps=1)
+        kept[name] = {images: kept_for_backward(trainer, images, arguments.size) for images in arguments.images}
+    states = state_bytes(trainer)
+    if arguments.json:
+        print(json.dumps({"states": states, "kept": kept}, indent=2))
+        return EXIT_DONE
+    rows = [(images, *(f"{kept[name][images] / 1e9:.1f}" for name in KINDS)) for images in arguments.images]
+    print(Table(("images at once", *(f"{name} (GB)" for name in KINDS)), rows).markdown())
+    total = sum(states.values())
+    print(f"besides, {total / 1e9:.2f} GB: " + ", ".join(f"{name} {n / 1e9:.2f}" for name, n in states.items()))
+    print(f"a checkpoint: {(total - states['gradients']) / 1e9:.2f} GB")
+    return EXIT_DONE
+
+
+def kept_for_backward(trainer: "Trainer", images: int, size: int) -> int:
+    """Counts what the forward pass of a step keeps until its backward pass has read it.
+
+    Args:
+        trainer: Of the paper's network.
+        images: How many at once.
+        size: Their side.
+
+    Returns:
+        Bytes; weights count only where they are cast to another type.
+    """
+    import tensorflow as tf
+
+    forward = set()
+
+    def gradients(*batch):
+        with tf.GradientTape() as tape:
+            loss, _ = trainer.loss.measure(trainer.network, *batch)
+        forward.update(operation.name for operation in tf.compat.v1.get_default_graph().get_operations())
+        return tape.gradient(loss, trainer.network.trainable_variables)
+
+    specs = [tf.TensorSpec((images, size, size, channels)) for channels in (3, 1)]
+    graph = tf.function(gradients).get_concrete_function(*specs).graph
+    later = [operation for operation in graph.get_operations() if operation.name not in forward]
+    read = (origin(tensor) for operation in later for tensor in operation.inputs if tensor.op.name in forward)
+    # Weights are read where they are.
+    kept = {tensor.name: tensor for tensor in read if tensor.op.type not in ("ReadVariableOp", "Placeholder")}
+    return sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in kept.values())
+
+
+def origin(tensor: "tf.Tensor") -> "tf.Tensor":
+    """The tensor whose memory this one is."""
+    while tensor.op.type in PASSED_ON:
+        tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == "IdentityN" else 0]
+    return tensor
+
+
+def state_bytes(trainer: "Trainer") -> dict[str, int]:
+    """What a trainer holds besides: bytes of weights, gradients, and the optimizer's moments and averages."""
+    state = trainer.state()
+    weights = sum(values.nbytes for name, values in state.items() if name.startswith("network/"))
+    gradients = sum(variable.numpy().nbytes for variable in trainer.network.trainable_variables)
+    return {
+        "weights": weights,
+        "gradients": gradients,
+        "moments": sum(values.nbytes for values in state.values()) - weights,
+    }
