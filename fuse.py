@@ -82,6 +82,8 @@ def _check_usage(parser, arguments) -> None:
         if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
             needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
             parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
+    if arguments.crop == "none" and _pairs_only(arguments):
+        parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
     if (arguments.depth_map or arguments.prefer) and arguments.strategy not in (None, "learned"):
         parser.error("--depth-map and --prefer are for --strategy learned.")
     if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):

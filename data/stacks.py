@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help="(all)")
     parser.add_argument("--size", type=positive, nargs=2, default=(640, 480), metavar=("W", "H"), help="(640 480)")
     parser.add_argument("--frames", type=positive, metavar="N", help="photographs of a stack (the kind's own)")
+    parser.add_argument(
+        "--repeat", type=positive, default=1, metavar="N", help="lay N x N copies of each picture side by side (1)"
+    )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012: its validation part is used too")
     parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -75,10 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress.set_description(kind)
             layers, margin, rng = draw_scene(kind, capture, (height, width), arguments.seed, photographs)
             folder, suffix = arguments.output / kind, "jpg" if capture.jpeg else "png"
+            copies = (arguments.repeat, arguments.repeat, 1)
             for number, frame in enumerate(render_frames(layers, capture, margin, rng)):
-                write_image(folder / f"{number:02d}.{suffix}", frame, capture.jpeg or 95)
+                write_image(folder / f"{number:02d}.{suffix}", np.tile(frame, copies), capture.jpeg or 95)
                 progress.update()
-            write_image(folder / "truth.png", render_truth(layers, capture, margin))
+            write_image(folder / "truth.png", np.tile(render_truth(layers, capture, margin), copies))
             description = {"kind": kind, "seed": arguments.seed, **asdict(capture)}
             with atomic_path(folder / "scene.json") as temporary:
                 temporary.write_text(json.dumps(description, indent=1) + "\n")

@@ -1,9 +1,11 @@
 """Each strategy alone, with a predictor that says what the test wants; no network is loaded."""
 
+import cv2
 import numpy as np
 import pytest
 
 from data.errors import InputError
+from data.registration.prepared import PreparedFrames
 from model.fusion.paper import PaperStrategy
 from model.fusion.refined import FocusMeasure, RefinedStrategy
 from tests.conftest import drawn_photograph
@@ -49,6 +51,22 @@ def test_the_papers(images):
 def test_refined_by_the_maps_alone(images):
     strategy = RefinedStrategy(Oracle(), FocusMeasure(smoothing=0, contrast_weight=0))
     for count in (2, 3):
-        labels = strategy.decide(images[:count]).decision_map
+        prepared = PreparedFrames(images[:count], align="none", match_exposure="none")
+        labels = strategy.decide(prepared).decision_map
         np.testing.assert_array_equal(labels[:, :24], 0)  # outlines between two may move, by four pixels
         np.testing.assert_array_equal(labels[:, 40:], 1)
+
+
+def test_refined_never_takes_what_a_frame_does_not_show():
+    scene = cv2.GaussianBlur(drawn_photograph(np.random.default_rng(0), 200, 280), (0, 0), 1)
+    frames = [scene[:, 40:260], scene[:, 20:240]]  # the second is the reference; the first shows nothing on its left
+    prepared = PreparedFrames(frames, crop="none", match_exposure="none")
+    assert not prepared.covered(0)[:, :10].any()
+
+    class First(Oracle):
+        def logits(self, images):
+            return [np.full(images[0].shape[:2], value, np.float32) for value in (-SURE, SURE)]
+
+    decision_map = RefinedStrategy(First(), FocusMeasure(contrast_weight=0)).decide(prepared).decision_map
+    np.testing.assert_array_equal(decision_map[:, :10], 1)
+    assert not decision_map[4:-4, 40:].any()

@@ -36,21 +36,31 @@ blurred; more in proportion where they are not. A smaller one is none."""
 CERTAINTY = 0.5
 """The same in proportion to the median residual of the cells, which is large where everything is unequally blurred."""
 
+TONE_LEVEL = 128.0
+"""Gray level that a tone curve leaves as it is."""
+
+LEAST_TONE, TONE_GAIN = 0.04, 0.85
+"""Exponent of a tone curve from which it is believed, if it also brings the residuals below this part of those without:
+blur alone seems to be a small one."""
+
 _POWERS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
 """Powers of x and y, each from -1 to 1 across the frame."""
 
 
 @dataclass(frozen=True)
 class ExposureCorrection:
-    """Gives a frame the brightness of the reference: its values times the gain of their channel and a slow field.
+    """Gives a frame the brightness of the reference: its values times the gain of their channel, a slow field and a
+    power of themselves.
 
     Attributes:
         gains: (C,) float64, for each channel.
         field: (5,) float64, the logarithm of the field as coefficients of `_POWERS`: how vignetting differs.
+        tone: Exponent of the power, whose base is 1 at `TONE_LEVEL`: how the tone curve differs; mostly 0.
     """
 
     gains: np.ndarray
     field: np.ndarray
+    tone: float = 0.0
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """Corrects (H, W, 3) RGB or (H, W) gray, uint8 or uint16, laid on the reference."""
@@ -59,7 +69,10 @@ class ExposureCorrection:
         corrected = np.empty_like(image)
         for channel, gain in enumerate(self.gains):
             place = np.s_[..., channel] if image.ndim == 3 else np.s_[:]
-            corrected[place] = quantize(image[place] * (field * np.float32(gain)), image.dtype)
+            values = image[place] * (field * np.float32(gain))
+            if self.tone:
+                values *= (image[place] / np.float32(TONE_LEVEL * per_level(image.dtype))) ** np.float32(self.tone)
+            corrected[place] = quantize(values, image.dtype)
         return corrected
 
 
@@ -134,19 +147,36 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray) -> ExposureCorrect
     here, there = frame.means[usable], reference.means[usable]
     level = (here + there) / 2
     unequal = (frame.contrasts - reference.contrasts)[usable] / EQUAL_CONTRAST
+    target = np.log(there / here)
+    design = np.hstack([np.eye(channels)[channel], terms[cell], np.log(here / TONE_LEVEL)[:, None]])
+    solution, residuals = _solve(design[:, :-1], target, level, unequal)
+    with_tone, smaller = _solve(design, target, level, unequal)
+    if abs(with_tone[-1]) > LEAST_TONE and _spread(smaller, unequal) < TONE_GAIN * _spread(residuals, unequal):
+        solution, residuals = with_tone, smaller
+    else:
+        solution = np.append(solution, 0.0)
+    change = np.sqrt(np.mean((here * np.expm1(design @ solution)) ** 2))
+    share = np.mean(1 / (1 + unequal**2))  # of what is equally blurred: where that is little, blur may seem brightness
+    if change < max(NOTICED_DIFFERENCE / share, CERTAINTY * float(np.median(residuals))):
+        return None
+    return ExposureCorrection(np.exp(solution[:channels]), solution[channels:-1], float(solution[-1]))
+
+
+def _solve(design, target, level, unequal):
+    """Robust least squares: the solution, and how far each cell is from it, in gray levels."""
     # Squared and times a logarithm of light, this is a difference of light: its mean does not depend on blur, that of
     # other powers does, since sharp cells are brighter and darker than blurred ones.
     equal = level ** (GAMMA / 2) / np.sqrt(1 + unequal**2)
-    design = np.hstack([np.eye(channels)[channel], terms[cell]])
-    target = np.log(there / here)
     weights = equal
     for _ in range(10):
         solution = np.linalg.lstsq(design * weights[:, None], target * weights, rcond=None)[0]
         residuals = level * np.abs(design @ solution - target)
         scale = max(0.25, 1.5 * float(np.median(residuals)))
         weights = equal / (1 + (residuals / (2 * scale)) ** 2)
-    change = np.sqrt(np.mean((here * np.expm1(design @ solution)) ** 2))
-    share = np.mean(1 / (1 + unequal**2))  # of what is equally blurred: where that is little, blur may seem brightness
-    if change < max(NOTICED_DIFFERENCE / share, CERTAINTY * float(np.median(residuals))):
-        return None
-    return ExposureCorrection(np.exp(solution[:channels]), solution[channels:])
+    return solution, residuals
+
+
+def _spread(residuals, unequal):
+    """Root mean square of residuals, outliers clipped, by how equally blurred each cell is."""
+    weights = 1 / (1 + unequal**2)
+    return np.sqrt(np.average(np.minimum(residuals, 7.5 * np.median(residuals)) ** 2, weights=weights))

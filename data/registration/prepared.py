@@ -89,6 +89,13 @@ class PreparedFrames(Sequence[np.ndarray]):
         whole = not self.moved or self._window[0].start is not None
         return None if whole else self._prepare(index)[1]
 
+    def restrict(self, decision_map: np.ndarray) -> None:
+        """Gives what a frame does not show to the reference, which shows all; `decision_map` is (H, W) uint8."""
+        for index in range(len(self)):
+            covered = self.covered(index)
+            if covered is not None:
+                decision_map[~covered & (decision_map == index)] = self.kept.index(self.alignment.reference)
+
     def describe(self) -> dict[str, Any]:
         """What was done to the frames, as JSON values."""
         done: dict[str, Any] = {}
@@ -101,7 +108,7 @@ class PreparedFrames(Sequence[np.ndarray]):
             done["left_out"] = {str(index): reason for index, reason in self.alignment.left_out.items()}
         if self.corrected:
             done["brightness"] = [
-                None if one is None else {"gains": one.gains.tolist(), "field": one.field.tolist()}
+                None if one is None else {"gains": one.gains.tolist(), "field": one.field.tolist(), "tone": one.tone}
                 for one in self.corrections
             ]
         return done

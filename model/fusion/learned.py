@@ -106,6 +106,7 @@ class LearnedStrategy:
         if leader.shape != shape:
             ranking = ranking.enlarge(shape)
             self._decide_again(images, ranking, logits)
+        images.restrict(ranking.decision_map)
         if len(images) == 2 and not images.corrected:
             fused = self._blending.mix(images, ranking)
         else:
@@ -146,8 +147,6 @@ class LearnedStrategy:
         sources = _compose_both(images, maps)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1, 2 * REACH + 1))
         near = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
-        for index in range(len(images)):
-            near &= (ranking.runner_up != index) | _coverage(images, index, near.shape)
         measure, scale = FocusMeasure(), logits[0].shape[0] / near.shape[0]
 
         def look(window):

@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from data.boundaries import align_boundaries
 from data.pixels import per_level, to_gray
+from data.registration.prepared import PreparedFrames
 
 if TYPE_CHECKING:  # one loads TensorFlow, which scores do not need, the other imports this module
     from model.fusion.depth import DepthMap
@@ -127,12 +128,19 @@ class RefinedStrategy:
         """Scores each image in turn: the lower, the sharper; (H, W) float32."""
         return self._predictor.maps(images, self._score)
 
-    def decide(self, images: Sequence[np.ndarray]) -> MapDecision:
+    def decide(self, images: PreparedFrames) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
-        decision_map = self._measure.decide(images, self.scores(images))
+        decision_map = self._measure.decide(images, self._known_scores(images))
         if len(images) == 2 and min(decision_map.shape) > 1:
             decision_map = align_boundaries(images, decision_map)
+        images.restrict(decision_map)
         return MapDecision(decision_map, compose(images, decision_map))
+
+    def _known_scores(self, images):
+        """The scores, the highest where an image shows nothing."""
+        for index, score in enumerate(self.scores(images)):
+            covered = images.covered(index)
+            yield score if covered is None else np.where(covered, score, np.float32(np.inf))
 
     def _score(self, images):
         looks = zip(images, self._predictor.two_scales(images), strict=True)

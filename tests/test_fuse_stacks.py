@@ -1,0 +1,139 @@
+"""fuse.py with stacks as they are photographed: aligned, cut, of one brightness, with a depth map."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from data.errors import run_command
+from data.io.image_header import read_size
+from data.io.image_io import read_image, write_image
+from data.registration.prepared import PreparedFrames
+from data.stacks import draw_scene
+from data.synthesis.pipeline import PairSource
+from data.synthesis.recipes import SynthesisSettings
+from data.synthesis.stack_renderer import render_frames, render_truth
+from data.synthesis.stack_scenes import KINDS
+from data.synthesis.voc import split_scenes
+from data.truth import inner, lay_on
+from fuse import main
+from metrics.reference import psnr, spurious_gradient
+from model import load_fuser
+from tests.conftest import drawn_photograph
+
+NAMES = [f"DSC_{number}.png" for number in (98, 99, 100, 101)]
+SIZE = 240, 320
+
+
+def fuse(*arguments):
+    return run_command(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def breathing(tmp_path_factory):
+    """A folder of four frames that breathe and drift, and the truth."""
+    capture = replace(KINDS["breathing"].capture, frames=len(NAMES))
+    layers, margin, rng = draw_scene("breathing", capture, SIZE, 2)
+    folder = tmp_path_factory.mktemp("stacks") / "beetle"
+    for name, frame in zip(NAMES, render_frames(layers, capture, margin, rng), strict=True):
+        write_image(folder / name, frame)
+    return folder, render_truth(layers, capture, margin)
+
+
+def test_a_folder_that_breathes_comes_out_sharp_and_cut(breathing, tmp_path, capsys):
+    folder, truth = breathing
+    arguments = (folder, "-o", tmp_path / "fused.png", "--depth-map", "--save-maps", "--json", tmp_path / "done.json")
+    assert fuse(*arguments) == 0
+    fused = read_image(tmp_path / "fused.png")
+    (done,) = json.loads((tmp_path / "done.json").read_text())["results"]
+    top, bottom, left, right = done["cut"]
+    assert fused.shape[:2] == (bottom - top, right - left) < SIZE
+    assert done["reference"] == 2 and len(done["warps"]) == 4 and "left_out" not in done
+    unaligned = load_fuser()(*(read_image(folder / name) for name in NAMES))
+    gain = psnr(inner(truth), inner(lay_on(truth, fused))) - psnr(inner(truth), inner(lay_on(truth, unaligned)))
+    assert gain > 5
+    depth, confidence = (
+        cv2.imread(str(tmp_path / f"fused-{name}.png"), cv2.IMREAD_UNCHANGED) for name in ("depth", "depth-confidence")
+    )
+    assert depth.dtype == np.uint16 and depth.shape == confidence.shape == fused.shape[:2]
+    assert depth.max() <= 3.5 * 256 and len(np.unique(depth)) > 100
+    assert (tmp_path / "fused-depth-picture.png").exists()
+    described = json.loads((tmp_path / "fused-decision.json").read_text())
+    assert described["sources"] == {str(number): name for number, name in enumerate(NAMES)}
+
+
+def test_aligned_frames_alone(breathing, tmp_path):
+    folder, _ = breathing
+    assert fuse(folder, "-o", tmp_path / "aligned", "--align-only", "--format", "tif", "--quiet") == 0
+    written = sorted(path.name for path in (tmp_path / "aligned").iterdir())
+    assert written == sorted(name.replace("png", "tif") for name in NAMES)
+    sizes = {read_size(tmp_path / "aligned" / name) for name in written}
+    assert len(sizes) == 1 and sizes.pop() < SIZE
+    assert fuse(tmp_path / "aligned", "-o", tmp_path / "again", "--align-only", "--format", "tif", "--quiet") == 0
+    again = read_image(tmp_path / "again" / "DSC_99.tif")
+    np.testing.assert_array_equal(again, read_image(tmp_path / "aligned" / "DSC_99.tif"))  # nothing moves any more
+
+
+def test_a_frame_of_another_scene(breathing, tmp_path, capsys):
+    folder, _ = breathing
+    for number, name in zip((11, 12, 13, 15), NAMES, strict=True):
+        write_image(tmp_path / "in" / f"{number}.png", read_image(folder / name))
+    write_image(tmp_path / "in" / "14.png", 255 - drawn_photograph(np.random.default_rng(9), *SIZE))
+    words = (tmp_path / "in", "-o", tmp_path / "fused.png", "--save-maps", "--quiet")
+    assert fuse(*words, "--strict") == 1
+    assert "14.png" in capsys.readouterr().err and not (tmp_path / "fused.png").exists()
+    assert fuse(*words) == 0
+    said = capsys.readouterr().err
+    assert "warning: in: 14.png" in said and "is left out" in said
+    labels = cv2.imread(str(tmp_path / "fused-labels.png"), cv2.IMREAD_UNCHANGED)
+    assert "3" not in json.loads((tmp_path / "fused-decision.json").read_text())["sources"]
+    assert labels.shape[:2] == read_size(tmp_path / "fused.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--depth-map", "--strategy", "refined"), "for --strategy learned"),
+        (("--prefer", "near", "--strategy", "paper"), "for --strategy learned"),
+        (("--crop", "none", "--strategy", "paper"), "for the strategies learned and refined"),
+        (("--depth-map", "--method", "pca"), "others have none"),
+    ],
+)
+def test_options_that_do_not_go_together(options, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["A.png", "B.png", "-o", "fused.png", *options])
+    assert ended.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("prefer", "expected"), [("near", 0), ("far", 1)])
+def test_what_is_equally_sharp_in_both_can_be_chosen(prefer, expected):
+    rng = np.random.default_rng(4)
+    image = drawn_photograph(rng, 96, 96)
+    noisy = np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+    fuser = load_fuser(prefer=prefer)
+    in_focus = np.mean([values < 0 for values in fuser.predictor.logits((image, noisy))], axis=0) == 1
+    decision_map = fuser.decide(image, noisy).decision_map
+    assert in_focus.mean() > 0.5
+    assert np.mean(decision_map == expected) > 0.8
+
+
+def darker(image):
+    return np.rint(image / 1.1).astype(np.uint8)
+
+
+def test_unequal_brightness_shows_no_seam(voc):
+    """Of pairs with a gain of 1.1 between the sources, against the same pairs as they are."""
+    _, scenes = split_scenes(voc, "voc")
+    source = PairSource(scenes, SynthesisSettings("paper", 320, blur_window=7), 7)
+    fuser, found = load_fuser(), []
+    for pair in source.validation_pairs(4):
+        equal = fuser(pair.near, pair.far)
+        prepared = PreparedFrames([darker(pair.near), pair.far])
+        assert prepared.corrected
+        found.append([spurious_gradient(pair.reference, image) for image in (equal, fuser(prepared))])
+        # Rounding the darker source to 8 bits alone adds about 0.001.
+    assert np.max(np.diff(found)) < 0.008
+    assert np.mean(np.diff(found)) < 0.004
