@@ -5,6 +5,7 @@ Set MFF_DATASETS to a folder that holds `lytro/`, `lytro_fused/`, `stacks/` and 
 """
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,14 @@ def dataset_folder(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: set MFF_DATASETS to a folder that holds {name}/")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def precision_of_its_own():
+    """Training sets the precision of its process: what the next test computes does not depend on it."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,6 @@ def make_predictor(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], jit_compile=False)
     def predict(images):
         logits = last_map(images, training=False)
-        return logits[..., 1] - logits[..., 0]
+        return tf.cast(logits[..., 1] - logits[..., 0], tf.float32)  # also in a process that trains in float16
 
     return predict
