@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         results += [job.describe() | {"would": "fuse"} for job in jobs]
     elif jobs:
         observe = None if _silent(arguments) else _show_progress()
-        fuser = None if arguments.align_only else _load(arguments, observe)
         shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
-        results += fuse_scenes(fuser, shown, options, manifest if arguments.input else None, observe)
+        with ThreadPoolExecutor(1) as pool:  # TensorFlow takes as long to load as a stack to be read and aligned
+            loading = None if arguments.align_only else pool.submit(_load, arguments, observe)
+            results += fuse_scenes(
+                loading and loading.result, shown, options, manifest if arguments.input else None, observe
+            )
     _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)

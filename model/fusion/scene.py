@@ -14,6 +14,7 @@ from data.io.batch import Job, Manifest
 from data.io.files import atomic_files
 from data.io.frames import Frames
 from data.io.image_io import checked_suffix, write_image
+from data.io.metadata import Metadata
 from data.io.stacks import Stack
 from data.parts import alone
 from data.registration.prepared import Observer, PreparedFrames
@@ -72,7 +73,7 @@ def make_alignment_job(stack: Stack, folder: Path, suffix: str) -> Job:
 
 
 def fuse_scenes(
-    fuser: Callable[..., np.ndarray] | None,
+    load: Callable[[], Callable[..., np.ndarray]],
     jobs: Iterable[Job],
     options: SceneOptions,
     manifest: Manifest | None = None,
@@ -81,39 +82,54 @@ def fuse_scenes(
     """Fuses scene by scene; one that fails is reported by its name, and the others go on.
 
     Args:
-        fuser: As in `fuse_scene`, and so are all others but `jobs`.
+        load: Gives the fuser, or a method of others; first called when a scene is prepared, so that it may be made
+            meanwhile. Never called where images are aligned only.
         jobs: The scenes.
+        options: Of each.
+        manifest: As in `fuse_scene`.
+        observe: Told of the progress of what is done before fusing.
 
     Yields:
         For each scene what was done: JSON values, with an "error" where it failed.
+
+    Raises:
+        InputError: What `load` raised.
     """
     for job in jobs:
         with alone(job.stack.name) as part:
-            summary = fuse_scene(fuser, job, options, manifest, observe)
+            scene = prepare_scene(job, options, observe)
+        if not part.failure:
+            fuser = None if options.align_only else load()
+            with alone(job.stack.name) as part:
+                summary = fuse_scene(fuser, scene, options, manifest)
         yield job.describe() | ({"output": None, "error": part.failure} if part.failure else summary)
 
 
-def fuse_scene(
-    fuser: Callable[..., np.ndarray] | None,
-    job: Job,
-    options: SceneOptions,
-    manifest: Manifest | None = None,
-    observe: Observer | None = None,
-) -> dict[str, Any]:
-    """Fuses the images of one scene; the files of the job appear together, or none does.
+@dataclass(frozen=True)
+class Scene:
+    """A scene that is ready to be fused.
+
+    Attributes:
+        job: Its files, and what is written.
+        images: Its images, laid on each other.
+        metadata: What the result takes over.
+    """
+
+    job: Job
+    images: PreparedFrames
+    metadata: Metadata
+
+
+def prepare_scene(job: Job, options: SceneOptions, observe: Observer | None = None) -> Scene:
+    """Reads and aligns the images of a scene, and says what was noticed.
 
     Args:
-        fuser: A `Fuser`, or a method of others; None where the images are aligned only.
         job: The sources, and what is written.
         options: Of the scene.
-        manifest: Records what was written; None where nobody will ask.
-        observe: Told of the progress of what is done before fusing.
-
-    Returns:
-        What was done: JSON values.
+        observe: Told of the progress.
 
     Raises:
-        InputError: An image cannot be read, aligned or fused, or a file cannot be written.
+        InputError: An image cannot be read or aligned, or the result cannot be written under its name.
     """
     frames = Frames(job.stack, options.alpha)
     images = PreparedFrames(
@@ -125,6 +141,27 @@ def fuse_scene(
     )
     _say_what_was_noticed(job.stack, images, options.strict)
     checked_suffix(job.output, images[0].dtype, images[0].shape)
+    return Scene(job, images, frames.metadata)
+
+
+def fuse_scene(
+    fuser: Callable[..., np.ndarray] | None, scene: Scene, options: SceneOptions, manifest: Manifest | None = None
+) -> dict[str, Any]:
+    """Fuses the images of one scene; the files of the job appear together, or none does.
+
+    Args:
+        fuser: A `Fuser`, or a method of others; None where the aligned images are written alone.
+        scene: Made by `prepare_scene`.
+        options: Of the scene.
+        manifest: Records what was written; None where nobody will ask.
+
+    Returns:
+        What was done: JSON values.
+
+    Raises:
+        InputError: The images cannot be fused, or a file cannot be written.
+    """
+    job, images = scene.job, scene.images
     if options.align_only:
         summary = {"method": "alignment"}
     elif hasattr(fuser, "decide"):
@@ -137,10 +174,10 @@ def fuse_scene(
         written = folder / job.output.name
         if options.align_only:
             for place, image in zip(images.kept, images, strict=True):
-                write_image(folder / job.files[place].name, image, metadata=frames.metadata)
+                write_image(folder / job.files[place].name, image, metadata=scene.metadata)
         else:
             fused = fuser(*images) if decision is None else decision.fused
-            write_image(written, fused, metadata=frames.metadata)
+            write_image(written, fused, metadata=scene.metadata)
             if decision is not None and (options.save_maps or options.panel or options.depth_map):
                 from model.fusion.pictures import write_companions  # loads matplotlib, which nothing else here needs
 
