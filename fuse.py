@@ -158,16 +158,13 @@ def _silent(arguments) -> bool:
 
 def _show_progress():
     """A progress bar of what is done with one scene, stage by stage, which goes away with the last step of each."""
-    bar = None
+    shown: dict[str, tqdm] = {}
 
     def observe(stage, done, total):
-        nonlocal bar
-        if bar is None or bar.desc != f"{stage}: ":
-            bar = tqdm(total=total, desc=stage, leave=False)
+        bar = shown.get(stage) or shown.setdefault(stage, tqdm(total=total, desc=stage, leave=False))
         bar.update(done - bar.n)
         if done == total:
-            bar.close()
-            bar = None
+            shown.pop(stage).close()
 
     return observe
 
