@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import InputError
 from data.registration.prepared import PreparedFrames
 from tests.conftest import drawn_photograph
 
@@ -108,9 +107,12 @@ def test_a_frame_of_another_scene_is_left_out(scene):
     assert list(prepared.describe()["left_out"]) == ["1"]
 
 
-def test_two_frames_that_do_not_fit(scene):
-    with pytest.raises(InputError, match="do not fit on each other"):
-        PreparedFrames([view(scene), 255 - drawn_photograph(np.random.default_rng(99), HEIGHT, WIDTH)])
+def test_two_frames_that_do_not_fit_stay_as_they_are(scene):
+    frames = [view(scene), 255 - drawn_photograph(np.random.default_rng(99), HEIGHT, WIDTH)]
+    prepared = PreparedFrames(frames)
+    assert not prepared.fits and prepared.kept == (0, 1) and not prepared.moved and not prepared.corrected
+    assert prepared.alignment.remarks == ("the images do not fit on each other, and are fused as they are",)
+    assert all(image is frame for image, frame in zip(prepared, frames, strict=True))
 
 
 def test_memory_holds_a_few_large_frames(scene, monkeypatch):

@@ -197,7 +197,7 @@ def thin(tmp_path, height, width):
         ((1, 1100), PAPER, "needs at least 2x2 pixels"),
         ((1, 8), ("--method", "nmei"), "nmei needs at least 2x2 pixels, received 8x1"),
         ((1, 1100), ("--no-align",), None),
-        ((1, 1100), ("--strict", "--crop", "none"), None),
+        ((1, 1100), ("--crop", "none"), None),
         ((1, 1), ("--match-exposure", "none"), None),
     ],
 )
@@ -238,7 +238,7 @@ def test_whatever_a_scene_raises_becomes_its_line(photographs, tmp_path, monkeyp
             raise error
         return near
 
-    monkeypatch.setattr("fuse._load", lambda _: method)
+    monkeypatch.setattr("fuse._load", lambda *_: method)
     folder = batch(tmp_path, photographs, thin(tmp_path, 1, 8))
     command = ["-i", folder, "-o", tmp_path / "out", "--json", tmp_path / "report.json", "--method", "pca"]
     assert fuse(*command) == 1
@@ -309,7 +309,7 @@ def test_a_name_is_no_formula_of_a_panel(photographs, tmp_path):
 
 
 def test_a_file_in_the_place_of_a_folder_is_said_before_work_begins(photographs, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("fuse._load", lambda _: pytest.fail("began to work"))
+    monkeypatch.setattr("fuse._load", lambda *_: pytest.fail("began to work"))
     (tmp_path / "file").write_text("mine")
     command = [photographs / "A.png", photographs / "B.png", "--method", "pca", "-o", tmp_path / "file" / "x" / "y.png"]
     assert fuse(*command) == 1

@@ -39,9 +39,13 @@ CERTAINTY = 0.5
 TONE_LEVEL = 128.0
 """Gray level that a tone curve leaves as it is."""
 
-LEAST_TONE, TONE_GAIN = 0.04, 0.85
-"""Exponent of a tone curve from which it is believed, if it also brings the residuals below this part of those without:
-blur alone seems to be a small one."""
+LEAST_TONE, TONE_GAIN = 0.05, 0.85
+"""Exponent of a tone curve from which there seems to be one, if it also brings the residuals below this part of those
+without: blur alone seems to be a small one."""
+
+LARGEST_TONE, TONE_SHARE, TONE_SHARE_OF_PAIRS = 0.15, 0.5, 0.25
+"""Largest exponent, and least share of what is equally blurred in a stack and in a pair, of a tone curve that is
+believed. Else thin things between strong edges are differently blurred, and no brightness can be measured."""
 
 _POWERS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
 """Powers of x and y, each from -1 to 1 across the frame."""
@@ -106,9 +110,10 @@ def measure_exposure(
     for image, covered in laid:
         measured, size = _measure(image, covered)
         cells.append(measured)
-    terms = _field_terms(size)
+    terms, tone_share = _field_terms(size), TONE_SHARE if len(cells) > 2 else TONE_SHARE_OF_PAIRS
     return tuple(
-        None if index == reference else _fit(frame, cells[reference], terms) for index, frame in enumerate(cells)
+        None if index == reference else _fit(frame, cells[reference], terms, tone_share)
+        for index, frame in enumerate(cells)
     )
 
 
@@ -134,7 +139,7 @@ def _field_terms(size: tuple[int, int]) -> np.ndarray:
     return np.stack([np.multiply.outer(y**down, x**across).ravel() for across, down in _POWERS], axis=1)
 
 
-def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray) -> ExposureCorrection | None:
+def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray, tone_share: float) -> ExposureCorrection | None:
     channels = frame.means.shape[1]
     usable = (
         (frame.covered & reference.covered)[:, None]
@@ -151,12 +156,14 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray) -> ExposureCorrect
     design = np.hstack([np.eye(channels)[channel], terms[cell], np.log(here / TONE_LEVEL)[:, None]])
     solution, residuals = _solve(design[:, :-1], target, level, unequal)
     with_tone, smaller = _solve(design, target, level, unequal)
+    share = np.mean(1 / (1 + unequal**2))  # of what is equally blurred: where that is little, blur may seem brightness
     if abs(with_tone[-1]) > LEAST_TONE and _spread(smaller, unequal) < TONE_GAIN * _spread(residuals, unequal):
+        if share < tone_share or abs(with_tone[-1]) > LARGEST_TONE:
+            return None
         solution, residuals = with_tone, smaller
     else:
         solution = np.append(solution, 0.0)
     change = np.sqrt(np.mean((here * np.expm1(design @ solution)) ** 2))
-    share = np.mean(1 / (1 + unequal**2))  # of what is equally blurred: where that is little, blur may seem brightness
     if change < max(NOTICED_DIFFERENCE / share, CERTAINTY * float(np.median(residuals))):
         return None
     return ExposureCorrection(np.exp(solution[:channels]), solution[channels:-1], float(solution[-1]))

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,10 @@ class PreparedFrames(Sequence[np.ndarray]):
         alignment: How the frames lie on each other; None where that was not measured.
         corrections: Of the brightness of each frame; None where it stays.
         kept: Indices of the frames that are here; others fit nowhere.
+        fits: False where no two frames fit on each other; then all are here as they were given.
 
     Raises:
-        InputError: Less than two frames fit on each other, or no part of the scene is in all of them.
+        InputError: No part of the scene is in all frames.
     """
 
     def __init__(
@@ -61,11 +63,11 @@ class PreparedFrames(Sequence[np.ndarray]):
         self._cache: OrderedDict[int, tuple[np.ndarray, np.ndarray | None]] = OrderedDict()
         self.alignment: Alignment | None = None
         self.corrections: tuple[ExposureCorrection | None, ...] = (None,) * len(frames)
-        self.kept = tuple(range(len(frames)))
+        self.kept, self.fits = tuple(range(len(frames))), True
         self._window = (slice(None), slice(None))
         if align == "auto":
             self._align(crop)
-        if match_exposure == "auto":
+        if match_exposure == "auto" and self.fits:
             self._match_exposure()
 
     @property
@@ -120,13 +122,20 @@ class PreparedFrames(Sequence[np.ndarray]):
         )
         self.kept = tuple(index for index, warp in enumerate(self.alignment.warps) if warp is not None)
         if len(self.kept) < 2:
-            raise InputError(
-                "the images do not fit on each other: is it one scene? --align none fuses them as they are."
-            )
+            self._keep_all()
         if self.moved and crop == "common":
             self._window = self.alignment.common
             if any(span.stop - span.start < 1 for span in self._window):
                 raise InputError("the images share no part of the scene; --crop none keeps all that one of them shows.")
+
+    def _keep_all(self):
+        """Takes the frames as they are where no two of them fit: of a pair, none could be left out."""
+        total = len(self._frames)
+        self.fits, self.kept = False, tuple(range(total))
+        remark = "the images do not fit on each other, and are fused as they are"
+        self.alignment = replace(
+            self.alignment, warps=(np.eye(3),) * total, moved=False, left_out={}, remarks=(remark,)
+        )
 
     def _match_exposure(self):
         reference = self.alignment.reference if self.alignment is not None else len(self._frames) // 2

@@ -196,6 +196,8 @@ def _say_what_was_noticed(stack: Stack, images: PreparedFrames, strict: bool) ->
     left_out = [f"{stack.images[index].name} {reason}" for index, reason in images.alignment.left_out.items()]
     if left_out and strict:
         raise InputError(f"{left_out[0]}; without --strict it is left out.")
+    if strict and not images.fits:
+        raise InputError("the images do not fit on each other: is it one scene?")
     for text in (*(f"{text}, and is left out" for text in left_out), *images.alignment.remarks):
         warnings.warn(f"{stack.name}: {text}", stacklevel=3)
 
