@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif jobs:
         observe = None if _silent(arguments) else _show_progress()
         shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
-        with ThreadPoolExecutor(1) as pool:  # TensorFlow takes as long to load as a stack to be read and aligned
-            loading = None if arguments.align_only else pool.submit(_load, arguments, observe)
-            results += fuse_scenes(
-                loading and loading.result, shown, options, manifest if arguments.input else None, observe
-            )
+        load = cache(lambda: _load(arguments, observe))
+        results += fuse_scenes(load, shown, options, manifest if arguments.input else None, observe)
     _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)

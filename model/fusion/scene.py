@@ -82,8 +82,8 @@ def fuse_scenes(
     """Fuses scene by scene; one that fails is reported by its name, and the others go on.
 
     Args:
-        load: Gives the fuser, or a method of others; first called when a scene is prepared, so that it may be made
-            meanwhile. Never called where images are aligned only.
+        load: Gives the fuser, or a method of others; called when a scene is ready for it. Not in a thread beside that:
+            what is warned of meanwhile would go astray.
         jobs: The scenes.
         options: Of each.
         manifest: As in `fuse_scene`.
