@@ -23,6 +23,7 @@ def test_without_a_gpu_it_is_one_sentence(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "gpu").exists()
 
 
+@pytest.mark.long
 def test_every_kind_of_part(small_voc, tmp_path, monkeypatch, capsys):
     small = BUDGETS["small"]
     settings = {**small.settings, "size": 32, "pairs_per_batch": 2}
@@ -73,6 +74,7 @@ def test_a_part_that_fails_does_not_end_the_others(tmp_path, monkeypatch, capsys
     assert found["parts"]["TF32, 8 images"] == STEP
 
 
+@pytest.mark.long
 def test_a_signal_ends_all_parts(tmp_path, monkeypatch):
     def stopped(*_, name, **__):
         if name == "looked for devices":

@@ -24,6 +24,7 @@ def test_a_convolution_and_its_rectifier(images):
     assert kept_for_backward(SimpleNamespace(network=network, loss=Square()), images, 4) == images * 4 * 4 * 2 * 4
 
 
+@pytest.mark.long
 def test_the_table(capsys):
     words = ["--variant", "light", "--size", "32", "--images", "2", "4", "--quiet"]
     assert main(["memory", *words, "--json"]) == 0
