@@ -32,7 +32,7 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the system does not tell a process's peak of memory")
-@pytest.mark.parametrize("strategy", BOUNDS)
+@pytest.mark.parametrize("strategy", ["learned", pytest.param("refined", marks=pytest.mark.long)])
 def test_peak_memory_of_a_pair_of_12_megapixels(tmp_path, strategy):
     sharp = drawn_photograph(np.random.default_rng(0), HEIGHT, WIDTH)
     blurred = cv2.GaussianBlur(sharp, (0, 0), 3)

@@ -282,6 +282,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
     assert load_checkpoint(newest)[1] == progress
 
 
+@pytest.mark.long
 def test_a_run_saved_before_the_decay_had_a_column_goes_on(runs, tmp_path):
     """Inside an epoch, where its checkpoint has seven figures a step; with AdamW all of the loss is of the data."""
     folder = tmp_path / "run"
