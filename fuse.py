@@ -85,8 +85,11 @@ def _check_usage(parser, arguments) -> None:
             parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
     if arguments.crop == "none" and _pairs_only(arguments):
         parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
-    if (arguments.depth_map or arguments.prefer) and arguments.strategy not in (None, "learned"):
-        parser.error("--depth-map and --prefer are for --strategy learned.")
+    strategy = arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS)
+    if (arguments.depth_map or arguments.prefer) and strategy != "learned":
+        parser.error(f"--depth-map and --prefer are for --strategy learned, not for {strategy}.")
+    if arguments.align_only and (arguments.save_maps or arguments.panel or arguments.depth_map):
+        parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
     if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
         parser.error("--resume and --shard are for a folder: -i DIR.")
     if arguments.output is None:
@@ -158,6 +161,8 @@ def _show_progress():
     shown: dict[str, tqdm] = {}
 
     def observe(stage, done, total):
+        if stage in shown and done <= shown[stage].n:  # of a scene that failed in the middle
+            shown.pop(stage).close()
         bar = shown.get(stage) or shown.setdefault(stage, tqdm(total=total, desc=stage, leave=False))
         bar.update(done - bar.n)
         if done == total:
@@ -184,7 +189,8 @@ def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments) -> N
     failed = sum("error" in result for result in results)
     notes = [f"{number} {word}" for number, word in ((kept, "kept"), (problems + failed, "failed")) if number]
     done = len(results) - kept - failed
-    print(", ".join([f"{done} of {len(results)} fused into {arguments.output}", *notes]))
+    what = "aligned" if arguments.align_only else "fused"
+    print(", ".join([f"{done} of {len(results)} {what} into {arguments.output}", *notes]))
 
 
 def _benchmark(arguments) -> int:

@@ -12,18 +12,18 @@ from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, duration, natural, positive
+from data.arguments import add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
 from model.training.settings import (
     ABLATIONS,
     CHECKPOINT,
-    CHECKPOINT_MINUTES,
     CHOICES,
     DISTRIBUTIONS,
     POSITIVE,
     TrainingConfig,
+    add_checkpoint_minutes,
 )
 
 EXAMPLES = """examples:
@@ -60,13 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"how many to keep, at most {MOST} (%(default)s)",
     )
-    parser.add_argument(
-        "--checkpoint-minutes",
-        type=duration,
-        default=CHECKPOINT_MINUTES,
-        metavar="MIN",
-        help="between checkpoints (%(default)g); 0 makes one after each step",
-    )
+    add_checkpoint_minutes(parser)
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     add_shared(parser, "--quiet")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")

@@ -5,11 +5,12 @@ outwards and inwards by a few pixels, and each connected piece of the strip betw
 whose sum over pixels can be split. `python -m model.experiments sweep` measures it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from data.blocks import blocks, within
 from metrics.edges import EdgeTransfer
 
 SHIFTS = (1, 3)
@@ -39,14 +40,11 @@ def align_boundaries(
         (H, W) uint8.
     """
     aligned = decision_map.copy()
-    for inside, around in _blocks(decision_map.shape):
+    for inside, around in blocks(decision_map.shape, BLOCK, CONTEXT):
         part = decision_map[around]
         if part.any() and not part.all():
             moved = _align_block([image[around] for image in images], part, least_gain)
-            rows, columns = (
-                slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True)
-            )
-            aligned[inside] = moved[rows, columns]
+            aligned[inside] = moved[within(inside, around)]
     return aligned
 
 
@@ -73,17 +71,3 @@ def _align_block(images, decision_map, least_gain):
 def _fuse(images, decision_map):
     near, far = images
     return np.where(decision_map[..., None] > 0 if near.ndim == 3 else decision_map > 0, far, near)
-
-
-def _blocks(shape) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """Blocks that cover the image once, and each with its surroundings."""
-    for top in range(0, shape[0], BLOCK):
-        for left in range(0, shape[1], BLOCK):
-            inside = tuple(
-                slice(start, min(start + BLOCK, side)) for start, side in zip((top, left), shape, strict=True)
-            )
-            around = tuple(
-                slice(max(0, part.start - CONTEXT), min(part.stop + CONTEXT, side))
-                for part, side in zip(inside, shape, strict=True)
-            )
-            yield inside, around

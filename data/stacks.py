@@ -1,6 +1,5 @@
 """Renders focus stacks with their truth: `python -m data.stacks --help`."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -10,9 +9,10 @@ from zlib import crc32
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import command_parser, natural, positive
+from data.arguments import add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, add_debug, run_command
-from data.io.files import atomic_path
+from data.io.batch import protect_files, refuse_existing
+from data.io.files import write_json
 from data.io.image_io import write_image
 from data.synthesis.stack_painter import Painter
 from data.synthesis.stack_renderer import Capture, Layer, render_frames, render_truth
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012: its validation part is used too")
     parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_shared(parser, "--overwrite", "--quiet")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     width, height = arguments.size
@@ -72,21 +72,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     captures = {kind: KINDS[kind].capture for kind in arguments.kinds}
     if arguments.frames:
         captures = {kind: replace(capture, frames=arguments.frames) for kind, capture in captures.items()}
+    written = [path for kind, capture in captures.items() for path in _files(arguments.output / kind, capture)]
+    protect_files(written, [])
+    refuse_existing([] if arguments.overwrite else written)
     total = sum(capture.frames for capture in captures.values())
     with tqdm(total=total, unit="frame", disable=arguments.quiet) as progress:
         for kind, capture in captures.items():
             progress.set_description(kind)
             layers, margin, rng = draw_scene(kind, capture, (height, width), arguments.seed, photographs)
-            folder, suffix = arguments.output / kind, "jpg" if capture.jpeg else "png"
+            *frames, truth, notes = _files(arguments.output / kind, capture)
             copies = (arguments.repeat, arguments.repeat, 1)
-            for number, frame in enumerate(render_frames(layers, capture, margin, rng)):
-                write_image(folder / f"{number:02d}.{suffix}", np.tile(frame, copies), capture.jpeg or 95)
+            for path, frame in zip(frames, render_frames(layers, capture, margin, rng), strict=True):
+                write_image(path, np.tile(frame, copies), capture.jpeg or 95)
                 progress.update()
-            write_image(folder / "truth.png", np.tile(render_truth(layers, capture, margin), copies))
+            write_image(truth, np.tile(render_truth(layers, capture, margin), copies))
             description = {"kind": kind, "seed": arguments.seed, **asdict(capture)}
-            with atomic_path(folder / "scene.json") as temporary:
-                temporary.write_text(json.dumps(description, indent=1) + "\n")
+            write_json(notes, description)
     return EXIT_DONE
+
+
+def _files(folder: Path, capture: Capture) -> list[Path]:
+    """All that is written of a stack: its frames, the truth and how it was taken."""
+    suffix = "jpg" if capture.jpeg else "png"
+    frames = [folder / f"{number:02d}.{suffix}" for number in range(capture.frames)]
+    return [*frames, folder / "truth.png", folder / "scene.json"]
 
 
 if __name__ == "__main__":

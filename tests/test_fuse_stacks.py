@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import run_command
+from data.errors import InputError, run_command
 from data.io.image_header import read_size
 from data.io.image_io import read_image, write_image
 from data.registration.prepared import PreparedFrames
 from data.stacks import draw_scene
+from data.stacks import main as draw
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.stack_renderer import render_frames, render_truth
@@ -81,7 +82,7 @@ def test_a_frame_of_another_scene(breathing, tmp_path, capsys):
     for number, name in zip((11, 12, 13, 15), NAMES, strict=True):
         write_image(tmp_path / "in" / f"{number}.png", read_image(folder / name))
     write_image(tmp_path / "in" / "14.png", 255 - drawn_photograph(np.random.default_rng(9), *SIZE))
-    words = (tmp_path / "in", "-o", tmp_path / "fused.png", "--save-maps", "--quiet")
+    words = (tmp_path / "in", "-o", tmp_path / "fused.png", "--save-maps", "--panel", "--quiet")
     assert fuse(*words, "--strict") == 1
     assert "14.png" in capsys.readouterr().err and not (tmp_path / "fused.png").exists()
     assert fuse(*words) == 0
@@ -96,6 +97,8 @@ def test_a_frame_of_another_scene(breathing, tmp_path, capsys):
     ("options", "message"),
     [
         (("--depth-map", "--strategy", "refined"), "for --strategy learned"),
+        (("--depth-map", "--weights", "own.weights.h5"), "for --strategy learned, not for refined"),
+        (("--align-only", "--panel"), "fuses nothing"),
         (("--prefer", "near", "--strategy", "paper"), "for --strategy learned"),
         (("--crop", "none", "--strategy", "paper"), "for the strategies learned and refined"),
         (("--depth-map", "--method", "pca"), "others have none"),
@@ -137,3 +140,21 @@ def test_unequal_brightness_shows_no_seam(voc):
         # Rounding the darker source to 8 bits alone adds about 0.001.
     assert np.max(np.diff(found)) < 0.008
     assert np.mean(np.diff(found)) < 0.004
+
+
+def test_a_preference_is_for_learned_alone():
+    with pytest.raises(InputError, match="for the strategy learned, not for refined"):
+        load_fuser(strategy="refined", prefer="near")
+    with pytest.raises(InputError, match="one of near, far, or None, received 'nearest'"):
+        load_fuser(prefer="nearest")
+
+
+def test_drawn_stacks_replace_nothing_unasked(tmp_path, capsys):
+    (tmp_path / "pair").mkdir()
+    (tmp_path / "pair" / "truth.png").write_bytes(b"mine")
+    words = ["-o", str(tmp_path), "--kinds", "pair", "--size", "96", "64", "--quiet"]
+    assert run_command(draw, words) == 1
+    assert "truth.png exists already" in capsys.readouterr().err
+    assert (tmp_path / "pair" / "truth.png").read_bytes() == b"mine"
+    assert run_command(draw, [*words, "--overwrite"]) == 0
+    assert read_size(tmp_path / "pair" / "truth.png") == (64, 96)

@@ -16,7 +16,7 @@ _STRIP = 2**18
 """Bytes of pixels in a strip, about."""
 
 _LEVEL = 1
-"""Of zlib: a photograph of 16 bits becomes 0.8 per cent larger than with the default 6, in 0.6 of the time."""
+"""Of zlib, the fastest: photographs of 16 bits hold little that more effort would find."""
 
 _DEFLATE, _DIFFERENCES, _GRAY, _RGB, _UNSIGNED = 8, 2, 1, 2, 1
 """Values of Compression, Predictor, PhotometricInterpretation (two) and SampleFormat (TIFF 6.0; Technical Note 3)."""

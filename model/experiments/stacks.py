@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from data.arguments import add_named, add_shared, by_name
 from data.errors import EXIT_DONE, EXIT_FAILED, printable
+from data.io.batch import protect_files
 from data.io.files import file_digest, make_folder, write_json, write_text
 from data.io.image_io import read_image, write_image
 from data.parts import alone
@@ -107,10 +108,14 @@ def _measured(name, method, stack, digests, folder):
     if isinstance(record, dict) and record.items() >= key.items() and set(record.get("scores", ())) == set(MEASURED):
         return record["scores"]
     fused = method.fuse(stack)
-    write_image(folder / "fused" / name / f"{stack.name}.png", fused)
+    write_image(_fused_path(folder, name, stack.name), fused)
     scores = measure(read_image(stack.truth), fused)
     write_json(path, key | {"scores": scores})
     return scores
+
+
+def _fused_path(folder, name, stack):
+    return folder / "fused" / name / f"{stack}.png"
 
 
 def scene_table(records: Mapping[str, Mapping[str, Record]], metric: str) -> Table:
@@ -187,7 +192,15 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if there is no stack, or a folder of results cannot be used.
     """
     stacks = find_rendered(arguments.folder)
-    methods, absent = choose(arguments.methods, by_name("--fused", arguments.fused, Path))
+    folders = by_name("--fused", arguments.fused, Path)
+    methods, absent = choose(arguments.methods, folders)
+    protect_files(
+        (_fused_path(arguments.output, name, stack.name) for name in methods for stack in stacks),
+        [
+            *(path for stack in stacks for path in (stack.truth, *stack.frames)),
+            *(path for folder in folders.values() for path in folder.iterdir()),
+        ],
+    )
     make_folder(arguments.output)
     records = measure_all(stacks, methods, arguments.output, arguments.quiet)
     tables = [scene_table(records, metric) for metric in MEASURED]

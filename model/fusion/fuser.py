@@ -8,11 +8,11 @@ import numpy as np
 
 from data.errors import InputError
 from data.pixels import check_images
-from data.registration.prepared import PreparedFrames
+from data.registration.prepared import Observer, PreparedFrames
 from model.bundled import BUNDLED_WEIGHTS, default_strategy
-from model.fusion import STRATEGIES
+from model.fusion import PREFERENCES, STRATEGIES
 from model.fusion.paper import PaperDecision
-from model.fusion.predictor import FocusPredictor, Observer
+from model.fusion.predictor import FocusPredictor
 from model.fusion.refined import MapDecision
 from model.networks.weights import load_network
 
@@ -62,6 +62,10 @@ def load_fuser(
     strategy = strategy or default_strategy(weights)
     if strategy not in STRATEGIES:
         raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
+    if prefer not in (None, *PREFERENCES):
+        raise InputError(f"prefer must be one of {', '.join(PREFERENCES)}, or None, received {prefer!r}.")
+    if prefer and strategy != "learned":
+        raise InputError(f"prefer is for the strategy learned, not for {strategy}.")
     predictor = FocusPredictor(load_network(weights), size=size, tiled=tiled, observe=observe)
     options = {"prefer": prefer} if prefer else {}
     return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, weights, **options))

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
+from data.blocks import Window, blocks, within
 from data.pixels import quantize
-
-Window = tuple[slice, slice]
-"""Rows and columns."""
 
 SIDE = 256
 """Of the windows, in pixels."""
@@ -44,7 +42,7 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
         for number, (inside, around) in enumerate(windows):
             part = mask[around]
             if part.any():
-                sums[number] = sums[number] + _share(image[around], part, levels)[_within(inside, around)]
+                sums[number] = sums[number] + _share(image[around], part, levels)[within(inside, around)]
     for number, (inside, _) in enumerate(windows):
         fused[inside] = quantize(sums[number], fused.dtype)
     return fused
@@ -52,24 +50,11 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
 
 def _mixed_windows(decision_map: np.ndarray, levels: int) -> Iterator[tuple[Window, Window]]:
     """The windows that take from several sources, each with what is looked at around it."""
-    margin = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
-    spans = [
-        [
-            (slice(start, min(start + SIDE, side)), slice(max(0, start - margin), min(start + SIDE + margin, side)))
-            for start in range(0, side, SIDE)
-        ]
-        for side in decision_map.shape
-    ]
-    for rows, wide_rows in spans[0]:
-        for columns, wide_columns in spans[1]:
-            around = decision_map[wide_rows, wide_columns]
-            if np.any(around != around[0, 0]):
-                yield (rows, columns), (wide_rows, wide_columns)
-
-
-def _within(inside: Window, around: Window) -> Window:
-    """A window in the coordinates of the one around it."""
-    return tuple(slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True))
+    context = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
+    for inside, around in blocks(decision_map.shape, SIDE, context):
+        part = decision_map[around]
+        if np.any(part != part[0, 0]):
+            yield inside, around
 
 
 def _share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:

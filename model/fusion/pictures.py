@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from data.errors import printable
-from data.io.files import atomic_path, write_json
+from data.figures import new_figure, save_figure, show
+from data.io.files import write_json
 from data.io.image_io import write_image, write_index_image
-from data.pixels import quantize, to_bytes
+from data.pixels import quantize
+from data.registration.prepared import PreparedFrames
 from model.fusion.depth import DepthMap
 from model.fusion.paper import PaperDecision
 from model.fusion.refined import MapDecision
@@ -70,7 +70,7 @@ def companions(output: Path, strategy: str, options: SceneOptions) -> list[Path]
 def write_companions(
     output: Path,
     decision: PaperDecision | MapDecision,
-    images: Sequence[np.ndarray],
+    images: PreparedFrames,
     name: str,
     report: dict[str, Any],
     options: SceneOptions,
@@ -88,7 +88,7 @@ def write_companions(
     if options.save_maps:
         write_maps(output, decision, report)
     if options.panel:
-        draw_panel(beside(output, "panel.png"), images, decision, name)
+        draw_panel(beside(output, "panel.png"), images, decision, name, images.kept)
     if options.depth_map:
         write_depth(output, decision.depth, name)
 
@@ -123,20 +123,14 @@ def write_depth(output: Path, depth: DepthMap, title: str) -> None:
     """
     write_image(beside(output, "depth.png"), quantize(depth.frames * DEPTH_SCALE, np.uint16))
     write_image(beside(output, "depth-confidence.png"), quantize(depth.confidence * 255))
-    step = max(1, max(depth.frames.shape) // LONGEST_SIDE)
-    frames, confidence = depth.frames[::step, ::step], depth.confidence[::step, ::step, None]
+    frames, confidence = _thin(depth.frames), _thin(depth.confidence)[..., None]
     scale = Normalize(0, max(1, float(depth.frames.max())))
     colors = colormaps["turbo"](scale(frames))[..., :3]
-    figure = Figure(figsize=(9, 1 + 8 * frames.shape[0] / frames.shape[1]), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.set_title(printable(title), parse_math=False)
-    axes.imshow(confidence * colors + (1 - confidence) * UNSURE)
+    figure, ((axes,),) = new_figure(1, 1, (9, 1 + 8 * frames.shape[0] / frames.shape[1]))
+    show(axes, quantize(255 * (confidence * colors + (1 - confidence) * UNSURE)), title, fontsize=12)
     bar = figure.colorbar(ScalarMappable(scale, "turbo"), ax=axes, shrink=0.8)
     bar.set_label("sharpest frame, from 0 on; gray: nothing tells")
-    with atomic_path(beside(output, "depth-picture.png")) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+    save_figure(figure, [beside(output, "depth-picture.png")], dpi=110)
 
 
 def source_colors() -> np.ndarray:
@@ -144,45 +138,54 @@ def source_colors() -> np.ndarray:
     return np.rint(np.array([colormaps["tab20"](index % 20)[:3] for index in range(256)]) * 255).astype(np.uint8)
 
 
-def draw_panel(path: Path, images: Sequence[np.ndarray], decision: PaperDecision | MapDecision, title: str) -> None:
+def draw_panel(
+    path: Path,
+    images: Sequence[np.ndarray],
+    decision: PaperDecision | MapDecision,
+    title: str,
+    numbers: Sequence[int] | None = None,
+) -> None:
     """Draws the sources, what was decided and the result.
 
     Of the paper's strategy: both candidates with their Q_ABF, the chosen one marked, and the four maps (white = 1). Of
-    the refined one: the labels, with a legend, and the fused image.
+    the others: the labels, with a legend, and the fused image.
 
     Args:
         path: The picture to write; its suffix (.png, .pdf) decides the type.
         images: The sources, (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         decision: What the strategy computed of them.
         title: Heading.
+        numbers: The number of each source in the decision map; None counts from 0 on.
     """
-    tiles = [(f"source {_letter(index)}", image) for index, image in enumerate(images)]
+    numbers = range(len(images)) if numbers is None else numbers
+    tiles = [(f"source {_letter(number)}", _thin(image)) for number, image in zip(numbers, images, strict=True)]
     if isinstance(decision, PaperDecision):
         for name, image in decision.candidates.items():
             chosen = ", chosen" if name == decision.chosen else ""
-            tiles.append((f"{name}: Q_ABF {decision.q_abf[name]:.4f}{chosen}", image))
-        tiles += [(text, decision.maps[name].astype(np.uint8) * 255) for name, text in MAP_TITLES.items()]
+            tiles.append((f"{name}: Q_ABF {decision.q_abf[name]:.4f}{chosen}", _thin(image)))
+        tiles += [(text, _thin(decision.maps[name]).astype(np.uint8) * 255) for name, text in MAP_TITLES.items()]
     else:
-        tiles += [("taken from", source_colors()[decision.decision_map]), ("fused", decision.fused)]
+        tiles += [("taken from", source_colors()[_thin(decision.decision_map)]), ("fused", _thin(decision.fused))]
     height, width = images[0].shape[:2]
     aspect = min(max(height / width, 1 / MOST_ASPECT), MOST_ASPECT)
     rows = -(-len(tiles) // COLUMNS)
-    figure = Figure(figsize=(14, 14 / COLUMNS * rows * aspect + 1), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure, grid = new_figure(rows, COLUMNS, (14, 14 / COLUMNS * rows * aspect + 1))
     figure.suptitle(printable(title), parse_math=False)
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, (text, image) in zip(grid, tiles, strict=False):
-        step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
-        axes.imshow(to_bytes(image[::step, ::step]), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(text, fontsize=10, fontweight="bold" if "chosen" in text or text == "fused" else "normal")
+    for axes, (text, image) in zip(grid.ravel(), tiles, strict=False):
+        show(axes, image, text, fontsize=10)
+        if "chosen" in text or text == "fused":
+            axes.title.set_fontweight("bold")
     if isinstance(decision, MapDecision):
         colors = source_colors() / 255
-        patches = [Patch(color=colors[index], label=_letter(index)) for index in range(len(images))]
+        patches = [Patch(color=colors[number], label=_letter(number)) for number in numbers]
         figure.legend(handles=patches, title="taken from", loc="outside right upper")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, bbox_inches="tight")
+    save_figure(figure, [path], dpi=110)
+
+
+def _thin(image):
+    """A picture of few pixels, of its own: of a large stack no frame stays in memory."""
+    step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
+    return image[::step, ::step].copy()
 
 
 def beside(output: Path, ending: str) -> Path:

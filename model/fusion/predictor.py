@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import expit
 
+from data.blocks import Window
 from data.errors import InputError
 from data.pixels import to_rgb
+from data.registration.prepared import Observer
 from model.fusion import tiling
 from model.networks.inference import make_predictor
 from model.networks.stages import STRIDE
@@ -22,9 +24,6 @@ WHOLE_PIXELS = 4_000_000
 
 COARSE = 0.5
 """Scale of the second look: what is flat or doubtful at full size may be plain there."""
-
-Observer = Callable[[str, int, int], None]
-"""Told of what is done at the moment, of the steps done of it, and of their number."""
 
 
 class FocusPredictor:
@@ -95,7 +94,7 @@ class FocusPredictor:
             yield self.piecewise(image, lambda window, image=image: next(compute((image[window],))), observe)
 
     def piecewise(
-        self, image: np.ndarray, compute: Callable[[tiling.Window], np.ndarray], observe: Callable[[], None]
+        self, image: np.ndarray, compute: Callable[[Window], np.ndarray], observe: Callable[[], None]
     ) -> np.ndarray:
         """A map of the size of an image, in one piece or from tiles.
 

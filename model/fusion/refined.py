@@ -62,11 +62,15 @@ class FocusMeasure:
         Returns:
             (H, W) float32.
         """
+        return self.combine(contrast(image, self.contrast_sigma), fine, coarse)
+
+    def combine(self, shown: np.ndarray, fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+        """As `score`, of an image whose `contrast` is known."""
         score = fine + np.float32(self.coarse_weight) * coarse
         if self.smoothing:
             score = cv2.GaussianBlur(score, (0, 0), self.smoothing)
         if self.contrast_weight:
-            score -= np.float32(self.contrast_weight) * np.log(contrast(image, self.contrast_sigma) + np.float32(NOISE))
+            score -= np.float32(self.contrast_weight) * np.log(shown + np.float32(NOISE))
         return score
 
     def decide(self, images: Sequence[np.ndarray], scores: Iterable[np.ndarray]) -> np.ndarray:
@@ -209,10 +213,14 @@ def compose(images: Iterable[np.ndarray], decision_map: np.ndarray) -> np.ndarra
         images: Sources, (H, W) or (H, W, 3), all of one shape and type.
         decision_map: (H, W) uint8.
     """
-    fused = None
+    return compose_each(images, [decision_map])[0]
+
+
+def compose_each(images: Iterable[np.ndarray], decision_maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """An image by each decision map, as `compose`; each source is looked at once."""
+    fused: list[np.ndarray] = []
     for index, image in enumerate(images):
-        if fused is None:
-            fused = image.copy()
-        else:
-            np.copyto(fused, image, where=(decision_map == index).reshape(decision_map.shape + (1,) * (image.ndim - 2)))
+        fused = fused or [image.copy() for _ in decision_maps]
+        for one, decision_map in zip(fused, decision_maps, strict=True):
+            np.copyto(one, image, where=(decision_map == index).reshape(decision_map.shape + (1,) * (image.ndim - 2)))
     return fused

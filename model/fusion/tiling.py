@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from data.blocks import Window
+
 TILE = 1536
 """Side of a tile, in pixels. A multiple of 64, so that its grid of stride 32 is the whole image's at both scales."""
 
 OVERLAP = 256
 """How far a tile reaches into the next, in pixels; a multiple of 64 as well, chosen by the agreement with the result in
 one piece (docs/reliability.md)."""
-
-Window = tuple[slice, slice]
-"""Rows and columns."""
 
 
 def spans(length: int, tile: int = TILE, overlap: int = OVERLAP) -> list[slice]:

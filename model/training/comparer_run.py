@@ -153,7 +153,7 @@ class ComparerRun:
         epoch, first = divmod(self.loop.steps_done, self._epoch)
         while True:
             for images, labels in self._source.batches(epoch, self.settings.pairs_per_batch, first):
-                known = [vars(one).values() for one in gather(self._predictor, images.numpy())]
+                known = [vars(one).values() for one, _ in gather(self._predictor, images.numpy())]
                 yield tuple(tf.stack(values) for values in zip(*known, strict=True)), labels
             epoch, first = epoch + 1, 0
 

@@ -1,10 +1,12 @@
 """The settings of a training run. Every default is the paper's value or a decision named beside it."""
 
+import argparse
 import reprlib
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any, get_type_hints
 
+from data.arguments import duration
 from data.io.fields import check_values
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import SPLITS
@@ -82,6 +84,12 @@ _loss = partial(_setting, "loss")
 _optimization = partial(_setting, "optimization")
 _memory = partial(_setting, "memory and speed")
 _repeatability = partial(_setting, "repeatability")
+
+
+def add_checkpoint_minutes(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that both trainings have."""
+    text = "between checkpoints (%(default)g); 0 makes one after each step"
+    parser.add_argument("--checkpoint-minutes", type=duration, default=CHECKPOINT_MINUTES, metavar="MIN", help=text)
 
 
 @dataclass(frozen=True)

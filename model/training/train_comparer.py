@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, duration, positive
+from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import make_folder
 from model.bundled import SUFFIX
-from model.training.settings import CHECKPOINT_MINUTES, ComparerSettings
+from model.training.settings import ComparerSettings, add_checkpoint_minutes
 
 EXAMPLES = """examples:
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5
@@ -34,13 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
-    parser.add_argument(
-        "--checkpoint-minutes",
-        type=duration,
-        default=CHECKPOINT_MINUTES,
-        metavar="MIN",
-        help="between checkpoints (%(default)g); 0 makes one after each step",
-    )
+    add_checkpoint_minutes(parser)
     add_shared(parser, "--seed", "--overwrite", "--quiet")
     add_debug(parser)
     return parser
