@@ -33,13 +33,12 @@ class DepthTrace:
 
     Args:
         score: (H, W) float32, of the first frame: the lower, the sharper.
-        shown: (H, W) float32, its contrast.
+        shown: (H, W) float32, its contrast, which is changed from then on.
     """
 
     def __init__(self, score: np.ndarray, shown: np.ndarray):
-        self.shown = shown.copy()
-        self._previous = score.copy()
-        self._lowest = score.copy()
+        self.shown = shown
+        self._previous, self._lowest = score, score.copy()
         self._before, self._after = np.full_like(score, np.nan), np.full_like(score, np.nan)
 
     def add(self, index: int, wins: np.ndarray, leader: np.ndarray, score: np.ndarray, shown: np.ndarray) -> None:
@@ -57,7 +56,7 @@ class DepthTrace:
         np.copyto(self._before, self._previous, where=wins)
         np.copyto(self._lowest, score, where=wins)
         np.copyto(self.shown, shown, where=wins)
-        self._previous = score.copy()
+        self._previous = score
 
     def depth_map(self, leader: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
         """The depth of each pixel.

@@ -140,7 +140,7 @@ class LearnedStrategy:
                 covered = _coverage(images, index, shown.shape)
                 if ranking is None:
                     ranking, trace = Ranking(shown.shape), DepthTrace(score, shown)
-                    best, second, known = evidence.copy(), evidence.logits.copy(), covered
+                    best, second, known = evidence, evidence.logits.copy(), covered  # `best` is changed from here on
                 else:
                     logits = self._blending.smooth(self.compare(best, evidence))
                     if self._prefer:
@@ -149,9 +149,11 @@ class LearnedStrategy:
                     logits[~covered], logits[covered & ~known] = -CERTAIN, CERTAIN
                     wins, closer = ranking.add(index, logits)
                     trace.add(index, wins, ranking.decision_map, score, shown)
-                    np.copyto(second, best.logits, where=wins[..., None])
-                    np.copyto(second, evidence.logits, where=closer[..., None])
-                    best.take(evidence, wins)
+                    if scale < 1:  # who came second is asked again
+                        np.copyto(second, best.logits, where=wins[..., None])
+                        np.copyto(second, evidence.logits, where=closer[..., None])
+                    if scale < 1 or index < len(images) - 1:
+                        best.take(evidence, wins)
                     known = known | covered
                 observe()
         return ranking, trace, [best.logits, second]

@@ -27,9 +27,6 @@ class Evidence:
     logits: np.ndarray
     score: np.ndarray
 
-    def copy(self) -> "Evidence":
-        return Evidence(*(values.copy() for values in vars(self).values()))
-
     def take(self, other: "Evidence", where: np.ndarray) -> None:
         """Takes over what is known of another photograph; `where` is (H, W) bool."""
         for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
