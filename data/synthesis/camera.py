@@ -9,7 +9,6 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data.boundaries import align_boundaries
 from data.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel, gaussian_kernel, polygon_kernel
 from data.synthesis.depth_of_field import defocus_by_depth
@@ -58,15 +57,7 @@ Kernel = Callable[[float], np.ndarray]
 
 
 def simulate_pair(
-    image: np.ndarray,
-    mask: np.ndarray,
-    level: int,
-    levels: int,
-    rng: np.random.Generator,
-    *,
-    stitched_share: float = 0.0,
-    visible: tuple[float, float] = (VISIBLE_SIGMA, VISIBLE_ERROR),
-    least_gain: float | None = None,
+    image: np.ndarray, mask: np.ndarray, level: int, levels: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Photographs a scene twice.
 
@@ -76,12 +67,6 @@ def simulate_pair(
         level: Degree of defocus, 1 to `levels`; the levels cut the range of radii evenly on a log scale.
         levels: How many there are.
         rng: Source of all that is random.
-        stitched_share: Share of the scenes that are stitched as in the paper, where no blur crosses the edge of the
-            mask, which is the label.
-        visible: Window and difference of errors that decide the label of the others, as `VISIBLE_SIGMA` and
-            `VISIBLE_ERROR`.
-        least_gain: What moving a piece of their label's boundary must gain (see `data.boundaries.align_boundaries`);
-            None refines no label.
 
     Returns:
         The near and the far photograph, the label (1 where the near one is out of focus) and the scene as it is
@@ -91,7 +76,7 @@ def simulate_pair(
     low, high = np.log(RADIUS_RANGE)
     # In a soft photograph a small defocus cannot be seen: the range moves up with the softness.
     radius = float(np.exp(low + (high - low) * (level - 1 + rng.random()) / levels)) + softness
-    kernel = _draw_aperture(rng)
+    kernel = draw_aperture(rng)
     gamma = np.float32(rng.uniform(*GAMMA_RANGE))
     foreground = rng.random()
     if foreground < DRAWN_SHARE:
@@ -99,17 +84,11 @@ def simulate_pair(
     elif foreground < DRAWN_SHARE + GROWN_SHARE:
         mask = grow_region(image, rng)
     light = (image.astype(np.float32) / 255) ** gamma
-    geometry = rng.random()
-    planes = stitch if geometry < RAMP_SHARE + stitched_share else two_planes
-    simulate = two_ramps if geometry < RAMP_SHARE else planes
+    simulate = two_ramps if rng.random() < RAMP_SHARE else two_planes
     near, far, label = simulate(light, mask, radius, kernel, rng)
-    near, far, light = (_soften(view, softness) for view in (near, far, light))
-    if simulate is not stitch:
-        views = [view ** (1 / gamma) for view in (near, far, light)]
-        label = visible_label(label, *views, *visible)
-        if least_gain is not None:
-            label = align_boundaries([quantize(255 * view) for view in views[:2]], label, least_gain)
-    develop = _Development(gamma, rng)
+    near, far, light = (soften(view, softness) for view in (near, far, light))
+    label = visible_label(label, *(view ** (1 / gamma) for view in (near, far, light)))
+    develop = Development(gamma, rng)
     return develop(near), develop(far, rng.uniform(*EXPOSURE_RANGE)), label, quantize(develop.expose(light))
 
 
@@ -164,7 +143,7 @@ def two_ramps(light, mask, radius, kernel, rng):
     return near, far, (np.abs(inverse_depth - focuses[0]) > np.abs(inverse_depth - focuses[1])).astype(np.uint8)
 
 
-def _draw_aperture(rng) -> Kernel:
+def draw_aperture(rng) -> Kernel:
     """A round aperture (half of all), a polygon of five to eight blades, or the Gaussian of a poor lens, all of equal
     spread at one radius."""
     kind = rng.random()
@@ -177,26 +156,38 @@ def _draw_aperture(rng) -> Kernel:
     return lambda radius: gaussian_kernel(radius / 2)
 
 
-def _soften(light, softness):
+def soften(light, softness):
     """Softens what is in focus and what is not, as the lens, the color filter and the enlargement of a camera do."""
     return light if softness < 0.2 else cv2.GaussianBlur(light, (0, 0), softness)
 
 
-class _Development:
-    """What one camera does from light to file; the same for both photographs, noise apart."""
+class Development:
+    """What one camera does from light to file; the same for both photographs, noise apart.
 
-    def __init__(self, gamma, rng):
+    Args:
+        gamma: Exponent that makes linear light of pixel values.
+        rng: Source of all that is random.
+        noise: Range of its standard deviation, in gray levels.
+        quality: Range of the quality of compression.
+        lossless_share: Share of the cameras that do not compress.
+    """
+
+    def __init__(self, gamma, rng, noise=NOISE_RANGE, quality=JPEG_QUALITY_RANGE, lossless_share=0.0):
         self.rng = rng
         self.exponent = np.float32(1 / gamma)
         self.gain, self.offset = np.float32(rng.uniform(0.8, 1.2)), np.float32(rng.uniform(-15, 15))
-        self.noise = rng.uniform(*NOISE_RANGE) if rng.random() < 0.7 else 0.0
+        self.noise = rng.uniform(*noise) if rng.random() < 0.7 else 0.0
         self.grain = rng.uniform(0.3, 0.7) if rng.random() < 0.5 else 0.0
         self.sharpening = np.float32(rng.uniform(*SHARPENING_RANGE)) if rng.random() < 0.5 else np.float32(0)
-        self.quality = int(rng.integers(JPEG_QUALITY_RANGE[0], JPEG_QUALITY_RANGE[1] + 1))
+        self.quality = int(rng.integers(quality[0], quality[1] + 1))
+        if lossless_share and rng.random() < lossless_share:
+            self.quality = None
 
     def expose(self, light, exposure=1.0):
         """Linear light in [0, 1] to gray levels, (H, W, 3) float32."""
-        values = (light**self.exponent * 255 * np.float32(exposure) - 127.5) * self.gain + (127.5 + self.offset)
+        values = (light**self.exponent * 255 * np.asarray(exposure, np.float32) - 127.5) * self.gain + (
+            127.5 + self.offset
+        )
         if self.sharpening:
             values += self.sharpening * (values - cv2.GaussianBlur(values, (0, 0), 1.0))
         return values
@@ -207,7 +198,8 @@ class _Development:
         if self.grain and self.noise:  # demosaicing makes noise coarser; its strength is kept
             noise = cv2.GaussianBlur(noise, (0, 0), self.grain)
             noise *= np.float32(self.noise / max(float(noise.std()), 1e-3))
-        return through_jpeg(quantize(self.expose(light, exposure) + noise), self.quality)
+        values = quantize(self.expose(light, exposure) + noise)
+        return values if self.quality is None else through_jpeg(values, self.quality)
 
 
 def visible_label(

@@ -26,11 +26,17 @@ class SyntheticPair:
     reference: np.ndarray
 
 
-def reduce(image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def reduce(
+    image: np.ndarray,
+    mask: np.ndarray,
+    size: int,
+    rng: np.random.Generator,
+    factors: tuple[float, float] = REDUCTION_RANGE,
+) -> tuple[np.ndarray, np.ndarray]:
     """Reduces a photograph and its mask, which removes its own compression noise and softness, but not below `size`."""
     shorter = min(mask.shape)
-    lowest = min(max(REDUCTION_RANGE[0], (size + 1) / shorter), REDUCTION_RANGE[1])
-    factor = rng.uniform(lowest, REDUCTION_RANGE[1])
+    lowest = min(max(factors[0], (size + 1) / shorter), factors[1])
+    factor = rng.uniform(lowest, factors[1])
     return _resize(image, mask, round(mask.shape[0] * factor), round(mask.shape[1] * factor))
 
 

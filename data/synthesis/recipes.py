@@ -1,8 +1,8 @@
 """Synthesis of training pairs: one sharp photograph and its mask become two photographs, each out of focus elsewhere.
 
 Three recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
-(ours) imitates a camera; see `data/synthesis/camera.py`. `outlines` (ours) is the same with stitched scenes among them
-and finer labels, for the network of the strategy `learned`.
+(ours) imitates a camera; see `data/synthesis/camera.py`. `varied` (ours) imitates many, with finer labels, for the
+network of the strategy `learned`; see `data/synthesis/varied.py`.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,10 @@ import numpy as np
 from data.synthesis.blur import GAUSSIAN_WINDOW, repeated_gaussian
 from data.synthesis.camera import simulate_pair
 from data.synthesis.pairs import SyntheticPair, flip_and_turn, reduce, to_size
+from data.synthesis.varied import varied
 
 LEVELS = (1, 2, 3, 4, 5)
 """Degrees of blur; each scene gives one pair of each."""
-
-STITCHED_SHARE = 0.2
-"""`outlines`: the share of stitched scenes."""
-
-OUTLINES_VISIBLE = (1.0, 1 / 255)
-"""`outlines`: window (pixels) and difference of errors that decide the label of the others, see `visible_label`."""
-
-OUTLINES_GAIN = 3.0
-"""`outlines`: what moving the boundary of their label must gain, see `data.boundaries.LEAST_GAIN`; less than in fusion,
-since labels are refined before noise is added."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +72,20 @@ def _paper(image, mask, level, settings, rng) -> SyntheticPair:
     )
 
 
-def _photographic(image, mask, level, settings, rng, **camera) -> SyntheticPair:
+def _photographic(image, mask, level, settings, rng) -> SyntheticPair:
     image, mask = reduce(image, mask, settings.size, rng)
     image, mask = to_size(image, mask, settings.size, settings.crop, rng)
     image, mask = flip_and_turn(image, mask, rng)
-    return SyntheticPair(*simulate_pair(image, mask, level, len(LEVELS), rng, **camera))
+    return SyntheticPair(*simulate_pair(image, mask, level, len(LEVELS), rng))
 
 
-def _outlines(image, mask, level, settings, rng) -> SyntheticPair:
-    camera = {"stitched_share": STITCHED_SHARE, "visible": OUTLINES_VISIBLE, "least_gain": OUTLINES_GAIN}
-    return _photographic(image, mask, level, settings, rng, **camera)
+def _varied(image, mask, level, settings, rng) -> SyntheticPair:
+    return varied(image, mask, level, len(LEVELS), settings.size, settings.crop, rng)
 
 
 RECIPES: dict[str, Callable[..., SyntheticPair]] = {
     "paper": _paper,
     "photographic": _photographic,
-    "outlines": _outlines,
+    "varied": _varied,
 }
 """Name to what makes a pair: (image, mask, level, settings, rng), as `synthesize` takes them."""

@@ -5,7 +5,7 @@ other from back to front in linear light, so that what is near and out of focus 
 what is hidden stays hidden. How a camera moves, breathes and develops is an option of `Capture`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -133,13 +133,16 @@ def render_truth(layers: Sequence[Layer], capture: Capture, margin: int) -> np.n
     return quantize(_develop(light * _vignette(light.shape, capture, 0, margin), margin))
 
 
-def compose(layers: Sequence[Layer], focus: float, aperture: float) -> np.ndarray:
+def compose(
+    layers: Sequence[Layer], focus: float, aperture: float, kernel: Callable[[float], np.ndarray] = disc_kernel
+) -> np.ndarray:
     """Lays the layers over each other, each blurred by its circle of confusion.
 
     Args:
         layers: Back to front.
         focus: The inverse depth that is sharp.
         aperture: Radius of the circle of confusion in pixels for an inverse depth that differs by 1 from `focus`.
+        kernel: The point spread of a radius in pixels.
 
     Returns:
         (H, W, 3) float32, linear light.
@@ -148,8 +151,11 @@ def compose(layers: Sequence[Layer], focus: float, aperture: float) -> np.ndarra
     for layer in layers:
         part = _surroundings(layer.matte, ceil(aperture) + 2)
         matte = layer.matte[part][..., None]
+        if not matte.size:
+            continue  # nothing of it is in the picture
         depth = layer.inverse_depth if np.isscalar(layer.inverse_depth) else layer.inverse_depth[part]
-        blurred = _blur(np.concatenate([layer.color[part] * matte, matte], axis=2), aperture * np.abs(depth - focus))
+        radius = aperture * np.abs(depth - focus)
+        blurred = _blur(np.concatenate([layer.color[part] * matte, matte], axis=2), radius, kernel)
         picture[part] = picture[part] * (1 - blurred[..., 3:]) + blurred[..., :3]
     return cv2.GaussianBlur(picture, (0, 0), SOFTNESS)
 
@@ -162,16 +168,16 @@ def _surroundings(matte, reach):
     return tuple(slice(max(found[0] - reach, 0), found[-1] + reach + 1) for found in (rows, columns))
 
 
-def _blur(image, radius):
-    """Blurs by a disc whose radius is one number or differs from pixel to pixel, (H, W)."""
+def _blur(image, radius, kernel):
+    """Blurs by a radius that is one number or differs from pixel to pixel, (H, W)."""
     if np.isscalar(radius):
-        return convolve(image, disc_kernel(radius))
+        return convolve(image, kernel(radius))
     level = np.interp(radius, RADII, np.arange(RADII.size)).astype(np.float32)
     total = np.zeros_like(image)
     for number in range(int(level.min()), ceil(level.max()) + 1):
         share = np.maximum(1 - np.abs(level - number), 0)[..., None]
         if share.any():
-            total += share * convolve(image, disc_kernel(RADII[number]))
+            total += share * convolve(image, kernel(RADII[number]))
     return total
 
 

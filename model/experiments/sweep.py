@@ -99,9 +99,9 @@ def _refined(fuser, images, settings):
 
 
 def _learned(fuser, images, settings):
-    from model.fusion.learned import gather  # loads TensorFlow
+    from model.fusion.evidence import gather  # loads TensorFlow
 
-    logits = fuser.strategy.compare(*(known for known, _ in gather(fuser.predictor, images)))
+    logits = fuser.strategy.compare(*gather(fuser.predictor, images), images[0].shape[:2])
     for blending in settings:
         ranking = Ranking(logits.shape)
         ranking.add(1, blending.smooth(logits))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.fusion.refined import NOISE
+from model.fusion.refined import NOISE, FocusMeasure, contrast
 
 
 @dataclass(frozen=True)
@@ -75,5 +75,20 @@ class DepthTrace:
         found = cv2.resize(leader, size, interpolation=cv2.INTER_NEAREST) == decision_map
         frames = np.asarray(numbers, np.float32)[decision_map]
         frames += np.where(found, cv2.resize(shift, size, interpolation=cv2.INTER_LINEAR), 0)
-        confidence = cv2.resize(self.shown / (self.shown + np.float32(NOISE)), size, interpolation=cv2.INTER_LINEAR)
-        return DepthMap(frames, confidence)
+        return DepthMap(frames, cv2.resize(_confidence(self.shown), size, interpolation=cv2.INTER_LINEAR))
+
+
+def depth_of_two(fused: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
+    """The depth of each pixel of two fused frames, of which no neighbors tell it more finely.
+
+    Args:
+        fused: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+        decision_map: (H, W) uint8.
+        numbers: Which frame of the stack each index stands for.
+    """
+    shown = contrast(fused, FocusMeasure().contrast_sigma)
+    return DepthMap(np.asarray(numbers, np.float32)[decision_map], _confidence(shown))
+
+
+def _confidence(shown):
+    return shown / (shown + np.float32(NOISE))

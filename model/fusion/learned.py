@@ -6,23 +6,23 @@ sees two photographs and what is known of each, and corrects the formula. Large 
 well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
 """
 
-from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
-import tensorflow as tf
 
-from data.pixels import to_rgb
 from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
-from model.fusion.depth import DepthTrace
-from model.fusion.predictor import COARSE, FocusPredictor
-from model.fusion.ranking import Evidence, Ranking
+from model.fusion.depth import DepthTrace, depth_of_two
+from model.fusion.evidence import Evidence, PairComparer, gather
+from model.fusion.predictor import FocusPredictor
+from model.fusion.ranking import Ranking
 from model.fusion.refined import FocusMeasure, MapDecision, compose_each, contrast
-from model.networks.comparer import COMPARER_STRIDE, compare, load_comparer
+from model.networks.comparer import load_comparer
 
 DECISION_PIXELS = 1_500_000
 """Photographs of more pixels are decided at the largest of the sizes 1/2, 1/4, ... that has no more."""
@@ -46,48 +46,6 @@ BANDS = 1
 def load(predictor: FocusPredictor, weights: Path | str, prefer: str | None = None) -> "LearnedStrategy":
     """Makes the strategy; errors as `load_comparer`."""
     return LearnedStrategy(predictor, load_comparer(weights), prefer)
-
-
-def gather(
-    predictor: FocusPredictor, images: Sequence[np.ndarray], *, fine: bool = True
-) -> Iterator[tuple[Evidence, np.ndarray]]:
-    """Finds in turn what is known of each image.
-
-    Args:
-        predictor: Looks at each.
-        images: (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255.
-        fine: Whether it looks at full resolution too. Without, the look at half of it, which takes a quarter of the
-            products, stands for both.
-
-    Yields:
-        What is known, and the image's contrast, (H, W) float32.
-    """
-    measure = FocusMeasure()
-    looks = predictor.two_scales(images) if fine else ((look, look) for look in predictor.logits(images, COARSE))
-    for image, maps in zip(images, looks, strict=True):
-        shown = contrast(image, measure.contrast_sigma)
-        yield Evidence(to_rgb(image), np.stack(maps, -1), measure.combine(shown, *maps)[..., None]), shown
-
-
-class PairComparer:
-    """Compares two photographs pixel by pixel, compiled once for all sizes.
-
-    Args:
-        comparer: Made by `build_comparer`.
-    """
-
-    def __init__(self, comparer: keras.Model):
-        signature = [tf.TensorSpec([2, None, None, channels]) for channels in (3, 2, 1)]
-        self._compare = tf.function(
-            lambda images, logits, scores: compare(comparer, images, logits, scores)[0, ..., 0],
-            input_signature=signature,
-        )
-
-    def __call__(self, first: Evidence, second: Evidence) -> np.ndarray:
-        """The logit of "the first is the blurred one", (H, W) float32."""
-        height, width = first.rgb.shape[:2]
-        pairs = zip(vars(first).values(), vars(second).values(), strict=True)
-        return self._compare(*(tf.constant(_aligned(np.stack(pair))) for pair in pairs)).numpy()[:height, :width]
 
 
 class LearnedStrategy:
@@ -116,7 +74,7 @@ class LearnedStrategy:
         shape = images[0].shape[:2]
         ranking, trace, logits = self._rank(images, decision_scale(shape))
         leader = ranking.decision_map.copy()
-        shown = trace.shown if len(images) > 2 and self.keep_visible else None
+        shown = trace.shown if trace and self.keep_visible else None
         ranking.remove_small_regions(FocusMeasure().smallest, shown)
         if leader.shape != shape:
             ranking = ranking.enlarge(shape)
@@ -126,54 +84,59 @@ class LearnedStrategy:
             fused = self._blending.mix(images, ranking)
         else:
             fused = multiband.blend(images, ranking.decision_map, self.bands)
-        depth = trace.depth_map(leader, ranking.decision_map, images.kept)
-        return MapDecision(ranking.decision_map, fused, "learned", depth)
+        decided = ranking.decision_map, images.kept
+        find_depth = partial(trace.depth_map, leader, *decided) if trace else partial(depth_of_two, fused, *decided)
+        return MapDecision(ranking.decision_map, fused, "learned", find_depth)
 
-    def _rank(self, images, scale) -> tuple[Ranking, DepthTrace, list[np.ndarray]]:
-        """The ranking at reduced size, and the logits of the sharpest and of its runner-up, (h, w, 2) float32."""
-        ranking = None
+    def _rank(self, images, scale) -> tuple[Ranking, DepthTrace | None, list[np.ndarray]]:
+        """The ranking at reduced size, of more than two images how it came about, and the logits of "out of focus" of
+        the sharpest and of its runner-up at half of that size, (h, w) float32."""
+        ranking = trace = None
         observe = self._predictor.counter("comparing", len(images))
         for first in range(0, len(images), 2):  # as many as the predictor looks at together
             pair = [_reduce(images[index], scale) for index in range(first, min(first + 2, len(images)))]
-            for index, (evidence, shown) in enumerate(gather(self._predictor, pair, fine=scale == 1), start=first):
-                score = evidence.score[..., 0]
-                covered = _coverage(images, index, shown.shape)
+            shape = pair[0].shape[:2]
+            for index, evidence in enumerate(gather(self._predictor, pair), start=first):
+                scored = _scored(pair[index - first], evidence.focus) if len(images) > 2 else None
+                covered = _coverage(images, index, shape)
                 if ranking is None:
-                    ranking, trace = Ranking(shown.shape), DepthTrace(score, shown)
-                    best, second, known = evidence, evidence.logits.copy(), covered  # `best` is changed from here on
+                    ranking, trace = Ranking(shape), scored and DepthTrace(*scored)
+                    best, second, known = evidence, deepcopy(evidence), covered  # both are changed from here on
                 else:
-                    logits = self._blending.smooth(self.compare(best, evidence))
+                    logits = self._blending.smooth(self.compare(best, evidence, shape))
                     if self._prefer:
-                        both = (np.abs(logits) < DOUBT) & (best.logits.sum(-1) < 0) & (evidence.logits.sum(-1) < 0)
+                        unfocused = _whole(np.maximum(best.focus, evidence.focus), shape)
+                        both = (unfocused < 0) & (np.abs(logits) < DOUBT)
                         logits[both] = DOUBT if self._prefer == "far" else -DOUBT
                     logits[~covered], logits[covered & ~known] = -CERTAIN, CERTAIN
                     wins, closer = ranking.add(index, logits)
-                    trace.add(index, wins, ranking.decision_map, score, shown)
+                    if trace:
+                        trace.add(index, wins, ranking.decision_map, *scored)
                     if scale < 1:  # who came second is asked again
-                        np.copyto(second, best.logits, where=wins[..., None])
-                        np.copyto(second, evidence.logits, where=closer[..., None])
+                        second.take(best, wins)
+                        second.take(evidence, closer)
                     if scale < 1 or index < len(images) - 1:
                         best.take(evidence, wins)
                     known = known | covered
                 observe()
-        return ranking, trace, [best.logits, second]
+        return ranking, trace, [best.focus, second.focus]
 
     def _decide_again(self, images, ranking, logits) -> None:
         """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
         sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1, 2 * REACH + 1))
         near = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
-        measure, scale = FocusMeasure(), logits[0].shape[0] / near.shape[0]
+        scale = decision_scale(near.shape) / 2
 
         def look(window):
+            shape = near[window].shape
             if not near[window].any():
-                return np.zeros(near[window].shape, np.float32)
-            pair = []
-            for source, values in zip(sources, logits, strict=True):
-                part, found = source[window], _enlarge(values, window, scale)
-                score = measure.score(part, *np.moveaxis(found, -1, 0))
-                pair.append(Evidence(to_rgb(part), found, score[..., None]))
-            return self.compare(*pair)
+                return np.zeros(shape, np.float32)
+            pair = (
+                Evidence.of(source[window], _at_half(values, window, scale))
+                for source, values in zip(sources, logits, strict=True)
+            )
+            return self.compare(*pair, shape)
 
         observe = self._predictor.counter("comparing at full size", tiling.count(near.shape, TILE, OVERLAP))
         again = self._blending.smooth(tiling.blend(near.shape, look, observe, TILE, OVERLAP))
@@ -203,21 +166,26 @@ def _reduce(image, scale):
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _enlarge(values, window, scale):
-    """A window of a map that was found at reduced size."""
+def _scored(image, focus):
+    """The score of a photograph by the strategy `refined`, and its contrast; each (H, W) float32."""
+    measure = FocusMeasure()
+    shown = contrast(image, measure.contrast_sigma)
+    logits = _whole(focus, shown.shape)
+    return measure.combine(shown, logits, logits), shown
+
+
+def _whole(values, shape):
+    """A map of half the size, (H/2, W/2), at the size (H, W)."""
+    doubled = cv2.resize(values, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    return doubled[: shape[0], : shape[1]]
+
+
+def _at_half(values, window, scale):
+    """A window of a map, found at a scale of the photograph, at half of the photograph's size."""
     rows, columns = window
     # Pixel centers are half a pixel from the corner, so scaling moves them as well.
-    offsets = [(span.start + 0.5) * scale - 0.5 for span in (columns, rows)]
-    motion = np.float32([[scale, 0, offsets[0]], [0, scale, offsets[1]]])
-    size = columns.stop - columns.start, rows.stop - rows.start
+    offsets = [(span.start + 1) * scale - 0.5 for span in (columns, rows)]
+    motion = np.float32([[2 * scale, 0, offsets[0]], [0, 2 * scale, offsets[1]]])
+    size = [(span.stop - span.start + 1) // 2 for span in (columns, rows)]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(values, motion, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _aligned(values):
-    """Mirrors the lower and right border to multiples of 4."""
-    down, right = (-side % COMPARER_STRIDE for side in values.shape[1:3])
-    if not down and not right:
-        return values
-    padded = [cv2.copyMakeBorder(value, 0, down, 0, right, cv2.BORDER_REFLECT) for value in values]
-    return np.stack(padded).reshape(len(values), *padded[0].shape[:2], values.shape[-1])

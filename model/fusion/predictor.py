@@ -57,17 +57,18 @@ class FocusPredictor:
         self._observe = observe
         self._tile = tiling.TILE, tiling.OVERLAP
 
-    def logits(self, images: Sequence[np.ndarray], scale: float = 1.0) -> Iterator[np.ndarray]:
+    def logits(self, images: Sequence[np.ndarray], scale: float = 1.0, *, enlarge: bool = True) -> Iterator[np.ndarray]:
         """Predicts in turn where each image is out of focus, never in tiles.
 
         Args:
-            images: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape.
+            images: (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255, all of one shape.
             scale: Of the images while the network sees them.
+            enlarge: Whether the result has the size of the images; False leaves it at `scale` of that.
 
         Returns:
             (H, W) float32 for each image, log(p / (1 - p)) of the probability that a pixel is out of focus.
         """
-        return self._look(images, scale)
+        return self._look(images, scale, shape=None if enlarge else _scaled(images[0].shape[:2], scale))
 
     def two_scales(self, images: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """`logits` at full and at half resolution, in turn."""
@@ -133,12 +134,11 @@ class FocusPredictor:
         """Changes the side of tiles and how far they reach into each other, in pixels; for measurements."""
         self._tile = side, overlap
 
-    def _look(self, images, scale, transform=lambda logits: logits):
-        """The logits of each image in turn, found at a scale, transformed and brought back to the image's size; (H, W)
-        float32."""
-        height, width = images[0].shape[:2]
-        rows, columns = (height, width) if self._size is None else (self._size, self._size)
-        rows, columns = max(1, round(rows * scale)), max(1, round(columns * scale))
+    def _look(self, images, scale, transform=lambda logits: logits, shape=None):
+        """The logits of each image in turn, found at a scale, transformed and brought to a size, the image's without
+        one; (H, W) float32."""
+        height, width = shape or images[0].shape[:2]
+        rows, columns = _scaled(images[0].shape[:2] if self._size is None else (self._size, self._size), scale)
         for first in range(0, len(images), 2):
             indices = range(first, min(first + 2, len(images)))
             inputs = np.stack([_prepare(images[index], rows, columns) for index in indices])
@@ -147,6 +147,10 @@ class FocusPredictor:
                 if (rows, columns) != (height, width):
                     inside = cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)
                 yield inside
+
+
+def _scaled(shape, scale):
+    return tuple(max(1, round(side * scale)) for side in shape)
 
 
 def _prepare(image, rows, columns):

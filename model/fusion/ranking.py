@@ -4,33 +4,12 @@ It is found source by source, so that the memory does not grow with the stack.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from scipy.special import expit
 
 from model.fusion.refined import remove_small_regions
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of one photograph; `model.networks.comparer.compare` says what it sees of two.
-
-    Attributes:
-        rgb: (H, W, 3) float32 RGB in [0, 255].
-        logits: (H, W, 2) float32, of "out of focus", at full and at half resolution.
-        score: (H, W, 1) float32, of the strategy `refined`: the lower, the sharper.
-    """
-
-    rgb: np.ndarray
-    logits: np.ndarray
-    score: np.ndarray
-
-    def take(self, other: "Evidence", where: np.ndarray) -> None:
-        """Takes over what is known of another photograph; `where` is (H, W) bool."""
-        for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
-            np.copyto(mine, its, where=where[..., None])
 
 
 class Ranking:

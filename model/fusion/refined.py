@@ -8,7 +8,7 @@ Small regions, of a stack those in which nothing is to be seen, are then given t
 model.experiments sweep` measures all of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,13 +97,18 @@ class MapDecision:
         decision_map: (H, W) uint8, the index of the source that each pixel is taken from.
         fused: The result, of the sources' shape and type.
         strategy: Its name.
-        depth: Of `learned`, the depth of each pixel in the stack.
+        find_depth: Of `learned`, finds the depth of each pixel in the stack.
     """
 
     decision_map: np.ndarray
     fused: np.ndarray
     strategy: str = "refined"
-    depth: "DepthMap | None" = None
+    find_depth: "Callable[[], DepthMap] | None" = None
+
+    @property
+    def depth(self) -> "DepthMap | None":
+        """The depth of each pixel in the stack, of `learned` alone."""
+        return self.find_depth and self.find_depth()
 
     def summary(self) -> dict[str, Any]:
         """The share of the pixels that each source gives, as far as the last that gives any, for a report."""

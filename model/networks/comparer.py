@@ -1,4 +1,5 @@
-"""The network of the strategy `learned`, which is ours: it sees two photographs and what is known of each.
+"""The network of the strategy `learned`, which is ours: it sees two photographs and what the paper's network says of
+each.
 
 `model/fusion/learned.py` decides by it, and `python -m model.training.train_comparer` trains it.
 """
@@ -6,87 +7,71 @@
 from pathlib import Path
 
 import keras
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from data.errors import InputError
 from data.io.files import file_digest
 from model.bundled import BUNDLED_COMPARER
 from model.networks.weights import load_checked, read_description
 
-CHANNELS = 11
-"""Of what the network sees of one photograph and the other; see `_features`."""
+WIDTHS = (32, 48, 64, 96)
+"""Channels at 1/2, 1/4, 1/8 and 1/16 of the photographs' size."""
 
-WIDTH = 16
-"""Channels at full resolution."""
+COMPARER_STRIDE = 16
+"""Height and width of the network's input must be multiples of this: four stages of stride 2."""
 
-COMPARER_STRIDE = 4
-"""Height and width of the network's input must be multiples of this: two stages of stride 2."""
-
-SCORE_SCALE = 4.0
-"""The difference of two scores that counts 1 in the logit."""
+NOISE = 4.0
+"""Added to the contrast, in squared gray levels: noise of about a gray level counts for nothing."""
 
 
 def build_comparer() -> keras.Model:
-    """Builds the network: three resolutions, 24,000 products a pixel for a pair.
+    """Builds the network: a U-Net whose finest features are at half the size, 12,600 products a pixel of the pair.
 
     Returns:
-        A functional model, (N, H, W, 11) float32, H and W multiples of 4, to (N, H, W, 1): how much the near
-        photograph seems the blurred one. It begins as 0 everywhere.
+        A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
+        H and W multiples of 16; and "focus", (N, H/2, W/2, 2) float32, the logits of "out of focus" that the paper's
+        network gives each at half the size. Output: (N, H, W, 1), how much the first seems the blurred one, a logit; it
+        begins as 0 everywhere.
     """
-    inputs = keras.Input((None, None, CHANNELS))
-    full = _conv(inputs, WIDTH, "full")
-    half = _conv(_conv(full, 2 * WIDTH, "reduce1", 2), 2 * WIDTH, "half")
-    quarter = _conv(_conv(half, 3 * WIDTH, "reduce2", 2), 3 * WIDTH, "quarter")
-    half = _conv(layers.Add()([half, _enlarge(quarter, 2 * WIDTH, "enlarge1")]), 2 * WIDTH, "half_again")
-    full = _conv(layers.Add()([full, _enlarge(half, WIDTH, "enlarge2")]), WIDTH, "full_again")
-    outputs = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(full)
-    return keras.Model(inputs, outputs, name="comparer")
+    photographs = keras.Input((None, None, 6), name="photographs")
+    focus = keras.Input((None, None, 2), name="focus")
+    first, second = photographs[..., :3], photographs[..., 3:]
+    gray = ops.concatenate([ops.mean(image, -1, keepdims=True) for image in (first, second)], -1)
+    difference = (first - second) / 16
+    shown = [(gray - 128) / 64, difference, ops.abs(ops.mean(difference, -1, keepdims=True))]
+    stem = _conv(ops.concatenate(shown, -1), WIDTHS[0], "stem", strides=2, size=5)
+    known = [stem, ops.clip(focus / 8, -3, 3), _contrast_ratio(gray)]
+    features = _conv(ops.concatenate(known, -1), WIDTHS[0], "down1")
+    skips = [features]
+    for number, width in enumerate(WIDTHS[1:], start=2):
+        features = _conv(_conv(features, width, f"reduce{number}", strides=2), width, f"down{number}")
+        skips.append(features)
+    for number, width in zip((3, 2, 1), WIDTHS[-2::-1], strict=True):
+        enlarged = layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=f"enlarge{number}")
+        features = _conv(layers.Add()([skips[number - 1], enlarged(features)]), width, f"up{number}")
+    # To full size by four numbers for each pixel of half the size.
+    outputs = layers.Conv2DTranspose(1, 2, strides=2, kernel_initializer="zeros", name="logit")(features)
+    return keras.Model([photographs, focus], outputs, name="comparer")
 
 
 # Layers are named, because Keras would number those of a second network on, and a checkpoint knows them by name.
-def _conv(features, width, name, strides=1):
+def _conv(features, width, name, strides=1, size=3):
     options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
-    return layers.Conv2D(width, 3, strides=strides, name=name, **options)(features)
+    return layers.Conv2D(width, size, strides=strides, name=name, **options)(features)
 
 
-def _enlarge(features, width, name):
-    return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=name)(features)
-
-
-def compare(comparer: keras.Model, images: tf.Tensor, logits: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """Compares near photographs with far ones; exchanging them changes the sign and nothing else.
-
-    Args:
-        comparer: Made by `build_comparer`.
-        images: (2n, H, W, 3) float32 RGB in [0, 255]: all near ones, then all far ones.
-        logits: (2n, H, W, 2) float32, "out of focus" at full and at half resolution.
-        scores: (2n, H, W, 1) float32, of the strategy `refined`.
-
-    Returns:
-        (n, H, W, 1) float32, the logit of "near is the blurred one".
-    """
-    others = [tf.concat(tf.split(values, 2)[::-1], 0) for values in (images, logits, scores)]
-    forward, backward = tf.split(comparer(_features(images, logits, scores, *others)), 2)
-    near, far = tf.split(scores, 2)
-    return (near - far) / SCORE_SCALE + (forward - backward)
-
-
-def _features(images, logits, scores, other_images, other_logits, other_scores):
-    gray, other_gray = (tf.reduce_mean(values, -1, keepdims=True) for values in (images, other_images))
-    difference = (images - other_images) / 16
-    return tf.concat(
-        [
-            (gray - 128) / 64,
-            (other_gray - 128) / 64,
-            difference,
-            tf.abs(gray - other_gray) / 16,
-            tf.clip_by_value(logits / 8, -3, 3),
-            tf.clip_by_value(other_logits / 8, -3, 3),
-            tf.tanh((scores - other_scores) / 8),
-        ],
-        -1,
-    )
+def _contrast_ratio(gray):
+    """Logarithm of the contrast of the first over that of the second, in windows of 6 and of 22 pixels; (N, H/2, W/2,
+    2): how much sharper one is, however strong its texture."""
+    along_x = gray - ops.concatenate([gray[:, :, 1:], gray[:, :, -1:]], 2)
+    along_y = gray - ops.concatenate([gray[:, 1:], gray[:, -1:]], 1)
+    squared = ops.average_pool(ops.square(along_x) + ops.square(along_y), 2)
+    ratios = []
+    for _ in range(2):
+        squared = ops.average_pool(squared, 3 + 8 * len(ratios), 1, "same")
+        logarithm = ops.log(squared + NOISE)
+        ratios.append((logarithm[..., :1] - logarithm[..., 1:]) / 2)
+    return ops.concatenate(ratios, -1)
 
 
 def load_comparer(weights: Path | str, path: Path = BUNDLED_COMPARER) -> keras.Model:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from data.errors import InputError
@@ -20,9 +21,9 @@ from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from model.bundled import BUNDLED_WEIGHTS, SUFFIX
-from model.fusion.learned import gather
+from model.fusion.evidence import gather
 from model.fusion.predictor import FocusPredictor
-from model.networks.comparer import build_comparer, compare
+from model.networks.comparer import build_comparer
 from model.networks.weights import load_network, write_weights
 from model.training.checkpoints import MOST, checkpoint_path
 from model.training.loop import Loop, Observer
@@ -33,13 +34,13 @@ from model.training.settings import CHECKPOINT, CONFIG, SCENES, ComparerSettings
 from model.training.shutdown import noted_signals
 from model.training.trainer import Trainer
 
-SIZE = 160
-"""Side of the pairs, in pixels."""
+SIZE = 192
+"""Side of the pairs, in pixels: a multiple of 64, so that nothing is mirrored at half the size."""
 
 LEARNING_RATE = 2e-3
 """Highest rate of AdamW; it falls by a cosine."""
 
-WARMUP_STEPS = 100
+WARMUP_STEPS = 300
 """Steps in which the rate rises, where the run has twice as many."""
 
 WEIGHT_DECAY = 1e-3
@@ -48,7 +49,7 @@ WEIGHT_DECAY = 1e-3
 CLIP_NORM = 5.0
 """Longest gradient."""
 
-AVERAGE = 0.998
+AVERAGE = 0.999
 """Decay of the moving average of the weights."""
 
 WEIGHT_RANGE = (0.05, 2.0)
@@ -69,19 +70,19 @@ class ComparerLoss:
 
         Args:
             network: Made by `build_comparer`.
-            inputs: Images, logits and scores, as `compare` takes them.
-            labels: (2n, H, W, 1) float32; 1 = out of focus.
+            inputs: Photographs and logits, as it takes them.
+            labels: (n, H, W, 1) float32; 1 where the first photograph is out of focus.
 
         Returns:
             The loss; and as `REPORTS`, the loss and the share of wrong pixels, by weight, with the network and by the
-            scores alone.
+            logits alone.
         """
-        images, logits, scores = inputs
-        weight = tf.split(detail_weights(images, 1, *WEIGHT_RANGE), 2)[0]
-        label = tf.split(labels, 2)[0]
-        logit, before = compare(network, images, logits, scores), tf.subtract(*tf.split(scores, 2))
-        loss = weighted_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, logit), weight)
-        wrong = [tf.cast((values > 0) != (label > 0.5), tf.float32) for values in (logit, before)]
+        photographs, focus = inputs
+        weight = tf.split(detail_weights(_equally_bright(photographs), 1, *WEIGHT_RANGE), 2)[0]
+        logit = network(inputs, training=True)
+        loss = weighted_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logit), weight)
+        before = tf.repeat(tf.repeat(focus[..., :1] - focus[..., 1:], 2, 1), 2, 2)
+        wrong = [tf.cast((values > 0) != (labels > 0.5), tf.float32) for values in (logit, before)]
         return loss, [loss, *(weighted_mean(values, weight) for values in wrong)]
 
 
@@ -108,14 +109,14 @@ class ComparerRun:
         keras.utils.set_random_seed(settings.seed)
         train, _ = split_scenes(voc, "voc", **({"limit": settings.scenes} if settings.scenes else {}))
         self._scenes = RunScenes(voc, train, [])
-        self._source = PairSource(train, SynthesisSettings("outlines", SIZE, crop=True), settings.seed, cache=True)
+        self._source = PairSource(train, SynthesisSettings("varied", SIZE, crop=True), settings.seed, cache=True)
         self._epoch = self._source.batches_per_epoch(settings.pairs_per_batch)
         self.network = build_comparer()
         self._predictor = FocusPredictor(load_network(BUNDLED_WEIGHTS))
         steps = settings.steps
         rate = make_schedule("cosine", LEARNING_RATE, steps, min(WARMUP_STEPS, steps // 2))
         optimizer = make_optimizer("adamw", rate, weight_decay=WEIGHT_DECAY, clip_norm=CLIP_NORM)
-        trainer = Trainer(self.network, optimizer, ComparerLoss(), average=AVERAGE, jit=True)
+        trainer = Trainer(self.network, optimizer, ComparerLoss(), average=AVERAGE)
         self.loop = Loop(trainer, self.folder / CHECKPOINT, REPORTS, LOG_STEPS, steps)
         if resume:
             self._check()
@@ -153,8 +154,7 @@ class ComparerRun:
         epoch, first = divmod(self.loop.steps_done, self._epoch)
         while True:
             for images, labels in self._source.batches(epoch, self.settings.pairs_per_batch, first):
-                known = [vars(one).values() for one, _ in gather(self._predictor, images.numpy())]
-                yield tuple(tf.stack(values) for values in zip(*known, strict=True)), labels
+                yield _compared(list(gather(self._predictor, images.numpy())), labels.numpy())
             epoch, first = epoch + 1, 0
 
     def _name_batch(self) -> str:
@@ -191,3 +191,25 @@ class ComparerRun:
             (self.folder / path).unlink(missing_ok=True)
         with suppress(OSError):  # somebody else's files are in it
             self.folder.rmdir()
+
+
+def _equally_bright(photographs):
+    """All first photographs and then all second ones, (2n, H, W, 3), the first with the gain that fits them to the
+    second: a pixel must not count more because the exposures differ."""
+    first, second = tf.split(photographs, 2, -1)
+    gain = tf.reduce_sum(first * second, (1, 2), keepdims=True) / tf.reduce_sum(
+        first * first + 1, (1, 2), keepdims=True
+    )
+    return tf.concat([gain * first, second], 0)
+
+
+def _compared(known, labels):
+    """What the network sees of a batch of pairs, and the labels of the first photographs. Every second pair is
+    exchanged, since either photograph may come first."""
+    count = len(known) // 2
+    firsts = [number + count * (number % 2) for number in range(count)]
+    seconds = [number + count * ((number + 1) % 2) for number in range(count)]
+    order = list(zip(firsts, seconds, strict=True))
+    photographs = np.stack([np.concatenate([known[index].rgb for index in pair], -1) for pair in order])
+    focus = np.stack([np.stack([known[index].focus for index in pair], -1) for pair in order])
+    return (tf.constant(photographs), tf.constant(focus)), tf.constant(labels[firsts], tf.float32)

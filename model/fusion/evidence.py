@@ -1,0 +1,90 @@
+"""What the strategy `learned` knows of each photograph, and what its network sees of two.
+
+Memory does not grow with a stack: what is known of the sharpest so far is put together from all photographs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data.pixels import to_rgb
+from model.fusion.predictor import COARSE, FocusPredictor
+from model.networks.comparer import COMPARER_STRIDE
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one photograph; it is mirrored at the lower and right border to the sides that the network takes.
+
+    Attributes:
+        rgb: (H, W, 3) float32 RGB in [0, 255].
+        focus: (H/2, W/2) float32, the logit of "out of focus" at half the size.
+    """
+
+    rgb: np.ndarray
+    focus: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray, focus: np.ndarray) -> "Evidence":
+        """Of an image, (h, w, 3) RGB or (h, w) gray, and of its logit at about half the size."""
+        sides = [side + -side % COMPARER_STRIDE for side in image.shape[:2]]
+        return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // 2 for side in sides]))
+
+    def take(self, other: "Evidence", where: np.ndarray) -> None:
+        """Takes over what is known of another photograph; `where` is (h, w) bool, without what is mirrored."""
+        whole = _mirrored(where.view(np.uint8), self.rgb.shape[:2]).view(bool)
+        np.copyto(self.rgb, other.rgb, where=whole[..., None])
+        np.copyto(self.focus, other.focus, where=whole[::2, ::2])
+
+
+def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:
+    """Finds in turn what is known of each image, (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255."""
+    for image, focus in zip(images, predictor.logits(images, COARSE, enlarge=False), strict=True):
+        yield Evidence.of(image, focus)
+
+
+class PairComparer:
+    """Compares two photographs pixel by pixel, compiled once for all sizes.
+
+    Args:
+        comparer: Made by `build_comparer`.
+    """
+
+    def __init__(self, comparer: keras.Model):
+        signature = [tf.TensorSpec([1, None, None, channels]) for channels in (6, 2)]
+        self._compare = tf.function(lambda *inputs: comparer(inputs)[0, ..., 0], input_signature=signature)
+
+    def __call__(self, first: Evidence, second: Evidence, shape: Sequence[int]) -> np.ndarray:
+        """The logit of "the first is the blurred one"; exchanging both changes its sign and nothing else.
+
+        Args:
+            first: What is known of one photograph.
+            second: What is known of the other.
+            shape: (h, w) without what is mirrored.
+
+        Returns:
+            (h, w) float32.
+        """
+        exchanged = _comes_later(first.rgb, second.rgb)
+        pair = (second, first) if exchanged else (first, second)
+        inputs = np.concatenate([one.rgb for one in pair], -1)[None], np.stack([one.focus for one in pair], -1)[None]
+        logits = self._compare(*map(tf.constant, inputs)).numpy()[: shape[0], : shape[1]]
+        return -logits if exchanged else logits
+
+
+def _comes_later(one, other):
+    """An order of two photographs that does not depend on how they are given: the one that is brighter at the first
+    value in which they differ comes first."""
+    differs = (one != other).ravel()
+    first = differs.argmax()
+    return bool(one.flat[first] < other.flat[first])
+
+
+def _mirrored(values, sides):
+    """Continues (h, w) or (h, w, C) by the mirror image at the lower and right border."""
+    down, right = (whole - side for whole, side in zip(sides, values.shape, strict=False))
+    return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT) if down or right else values
