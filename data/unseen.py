@@ -1,8 +1,9 @@
 """Pairs with a defocus that training never shows: `python -m data.unseen --help`.
 
-The scenes are VOC's validation part; the aperture is the ring of a mirror lens. Two geometries: `stitched`, the
-paper's, in which each part is sharp in one photograph and blurred in the other; and `receding`, ground that recedes
-behind or under the foreground, so that most of the picture is a little blurred in both.
+The scenes are VOC's validation part; the aperture is the ring of a mirror lens. There are several kinds: `stitched`, the
+paper's, in which each part is sharp in one photograph and blurred in the other; `receding`, ground that recedes behind
+or under the foreground, so that most of the picture is a little blurred in both; and a foreground before its background
+in `small` photographs, with `strong-blur`, and of `unequal` brightness by a tone curve and dark corners.
 """
 
 import sys
@@ -19,7 +20,7 @@ from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
 from data.pixels import quantize
 from data.synthesis.blur import ring_kernel
-from data.synthesis.camera import stitch, through_jpeg, visible_label
+from data.synthesis.camera import stitch, through_jpeg, two_planes, visible_label
 from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.voc import Scene, split_scenes
@@ -27,8 +28,20 @@ from data.synthesis.voc import Scene, split_scenes
 REDUCTION = 0.64
 """By how much a photograph is reduced before anything else."""
 
+SMALL_SIDES = (130, 270)
+"""Range of the longer side of small photographs, in pixels."""
+
 RADIUS_RANGE = (2.0, 6.0)
 """Radius of defocus in pixels, of what the other photograph shows sharp."""
+
+SMALL_RADIUS_RANGE = (0.7, 3.0)
+"""The same in small photographs."""
+
+STRONG_RADIUS_RANGE = (7.0, 20.0)
+"""The same with strong blur."""
+
+TONE, CORNERS = 1.12, 0.25
+"""Of unequal photographs: the power of light that the first shows, and what its corners lack."""
 
 NOISE = 2.0
 """Standard deviation of noise in gray levels."""
@@ -38,18 +51,18 @@ JPEG_QUALITY = 92
 
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
-  python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --geometry receding
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --kind receding
   python -m data.unseen --voc VOCdevkit/VOC2012 -o clean --clean
   python -m model.experiments unseen unseen                              how the bundled weights do on it
 written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 where A is out of focus)"""
 
 
-def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean: bool = False) -> SyntheticPair:
+def unseen_pair(scene: Scene, kind: str, rng: np.random.Generator, *, clean: bool = False) -> SyntheticPair:
     """Photographs a scene twice through a mirror lens.
 
     Args:
         scene: A photograph and its mask.
-        geometry: A name in `GEOMETRIES`.
+        kind: A name in `KINDS`.
         rng: Source of all that is random.
         clean: Whether noise and compression are left out, as in the paper's recipe.
 
@@ -57,13 +70,16 @@ def unseen_pair(scene: Scene, geometry: str, rng: np.random.Generator, *, clean:
         InputError: if a file of the scene cannot be read.
     """
     image, mask = scene.read()
-    width, height = (round(side * REDUCTION) for side in image.shape[1::-1])
+    reduction = REDUCTION if kind != "small" else rng.uniform(*SMALL_SIDES) / max(mask.shape)
+    width, height = (round(side * reduction) for side in image.shape[1::-1])
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
     light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
-    near, far, label = GEOMETRIES[geometry](light, mask, rng)
+    near, far, label = KINDS[kind](light, mask, rng)
     near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
     label = visible_label(label, near, far, sharp)
+    if kind == "unequal":
+        near = _darkened(near)
     views = (quantize(255 * view) if clean else _develop(view, rng) for view in (near, far))
     return SyntheticPair(*views, label, image)
 
@@ -81,7 +97,23 @@ def _receding(light, mask, rng):
     return near, far, np.abs(inverse_depth - focuses[0]) > np.abs(inverse_depth - focuses[1])
 
 
-GEOMETRIES: dict[str, Callable[..., tuple]] = {"stitched": _stitched, "receding": _receding}
+def _planes(radius_range):
+    return lambda light, mask, rng: two_planes(light, mask, rng.uniform(*radius_range), ring_kernel, rng)
+
+
+def _darkened(view):
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in view.shape[:2])
+    corners = 1 - np.float32(CORNERS / 2) * (y[:, None] ** 2 + x**2)
+    return view ** np.float32(TONE) * corners[..., None] ** np.float32(1 / GAMMA)
+
+
+KINDS: dict[str, Callable[..., tuple]] = {
+    "stitched": _stitched,
+    "receding": _receding,
+    "small": _planes(SMALL_RADIUS_RANGE),
+    "strong-blur": _planes(STRONG_RADIUS_RANGE),
+    "unequal": _planes(RADIUS_RANGE),
+}
 """(light, mask, rng) -> near, far and label (1 where near is out of focus); all in linear light."""
 
 
@@ -111,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_shared(parser, "--voc")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
-    parser.add_argument("--geometry", default="stitched", choices=GEOMETRIES, help="(%(default)s)")
+    parser.add_argument("--kind", default="stitched", choices=KINDS, help="(%(default)s)")
     parser.add_argument("--clean", action="store_true", help="without noise and compression")
     parser.add_argument(
         "--count", type=positive, default=100, metavar="N", help="scenes, from the first on (%(default)s)"
@@ -122,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _, scenes = split_scenes(arguments.voc, "voc")
     for number, scene in enumerate(tqdm(scenes[: arguments.count], unit="pair", disable=arguments.quiet)):
         rng = np.random.default_rng((arguments.seed, number))
-        pair = unseen_pair(scene, arguments.geometry, rng, clean=arguments.clean)
+        pair = unseen_pair(scene, arguments.kind, rng, clean=arguments.clean)
         write_image(arguments.output / "pairs" / f"{scene.id}-A.png", pair.near)
         write_image(arguments.output / "pairs" / f"{scene.id}-B.png", pair.far)
         write_image(arguments.output / "truth" / f"{scene.id}.png", pair.reference)

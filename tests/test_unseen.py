@@ -7,7 +7,7 @@ import pytest
 
 from data.io.image_io import read_image
 from data.synthesis.blur import ring_kernel
-from data.unseen import GEOMETRIES, read_unseen
+from data.unseen import KINDS, read_unseen
 from data.unseen import main as make_unseen
 from model.experiments.__main__ import main as measure_unseen
 
@@ -24,9 +24,9 @@ def test_a_ring_by_hand():
     assert kernel[distance > 6.6].max() == 0
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_the_set_is_made_read_and_measured(geometry, small_voc, tmp_path, capsys):
-    arguments = ["--voc", str(small_voc), "--quiet", "--count", "2", "--geometry", geometry, "-o"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_set_is_made_read_and_measured(kind, small_voc, tmp_path, capsys):
+    arguments = ["--voc", str(small_voc), "--quiet", "--count", "2", "--kind", kind, "-o"]
     assert make_unseen([*arguments, str(tmp_path / "one")]) == 0
     assert make_unseen([*arguments, str(tmp_path / "other")]) == 0
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png"))

@@ -185,9 +185,8 @@ class Development:
 
     def expose(self, light, exposure=1.0):
         """Linear light in [0, 1] to gray levels, (H, W, 3) float32."""
-        values = (light**self.exponent * 255 * np.asarray(exposure, np.float32) - 127.5) * self.gain + (
-            127.5 + self.offset
-        )
+        values = light**self.exponent * 255 * np.asarray(exposure, np.float32)
+        values = (values - 127.5) * self.gain + (127.5 + self.offset)
         if self.sharpening:
             values += self.sharpening * (values - cv2.GaussianBlur(values, (0, 0), 1.0))
         return values

@@ -15,7 +15,6 @@ from data.synthesis.camera import (
     EDGE_SIGMA,
     GAMMA_RANGE,
     Development,
-    Kernel,
     draw_aperture,
     soften,
     stitch,
@@ -62,8 +61,8 @@ VISIBLE = (1.0, 1 / 255)
 """Window (pixels) and difference of errors that decide the label, see `data.synthesis.camera.visible_label`."""
 
 LEAST_GAIN = 3.0
-"""What moving the boundary of a label must gain, see `data.boundaries.LEAST_GAIN`; less than in fusion, since labels are
-refined before noise is added."""
+"""What moving the boundary of a label must gain, see `data.boundaries.LEAST_GAIN`; less than in fusion, since labels
+are refined before noise is added."""
 
 
 def varied(image, mask, level, levels, size, crop, rng) -> SyntheticPair:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from data.arguments import add_shared
 from data.errors import EXIT_DONE
+from data.registration.prepared import PreparedFrames
 from data.synthesis.pairs import SyntheticPair
 from data.unseen import read_unseen
 from metrics.markup import Table
@@ -58,7 +59,8 @@ def measure(
     counts = {name: np.zeros(4, int) for name in mapped}
     for pair in pairs:
         near, far, truth = pair.near, pair.far, pair.label > 0
-        decisions = {name: fusers[name].decide(near, far) for name in mapped}
+        images = PreparedFrames([near, far], align="none")  # brightness is matched as `fuse.py` does
+        decisions = {name: fusers[name].decide(images) for name in mapped}
         textured = detail_weights(np.stack([near, far]).astype(np.float32))[0, ..., 0].numpy() >= TEXTURED
         for name, decision in decisions.items():
             take_far = decision.decision_map > 0

@@ -18,7 +18,7 @@ from model.networks.comparer import COMPARER_STRIDE
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one photograph; it is mirrored at the lower and right border to the sides that the network takes.
+    """What is known of one photograph, mirrored at the lower and right border to the sides that the network takes.
 
     Attributes:
         rgb: (H, W, 3) float32 RGB in [0, 255].

@@ -197,9 +197,8 @@ def _equally_bright(photographs):
     """All first photographs and then all second ones, (2n, H, W, 3), the first with the gain that fits them to the
     second: a pixel must not count more because the exposures differ."""
     first, second = tf.split(photographs, 2, -1)
-    gain = tf.reduce_sum(first * second, (1, 2), keepdims=True) / tf.reduce_sum(
-        first * first + 1, (1, 2), keepdims=True
-    )
+    common, square = (tf.reduce_sum(values, (1, 2), keepdims=True) for values in (first * second, first * first + 1))
+    gain = common / square
     return tf.concat([gain * first, second], 0)
 
 
