@@ -1,5 +1,6 @@
-"""Scenes of one's own, in images/ and masks/: what is foreground, the split, and what is refused."""
+"""Scenes of one's own, in images/ and masks/: what is foreground, the split, what is refused, and training on them."""
 
+import json
 import os
 import shutil
 
@@ -7,12 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.errors import InputError
-from data.io.image_io import write_image
+from data.errors import InputError, run_command
+from data.io.image_io import read_image, write_image
 from data.preview import main as preview
 from data.synthesis.scene import Scene
 from data.synthesis.voc import read_scenes, split_scenes
+from fuse import main as fuse
+from model import load_fuser
+from model.networks.weights import sidecar_path
+from model.training.train_comparer import main as train_comparer
 from tests.conftest import drawn_photograph
+from train import main as train
 
 NAMES = [f"DSC {number}.x" for number in range(12)]
 
@@ -33,6 +39,15 @@ def folder(tmp_path):
     (tmp_path / "own" / "images" / "notes.txt").write_text("no image")
     (tmp_path / "own" / "masks" / ".hidden.png").write_text("no image")
     return tmp_path / "own"
+
+
+def fails(capsys, main, *arguments):
+    """Runs a command that must fail; returns its exit code and what it says."""
+    try:
+        code = run_command(main, [str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    return code, capsys.readouterr().err
 
 
 def mask_of(kind):
@@ -125,3 +140,47 @@ def test_names_that_cannot_be_files_elsewhere(folder):
 def test_a_preview(folder, tmp_path):
     assert preview(["--voc", str(folder), "--out", str(tmp_path / "sheets"), "--size", "32", "--quiet"]) == 0
     assert len(list((tmp_path / "sheets").iterdir())) == 3
+
+
+def test_training_and_fusing(folder, tmp_path, capsys):
+    """Weights of one's own, the comparing network beside them, and the strategy `learned` with both."""
+    voc, run, comparer = ["--voc", str(folder), "--quiet"], tmp_path / "run", tmp_path / "comparer.weights.h5"
+    small = ["--variant", "compact", "--transfer", "none", "--size", "32", "--epochs", "1", "--validation-pairs", "2"]
+    assert train([*voc, *small, "--scenes", "6", "--pairs-per-batch", "25", "-o", str(run)]) == 0
+    scenes = json.loads((run / "scenes.json").read_text())
+    assert (len(scenes["train"]), len(scenes["validation"])) == (5, 1)
+    weights = run / "last.weights.h5"
+
+    beside = [*voc, "--weights", str(weights), "--steps", "1", "--pairs-per-batch", "1", "-o"]
+    assert train_comparer([*beside, str(comparer)]) == 0
+    code, said = fails(capsys, train_comparer, *beside, weights, "--overwrite")
+    assert (code, "is one of the files that are read" in said) == (1, True)
+
+    images = sorted((folder / "images").glob("*.*g"))[:2]
+    both = ["--weights", weights, "--comparer", comparer]
+    command = [*images, "--no-align", "--match-exposure", "none", "-o", tmp_path / "fused.png", *both]
+    assert run_command(fuse, [str(word) for word in [*command, "--save-maps", "--quiet"]]) == 0
+    assert json.loads((tmp_path / "fused-decision.json").read_text())["strategy"] == "learned"
+    fused = load_fuser(weights, comparer=comparer)(*map(read_image, images))
+    np.testing.assert_array_equal(fused, read_image(tmp_path / "fused.png"))
+
+    with pytest.raises(InputError, match=r"was trained beside .*light\.weights\.h5, which .*comparer\.weights\.h5 was"):
+        load_fuser(comparer=comparer)
+    with pytest.raises(InputError, match=r"was trained beside .*last\.weights\.h5, which .*light-comparer\.weights"):
+        load_fuser(weights, strategy="learned")
+    with pytest.raises(InputError, match="comparer is for the strategy learned, not for paper"):
+        load_fuser(weights, strategy="paper", comparer=comparer)
+    code, said = fails(capsys, fuse, *command, "--overwrite", "--json", sidecar_path(comparer))
+    assert (code, "is one of the files that are read" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strategy", "paper"], "--comparer are for --strategy learned, not for paper"),
+        (["--method", "dwt"], "--comparer are for the proposed method"),
+    ],
+)
+def test_a_comparer_that_nothing_uses(options, message, capsys):
+    code, said = fails(capsys, fuse, "A.png", "B.png", "-o", "X.png", "--comparer", "C.weights.h5", *options)
+    assert (code, message in said) == (2, True)
