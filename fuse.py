@@ -28,9 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_usage(parser, arguments)
     if arguments.method == "proposed":
         arguments.weights = arguments.weights or BUNDLED_WEIGHTS
-        arguments.strategy = arguments.strategy or default_strategy(arguments.weights)
+        arguments.strategy = arguments.strategy or default_strategy(arguments.weights, arguments.comparer)
+    if arguments.strategy == "learned":
+        arguments.comparer = arguments.comparer or BUNDLED_COMPARER
     report = [] if arguments.json in (None, STDOUT) else [arguments.json]
-    inputs = [arguments.weights, arguments.weights.with_suffix(".json")] if arguments.weights else []
+    networks = [path for path in (arguments.weights, arguments.comparer) if path]
+    inputs = [*networks, *(path.with_suffix(".json") for path in networks)]
     if arguments.benchmark:
         protect_files(report, [*inputs, *arguments.images])
         refuse_existing([] if arguments.overwrite else report)
@@ -75,19 +78,20 @@ def _check_usage(parser, arguments) -> None:
         chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
         parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
     if arguments.method != "proposed":
-        if any(getattr(arguments, name) for name in ("save_maps", "panel", "depth_map", "size", "strategy", "prefer")):
+        own = ("save_maps", "panel", "depth_map", "size", "strategy", "prefer", "comparer")
+        if any(getattr(arguments, name) for name in own):
             parser.error(
-                "--save-maps, --panel, --depth-map, --size, --strategy and --prefer are for the proposed method; "
-                "others have none."
+                "--save-maps, --panel, --depth-map, --size, --strategy, --prefer and --comparer are for the proposed "
+                "method; others have none."
             )
         if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
             needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
             parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
     if arguments.crop == "none" and _pairs_only(arguments):
         parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
-    strategy = arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS)
-    if (arguments.depth_map or arguments.prefer) and strategy != "learned":
-        parser.error(f"--depth-map and --prefer are for --strategy learned, not for {strategy}.")
+    strategy = arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS, arguments.comparer)
+    if (arguments.depth_map or arguments.prefer or arguments.comparer) and strategy != "learned":
+        parser.error(f"--depth-map, --prefer and --comparer are for --strategy learned, not for {strategy}.")
     if arguments.align_only and (arguments.save_maps or arguments.panel or arguments.depth_map):
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
     if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
@@ -126,12 +130,11 @@ def _settings(arguments) -> dict[str, Any]:
     """What decides a result besides its sources."""
     names = ("method", "size", "tile", "alpha", "align", "crop", "match_exposure", "prefer", "align_only")
     settings = {name: getattr(arguments, name) for name in names} | {"weights": None}
-    if arguments.weights and arguments.weights.is_file():  # loading reports a file that is missing
-        settings["weights"] = file_digest(arguments.weights, "sha256")
+    for name, path in (("weights", arguments.weights), ("comparer", arguments.comparer)):
+        if path and path.is_file():  # loading reports a file that is missing
+            settings[name] = file_digest(path, "sha256")
     if arguments.strategy:
         settings["strategy"] = arguments.strategy
-    if arguments.strategy == "learned":
-        settings["comparer"] = file_digest(BUNDLED_COMPARER, "sha256")
     return settings
 
 
@@ -145,6 +148,7 @@ def _load(arguments, observe=None) -> Callable[..., Any]:
     return load_fuser(
         arguments.weights,
         strategy=arguments.strategy,
+        comparer=arguments.comparer,
         size=arguments.size,
         tiled=TILES[arguments.tile],
         prefer=arguments.prefer,

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
+from data.arguments import SCENES_HELP, add_shared, command_parser, natural, positive
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
@@ -29,6 +29,7 @@ from model.training.settings import (
 EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
   python train.py --voc VOCdevkit/VOC2012 --ablation compare-bn  one of the paper's ablations
+  python train.py --voc own                                      own/images, and own/masks with equal names
   python train.py --resume runs/paper                            go on where a run stopped
   python train.py --voc VOCdevkit/VOC2012 -o runs/compact --variant compact --transfer none --recipe photographic \\
       --crop --size 160 --split voc --optimizer adamw --learning-rate 2e-3 --schedule cosine --average 0.999
@@ -39,7 +40,7 @@ exit codes: 0 done, 1 an input cannot be used, 2 wrong usage"""
 def build_parser() -> argparse.ArgumentParser:
     """The command line: how a run is made, and an option for each setting of `TrainingConfig`."""
     parser = command_parser(__doc__, EXAMPLES)
-    parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012 or a folder above it")
+    parser.add_argument("--voc", type=Path, metavar="DIR", help=SCENES_HELP)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
     parser.add_argument(
         "--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings but for --epochs"
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = replace(config, epochs=getattr(arguments, "epochs", config.epochs))
     else:
         if arguments.voc is None:
-            parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012.")
+            parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012, or one with images/ and masks/.")
         config, voc = read_config(parser, arguments), arguments.voc
         folder = arguments.output or Path("runs") / (arguments.ablation or config.variant)
     if arguments.keep_checkpoints > MOST:

@@ -104,8 +104,11 @@ def _name_value(text: str) -> tuple[str, str]:
     return name, value
 
 
+SCENES_HELP = "VOCdevkit/VOC2012 or a folder above it; or a folder with images/ and masks/, where not 0 is foreground"
+"""What `--voc` takes, for help texts."""
+
 _SHARED: dict[str, dict[str, Any]] = {
-    "--voc": {"type": Path, "required": True, "metavar": "DIR", "help": "VOCdevkit/VOC2012 or a folder above it"},
+    "--voc": {"type": Path, "required": True, "metavar": "DIR", "help": SCENES_HELP},
     "--cache": {"action": "store_true", "help": "keep photographs decoded: 0.75 MB a scene"},
     "--device": {
         "type": device,

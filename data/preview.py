@@ -12,7 +12,8 @@ from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.image_io import write_image
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesize
-from data.synthesis.voc import Scene, read_scenes
+from data.synthesis.scene import Scene
+from data.synthesis.voc import read_scenes
 
 GAP = 4
 """Pixels between the pictures of a sheet."""
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     default = SynthesisSettings()
     add_shared(parser, "--voc")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene")
-    parser.add_argument("--list", default="train", help="VOC's list to draw from (train)")
+    parser.add_argument("--list", default="train", help="list to draw from: train, val or trainval (train)")
     parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="how many scenes (%(default)s)")
     parser.add_argument("--recipe", default=default.recipe, choices=RECIPES, help="(%(default)s)")
     parser.add_argument("--size", type=int, default=default.size, help="(%(default)s)")

@@ -14,10 +14,11 @@ from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import write_json
 from data.io.image_io import write_image
+from data.synthesis.scene import Scene
 from data.synthesis.stack_painter import Painter
 from data.synthesis.stack_renderer import Capture, Layer, render_frames, render_truth
 from data.synthesis.stack_scenes import KINDS
-from data.synthesis.voc import Scene, split_scenes
+from data.synthesis.voc import split_scenes
 
 EXAMPLES = """examples:
   python -m data.stacks -o stacks                                   one stack of each kind

@@ -23,7 +23,8 @@ from data.synthesis.blur import ring_kernel
 from data.synthesis.camera import stitch, through_jpeg, two_planes, visible_label
 from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
 from data.synthesis.pairs import SyntheticPair
-from data.synthesis.voc import Scene, split_scenes
+from data.synthesis.scene import Scene
+from data.synthesis.voc import split_scenes
 
 REDUCTION = 0.64
 """By how much a photograph is reduced before anything else."""

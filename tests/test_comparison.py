@@ -54,7 +54,7 @@ def test_the_bundled_one_says_what_it_is():
 def test_it_goes_with_the_weights_it_was_trained_beside(tmp_path):
     other = tmp_path / "other.weights.h5"
     other.write_bytes(b"other")
-    with pytest.raises(InputError, match="goes with the bundled weights alone"):
+    with pytest.raises(InputError, match="needs a network that was trained beside"):
         load_comparer(other)
 
 

@@ -142,7 +142,7 @@ def test_kept_photographs_give_the_same_pairs(small_voc, monkeypatch):
     for index in (0, 7, 7):
         for name in ("near", "far", "label"):
             np.testing.assert_array_equal(getattr(plain.pair(1, index), name), getattr(kept.pair(1, index), name))
-    monkeypatch.setattr("data.synthesis.voc.Scene.read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("data.synthesis.scene.Scene.read", lambda *_: pytest.fail("read again"))
     kept.pair(2, 7)
 
 

@@ -96,6 +96,24 @@ def read_index_image(path: str | os.PathLike) -> np.ndarray:
         return np.array(image)
 
 
+def read_mask(path: str | os.PathLike) -> np.ndarray:
+    """Reads a mask: what is not 0 belongs to the foreground, whether palette index, gray level or a channel of RGB.
+
+    Args:
+        path: The image file, of any type that `read_image` reads.
+
+    Returns:
+        (H, W) uint8, C-contiguous: 1 for the foreground, 0 for the rest.
+
+    Raises:
+        InputError: As `read_image`.
+    """
+    with open_image_file(path) as file, open_image(path, file) as image:
+        indexed = image.mode == "P"
+    mask = read_index_image(path) if indexed else read_image(path)
+    return (mask if mask.ndim == 2 else mask.max(axis=2)).astype(bool).astype(np.uint8)
+
+
 def write_image(
     path: str | os.PathLike, image: np.ndarray, quality: int = 95, metadata: Metadata | None = None
 ) -> None:

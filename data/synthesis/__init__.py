@@ -1,1 +1,1 @@
-"""Training pairs: VOC's scenes, blur, recipes, and the pipeline that makes batches of them."""
+"""Training pairs: scenes, blur, recipes, and the pipeline that makes batches of them."""

@@ -14,7 +14,7 @@ from data.errors import InputError
 from data.parallel import in_order
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import LEVELS, SynthesisSettings, synthesize
-from data.synthesis.voc import Scene
+from data.synthesis.scene import Scene
 
 VALIDATION_EPOCH = 2**31
 """The epoch that validation pairs are keyed on: none that training reaches."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from data.synthesis.depth_of_field import GAMMA
-from data.synthesis.voc import Scene
+from data.synthesis.scene import Scene
 
 FINER = 4
 """Shapes are drawn so many times larger and reduced: exact, smooth outlines."""

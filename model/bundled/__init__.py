@@ -12,6 +12,7 @@ BUNDLED_COMPARER = Path(__file__).parent / "light-comparer.weights.h5"
 """Of the comparing network, trained beside them."""
 
 
-def default_strategy(weights: Path | str = BUNDLED_WEIGHTS) -> str:
-    """`learned`, whose network goes with the bundled weights alone; with others `refined`."""
-    return "learned" if Path(weights) == BUNDLED_WEIGHTS else "refined"
+def default_strategy(weights: Path | str = BUNDLED_WEIGHTS, comparer: Path | str | None = None) -> str:
+    """`learned` where there is a comparing network for the weights: the bundled ones' own, or one that is given; else
+    `refined`."""
+    return "learned" if comparer or Path(weights) == BUNDLED_WEIGHTS else "refined"

@@ -16,7 +16,8 @@ from data.io.stacks import Stack, find_pairs
 from data.parts import alone
 from data.preview import scene_pairs
 from data.synthesis.recipes import RECIPES, SynthesisSettings
-from data.synthesis.voc import Scene, split_scenes
+from data.synthesis.scene import Scene
+from data.synthesis.voc import split_scenes
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text
 from model.experiments import figures

@@ -2,7 +2,7 @@
 
 STRATEGIES = {
     "learned": "ours, the default: a small network compares the sources",
-    "refined": "ours, the default with --weights: a formula compares them",
+    "refined": "ours, the default with --weights alone: a formula compares them",
     "paper": "the paper's logic, for two sources",
 }
 """The strategies: each is the module of that name in this package, whose `load` makes it."""

@@ -43,6 +43,12 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
         "--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one; IFCNN, SESF: theirs)"
     )
     parser.add_argument(
+        "--comparer",
+        type=Path,
+        metavar="FILE",
+        help="strategy learned: its own network, trained beside --weights (model.training.train_comparer)",
+    )
+    parser.add_argument(
         "--method",
         default="proposed",
         choices=("proposed", *methods),

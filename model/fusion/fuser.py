@@ -35,6 +35,7 @@ def load_fuser(
     weights: Path | str = BUNDLED_WEIGHTS,
     *,
     strategy: str | None = None,
+    comparer: Path | str | None = None,
     size: int | None = None,
     tiled: bool | None = None,
     prefer: str | None = None,
@@ -47,7 +48,9 @@ def load_fuser(
 
     Args:
         weights: A weights file with its sidecar; the default is the one that ships with the project.
-        strategy: A name in `STRATEGIES`; None takes `learned` with the bundled weights and `refined` with others.
+        strategy: A name in `STRATEGIES`; None takes `learned` with the bundled weights or a `comparer`, and `refined`
+            with other weights.
+        comparer: The file of the comparing network of `learned`, trained beside `weights`; None takes the bundled one.
         size: None works at the images' own resolution; a number resizes them to size x size for the maps, as the paper
             does with 224.
         tiled: Whether images are worked on in overlapping tiles, which bounds the memory; None does so above 4
@@ -57,17 +60,18 @@ def load_fuser(
         observe: Told of the progress: what is done at the moment, the steps done of it, and their number.
 
     Raises:
-        InputError: if the weights cannot be used, the strategy is unknown, or the size too small.
+        InputError: if the weights cannot be used, the comparing network was trained beside others, the strategy is
+            unknown or has no use for an argument, or the size is too small.
     """
-    strategy = strategy or default_strategy(weights)
+    strategy = strategy or default_strategy(weights, comparer)
     if strategy not in STRATEGIES:
         raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
     if prefer not in (None, *PREFERENCES):
         raise InputError(f"prefer must be one of {', '.join(PREFERENCES)}, or None, received {prefer!r}.")
-    if prefer and strategy != "learned":
-        raise InputError(f"prefer is for the strategy learned, not for {strategy}.")
+    options = {name: value for name, value in (("prefer", prefer), ("comparer", comparer)) if value}
+    if options and strategy != "learned":
+        raise InputError(f"{next(iter(options))} is for the strategy learned, not for {strategy}.")
     predictor = FocusPredictor(load_network(weights), size=size, tiled=tiled, observe=observe)
-    options = {"prefer": prefer} if prefer else {}
     return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, weights, **options))
 
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from data.registration.prepared import PreparedFrames
+from model.bundled import BUNDLED_COMPARER
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
 from model.fusion.depth import DepthTrace, depth_of_two
@@ -43,9 +44,14 @@ BANDS = 1
 """Levels of the blending of stacks; chosen on drawn stacks (docs/stacks.md)."""
 
 
-def load(predictor: FocusPredictor, weights: Path | str, prefer: str | None = None) -> "LearnedStrategy":
-    """Makes the strategy; errors as `load_comparer`."""
-    return LearnedStrategy(predictor, load_comparer(weights), prefer)
+def load(
+    predictor: FocusPredictor,
+    weights: Path | str,
+    prefer: str | None = None,
+    comparer: Path | str = BUNDLED_COMPARER,
+) -> "LearnedStrategy":
+    """Makes the strategy with the network of the file `comparer`; errors as `load_comparer`."""
+    return LearnedStrategy(predictor, load_comparer(weights, comparer), prefer)
 
 
 class LearnedStrategy:

@@ -74,7 +74,7 @@ def _contrast_ratio(gray):
     return ops.concatenate(ratios, -1)
 
 
-def load_comparer(weights: Path | str, path: Path = BUNDLED_COMPARER) -> keras.Model:
+def load_comparer(weights: Path | str, path: Path | str = BUNDLED_COMPARER) -> keras.Model:
     """Loads the network that was trained beside the weights that judge each photograph.
 
     Args:
@@ -86,7 +86,10 @@ def load_comparer(weights: Path | str, path: Path = BUNDLED_COMPARER) -> keras.M
     """
     content = read_description(path, {"beside": str})
     if file_digest(Path(weights), "sha256") != content["beside"]:
-        raise InputError(f"the strategy `learned` goes with the bundled weights alone, not with {weights}.")
+        raise InputError(
+            f"the strategy `learned` needs a network that was trained beside {weights}, which {path} was not; "
+            "train one with `python -m model.training.train_comparer --weights FILE`."
+        )
     comparer = build_comparer()
     load_checked(comparer, path, "is not the network of the strategy `learned`")
     return comparer

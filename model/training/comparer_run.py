@@ -1,4 +1,4 @@
-"""A training of the network of the strategy `learned`, beside the bundled weights, which stay as they are.
+"""A training of the network of the strategy `learned`, beside weights of the paper's network, which stay as they are.
 
 While it runs, a folder beside the output holds what it is resumed from: settings, scenes with digests, checkpoints.
 """
@@ -91,28 +91,36 @@ class ComparerRun:
 
     Args:
         settings: What decides its numbers.
-        voc: VOCdevkit/VOC2012 or a folder above it.
+        voc: Where the scenes are; see `data.synthesis.voc.split_scenes`.
         output: The weights file to write, ending in `.weights.h5`.
         resume: Whether to go on from the checkpoint of an earlier run.
+        weights: The file of those that it is trained beside.
 
     Raises:
-        InputError: The data cannot be used, there is nothing to resume or a run that was not asked for, or it is of
-            other settings, scenes or weights.
+        InputError: The data or the weights cannot be used, there is nothing to resume or a run that was not asked for,
+            or it is of other settings, scenes or weights.
     """
 
-    def __init__(self, settings: ComparerSettings, voc: Path, output: Path, resume: bool = False):
+    def __init__(
+        self,
+        settings: ComparerSettings,
+        voc: Path,
+        output: Path,
+        resume: bool = False,
+        weights: Path = BUNDLED_WEIGHTS,
+    ):
         self.settings, self.output = settings, output
         self.folder = output.with_name(f"{output.name.removesuffix(SUFFIX)}-run")
-        self.beside = file_digest(BUNDLED_WEIGHTS, "sha256")
+        self.beside = file_digest(weights, "sha256")
         if not resume and (self.folder / CHECKPOINT).exists():
             raise InputError(f"{self.folder} holds a run that was not finished; go on with --resume, or remove it.")
         keras.utils.set_random_seed(settings.seed)
-        train, _ = split_scenes(voc, "voc", **({"limit": settings.scenes} if settings.scenes else {}))
+        train, _ = split_scenes(voc, "voc", limit=settings.scenes)
         self._scenes = RunScenes(voc, train, [])
         self._source = PairSource(train, SynthesisSettings("varied", SIZE, crop=True), settings.seed, cache=True)
         self._epoch = self._source.batches_per_epoch(settings.pairs_per_batch)
         self.network = build_comparer()
-        self._predictor = FocusPredictor(load_network(BUNDLED_WEIGHTS))
+        self._predictor = FocusPredictor(load_network(weights))
         steps = settings.steps
         rate = make_schedule("cosine", LEARNING_RATE, steps, min(WARMUP_STEPS, steps // 2))
         optimizer = make_optimizer("adamw", rate, weight_decay=WEIGHT_DECAY, clip_norm=CLIP_NORM)

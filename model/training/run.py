@@ -38,7 +38,7 @@ class TrainingRun:
 
     Args:
         config: The settings.
-        voc: VOCdevkit/VOC2012 or a folder above it.
+        voc: Where the scenes are; see `data.synthesis.voc.split_scenes`.
         folder: Where everything is written.
         vgg19_md5: What the md5 of a VGG-19 file must be.
         resume: Whether to go on from `folder`'s checkpoint.

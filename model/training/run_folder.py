@@ -12,7 +12,7 @@ from typing import Any
 from data.errors import InputError
 from data.io.fields import check_values, read_object
 from data.io.files import file_digest, read_json, write_json
-from data.synthesis.voc import Scene
+from data.synthesis.scene import Scene
 from model.training.settings import CONFIG, SCENES, TRANSFER, TrainingConfig
 
 DIGESTS = "sha256"
@@ -30,7 +30,7 @@ class RunScenes:
     """The scenes of a run.
 
     Attributes:
-        voc: VOCdevkit/VOC2012 or a folder above it.
+        voc: Where they are, as a user named it.
         train: Those that are trained on.
         validation: Those held out.
     """
@@ -104,7 +104,7 @@ def read_scenes(folder: Path) -> dict[str, Any]:
 
 
 def read_settings(folder: Path) -> tuple[TrainingConfig, Path]:
-    """The settings and the VOC folder of the run in `folder`.
+    """The settings and the folder of scenes of the run in `folder`.
 
     Raises:
         InputError: There is no run, or its files are damaged.

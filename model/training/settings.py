@@ -108,7 +108,7 @@ class TrainingConfig:
     size: int = _data(224, "side of the training images; paper", "N")
     crop: bool = _data(False, "random crops at native resolution; paper: whole photographs, resized")
     blur_window: int = _data(3, "side of the recipe paper's Gaussian window; 7 is Liu 2017's", "N")
-    split: str = _data("seeded", "a seeded draw, or VOC's lists; forced: no scene in both parts")
+    split: str = _data("seeded", "a seeded draw, or the data's own lists; forced: no scene in both parts")
     scenes: int = _data(2000, "scenes to draw, a tenth of them for validation; paper", "N")
     validation_recipe: str | None = _data(None, "recipe to validate on; default: --recipe")
     validation_pairs: int | None = _data(None, "pairs to validate on; default: all, five a scene", "N")
@@ -226,7 +226,7 @@ class ComparerSettings:
     Attributes:
         steps: How many there are.
         pairs_per_batch: Pairs in each.
-        scenes: How many of VOC's training scenes are drawn; None takes all.
+        scenes: How many of the training scenes are drawn; None takes all.
         seed: Of all that is random.
     """
 

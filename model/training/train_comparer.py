@@ -10,15 +10,16 @@ from tqdm import tqdm
 
 from data.arguments import add_shared, command_parser, positive
 from data.errors import EXIT_DONE, add_debug, run_command
-from data.io.batch import refuse_existing
+from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
-from model.bundled import SUFFIX
+from model.bundled import BUNDLED_WEIGHTS, SUFFIX
 from model.training.settings import ComparerSettings, add_checkpoint_minutes
 
 EXAMPLES = """examples:
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5 --resume
-written: FILE and its .json; until then the folder comparer-run, which a stopped training goes on from
+  python -m model.training.train_comparer --voc own -o own.weights.h5 --weights runs/own/best.weights.h5
+written: FILE and its .json; until then a folder FILE-run, which a stopped training goes on from
 exit codes: 0 done, 1 an input cannot be used, or stopped by a signal, 2 wrong usage"""
 
 
@@ -26,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     default = ComparerSettings()
     parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m model.training.train_comparer")
-    add_shared(parser, "--voc")
+    add_shared(parser, "--voc", "--weights")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=f"ends in {SUFFIX}")
     parser.add_argument("--steps", type=positive, default=default.steps, metavar="N", help="(%(default)s)")
     parser.add_argument(
@@ -44,16 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    output = arguments.output
+    output, weights = arguments.output, arguments.weights or BUNDLED_WEIGHTS
     if not output.name.endswith(SUFFIX):
         parser.error(f"the output must end in {SUFFIX}, received {output}.")
+    written = [output, output.with_suffix(".json")]
+    protect_files(written, [weights, weights.with_suffix(".json")])
     if not arguments.overwrite:
-        refuse_existing([output, output.with_suffix(".json")])
+        refuse_existing(written)
     make_folder(output.parent)
     from model import ComparerRun  # loads TensorFlow, which wrong usage need not wait for
 
     settings = ComparerSettings(**{name: getattr(arguments, name) for name in asdict(ComparerSettings())})
-    run = ComparerRun(settings, arguments.voc, output, arguments.resume)
+    run = ComparerRun(settings, arguments.voc, output, arguments.resume, weights)
     with tqdm(total=settings.steps, initial=run.loop.steps_done, unit="step", disable=arguments.quiet) as bar:
 
         def observe(_, means, __):
