@@ -142,9 +142,14 @@ def _load(arguments, observe=None) -> Callable[..., Any]:
     """A function of images, as `load_fuser` gives it."""
     if arguments.method != "proposed":
         return BASELINES[arguments.method].method(arguments.weights)
-    from model import choose_device, load_fuser  # loads TensorFlow, which wrong usage need not wait for
+    from model import load_fuser
+    from model.networks.engine import choose_engine
 
-    choose_device(arguments.device)
+    engine = choose_engine(arguments.weights, arguments.engine, arguments.device)
+    if engine == "tensorflow":
+        from model import choose_device  # loads TensorFlow
+
+        choose_device(arguments.device)
     return load_fuser(
         arguments.weights,
         strategy=arguments.strategy,
@@ -152,6 +157,7 @@ def _load(arguments, observe=None) -> Callable[..., Any]:
         size=arguments.size,
         tiled=TILES[arguments.tile],
         prefer=arguments.prefer,
+        engine=engine,
         observe=observe,
     )
 

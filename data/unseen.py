@@ -1,9 +1,9 @@
 """Pairs with a defocus that training never shows: `python -m data.unseen --help`.
 
-The scenes are VOC's validation part; the aperture is the ring of a mirror lens. There are several kinds: `stitched`, the
-paper's, in which each part is sharp in one photograph and blurred in the other; `receding`, ground that recedes behind
-or under the foreground, so that most of the picture is a little blurred in both; and a foreground before its background
-in `small` photographs, with `strong-blur`, and of `unequal` brightness by a tone curve and dark corners.
+The scenes are VOC's validation part; the aperture is the ring of a mirror lens. There are several kinds: `stitched`,
+the paper's, in which each part is sharp in one photograph and blurred in the other; `receding`, ground that recedes
+behind or under the foreground, so that most of the picture is a little blurred in both; and a foreground before its
+background in `small` photographs, with `strong-blur`, and of `unequal` brightness by a tone curve and dark corners.
 """
 
 import sys

@@ -8,6 +8,7 @@ from data.arguments import add_shared, command_parser, json_path, shard
 from data.errors import add_debug
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from model.fusion import PREFERENCES, STRATEGIES
+from model.networks.engine import ENGINES
 
 DESCRIPTION = "Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."
 
@@ -63,6 +64,12 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
         "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
     )
     add_shared(parser, "--device")
+    parser.add_argument(
+        "--engine",
+        default="auto",
+        choices=ENGINES,
+        help="what runs the networks; auto: openvino where it is installed and no GPU is used, else tensorflow",
+    )
     parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
     parser.add_argument(
         "--tile",

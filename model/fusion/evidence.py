@@ -3,17 +3,15 @@
 Memory does not grow with a stack: what is known of the sharpest so far is put together from all photographs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
-import keras
 import numpy as np
-import tensorflow as tf
 
 from data.pixels import to_rgb
 from model.fusion.predictor import COARSE, FocusPredictor
-from model.networks.comparer import COMPARER_STRIDE
+from model.networks.stages import COMPARER_STRIDE
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,14 @@ def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[
 
 
 class PairComparer:
-    """Compares two photographs pixel by pixel, compiled once for all sizes.
+    """Compares two photographs pixel by pixel, of any size.
 
     Args:
-        comparer: Made by `build_comparer`.
+        compare: Runs the comparing network; see `model.networks.engine.Engine.compare`.
     """
 
-    def __init__(self, comparer: keras.Model):
-        signature = [tf.TensorSpec([1, None, None, channels]) for channels in (6, 2)]
-        self._compare = tf.function(lambda *inputs: comparer(inputs)[0, ..., 0], input_signature=signature)
+    def __init__(self, compare: Callable[[np.ndarray, np.ndarray], np.ndarray]):
+        self._compare = compare
 
     def __call__(self, first: Evidence, second: Evidence, shape: Sequence[int]) -> np.ndarray:
         """The logit of "the first is the blurred one"; exchanging both changes its sign and nothing else.
@@ -72,7 +69,7 @@ class PairComparer:
         exchanged = _comes_later(first.rgb, second.rgb)
         pair = (second, first) if exchanged else (first, second)
         inputs = np.concatenate([one.rgb for one in pair], -1)[None], np.stack([one.focus for one in pair], -1)[None]
-        logits = self._compare(*map(tf.constant, inputs)).numpy()[: shape[0], : shape[1]]
+        logits = self._compare(*inputs)[0, : shape[0], : shape[1]]
         return -logits if exchanged else logits
 
 

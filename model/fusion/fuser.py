@@ -9,12 +9,12 @@ import numpy as np
 from data.errors import InputError
 from data.pixels import check_images
 from data.registration.prepared import Observer, PreparedFrames
-from model.bundled import BUNDLED_WEIGHTS, default_strategy
+from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion import PREFERENCES, STRATEGIES
 from model.fusion.paper import PaperDecision
 from model.fusion.predictor import FocusPredictor
 from model.fusion.refined import MapDecision
-from model.networks.weights import load_network
+from model.networks.engine import load_engine
 
 MOST_IMAGES = 255
 """Most images of a scene: a decision map has 8 bits."""
@@ -39,6 +39,7 @@ def load_fuser(
     size: int | None = None,
     tiled: bool | None = None,
     prefer: str | None = None,
+    engine: str = "auto",
     observe: Observer | None = None,
 ) -> "Fuser":
     """Loads weights and compiles the network, once for any number of images of any sizes.
@@ -57,22 +58,26 @@ def load_fuser(
             megapixels. With `size` they never are.
         prefer: A name in `PREFERENCES`: which of two sources that are both sharp `learned` takes; None takes the
             sharper.
+        engine: A name in `model.networks.engine.ENGINES`: what runs the networks.
         observe: Told of the progress: what is done at the moment, the steps done of it, and their number.
 
     Raises:
         InputError: if the weights cannot be used, the comparing network was trained beside others, the strategy is
-            unknown or has no use for an argument, or the size is too small.
+            unknown or has no use for an argument, the size is too small, or the engine cannot be used.
     """
     strategy = strategy or default_strategy(weights, comparer)
     if strategy not in STRATEGIES:
         raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
     if prefer not in (None, *PREFERENCES):
         raise InputError(f"prefer must be one of {', '.join(PREFERENCES)}, or None, received {prefer!r}.")
-    options = {name: value for name, value in (("prefer", prefer), ("comparer", comparer)) if value}
-    if options and strategy != "learned":
-        raise InputError(f"{next(iter(options))} is for the strategy learned, not for {strategy}.")
-    predictor = FocusPredictor(load_network(weights), size=size, tiled=tiled, observe=observe)
-    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, weights, **options))
+    for name, value in (("prefer", prefer), ("comparer", comparer)):
+        if value and strategy != "learned":
+            raise InputError(f"{name} is for the strategy learned, not for {strategy}.")
+    options = {"prefer": prefer} if prefer else {}
+    needed = (comparer or BUNDLED_COMPARER) if strategy == "learned" else None
+    running = load_engine(weights, needed, engine)
+    predictor = FocusPredictor(running.focus, size=size, tiled=tiled, observe=observe)
+    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, running, **options))
 
 
 class Fuser:

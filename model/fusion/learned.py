@@ -8,14 +8,11 @@ well, are decided at reduced size first; then the two best sources of each pixel
 
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 
 from data.registration.prepared import PreparedFrames
-from model.bundled import BUNDLED_COMPARER
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
 from model.fusion.depth import DepthTrace, depth_of_two
@@ -23,7 +20,7 @@ from model.fusion.evidence import Evidence, PairComparer, gather
 from model.fusion.predictor import FocusPredictor
 from model.fusion.ranking import Ranking
 from model.fusion.refined import FocusMeasure, MapDecision, compose_each, contrast
-from model.networks.comparer import load_comparer
+from model.networks.engine import Engine
 
 DECISION_PIXELS = 1_500_000
 """Photographs of more pixels are decided at the largest of the sizes 1/2, 1/4, ... that has no more."""
@@ -44,14 +41,9 @@ BANDS = 1
 """Levels of the blending of stacks; chosen on drawn stacks (docs/stacks.md)."""
 
 
-def load(
-    predictor: FocusPredictor,
-    weights: Path | str,
-    prefer: str | None = None,
-    comparer: Path | str = BUNDLED_COMPARER,
-) -> "LearnedStrategy":
-    """Makes the strategy with the network of the file `comparer`; errors as `load_comparer`."""
-    return LearnedStrategy(predictor, load_comparer(weights, comparer), prefer)
+def load(predictor: FocusPredictor, engine: Engine, prefer: str | None = None) -> "LearnedStrategy":
+    """Makes the strategy."""
+    return LearnedStrategy(predictor, PairComparer(engine.compare), prefer)
 
 
 class LearnedStrategy:
@@ -59,7 +51,7 @@ class LearnedStrategy:
 
     Args:
         predictor: Looks at each source.
-        comparer: Made by `build_comparer`, with weights.
+        compare: Compares two.
         prefer: A name in `model.fusion.PREFERENCES`, for what one sees through; None takes the sharper.
 
     Attributes:
@@ -68,10 +60,10 @@ class LearnedStrategy:
         keep_visible: Whether small regions of stacks stay where they show something.
     """
 
-    def __init__(self, predictor: FocusPredictor, comparer: keras.Model, prefer: str | None = None):
+    def __init__(self, predictor: FocusPredictor, compare: PairComparer, prefer: str | None = None):
         self._predictor, self._prefer = predictor, prefer
         self._blending = BoundaryBlending()
-        self.compare = PairComparer(comparer)
+        self.compare = compare
         self.bands = BANDS
         self.keep_visible = True
 

@@ -8,7 +8,6 @@ filter.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from metrics import EdgeTransfer
 
 if TYPE_CHECKING:  # loads TensorFlow, which the paper's logic does not need
     from model.fusion.predictor import FocusPredictor
+    from model.networks.engine import Engine
 
 SMALLEST = 2
 """Rows and columns that Q_ABF needs."""
@@ -49,7 +49,7 @@ class PaperDecision:
         return {"strategy": "paper", "q_abf": self.q_abf, "chosen": self.chosen}
 
 
-def load(predictor: "FocusPredictor", weights: Path | str) -> "PaperStrategy":
+def load(predictor: "FocusPredictor", engine: "Engine") -> "PaperStrategy":
     """Makes the strategy."""
     return PaperStrategy(predictor)
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import cv2
-import keras
 import numpy as np
-import tensorflow as tf
 from scipy.special import expit
 
 from data.blocks import Window
@@ -13,7 +11,6 @@ from data.errors import InputError
 from data.pixels import to_rgb
 from data.registration.prepared import Observer
 from model.fusion import tiling
-from model.networks.inference import make_predictor
 from model.networks.stages import STRIDE
 
 SMALLEST_SIZE = 32
@@ -30,7 +27,7 @@ class FocusPredictor:
     """Looks at images with one network; all strategies see through it.
 
     Args:
-        network: Made by `build_network`, with weights.
+        focus: Says where images are out of focus; see `model.networks.engine.Engine.focus`.
         size: None works at the images' own resolution; a number resizes them to size x size, as the paper does with
             224.
         tiled: Whether images are worked on in overlapping tiles; None does so above 4 megapixels. With `size` they
@@ -43,7 +40,7 @@ class FocusPredictor:
 
     def __init__(
         self,
-        network: keras.Model,
+        focus: Callable[[np.ndarray], np.ndarray],
         *,
         size: int | None = None,
         tiled: bool | None = None,
@@ -51,7 +48,7 @@ class FocusPredictor:
     ):
         if size is not None and size < SMALLEST_SIZE:
             raise InputError(f"the size must be at least {SMALLEST_SIZE}, received {size}.")
-        self._predict = make_predictor(network)
+        self._focus = focus
         self._size = size
         self._tiled = tiled
         self._observe = observe
@@ -142,7 +139,7 @@ class FocusPredictor:
         for first in range(0, len(images), 2):
             indices = range(first, min(first + 2, len(images)))
             inputs = np.stack([_prepare(images[index], rows, columns) for index in indices])
-            for logits in self._predict(tf.constant(inputs)).numpy():
+            for logits in self._focus(inputs):
                 inside = transform(logits[:rows, :columns])
                 if (rows, columns) != (height, width):
                     inside = cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -10,7 +10,6 @@ model.experiments sweep` measures all of it.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -24,6 +23,7 @@ from data.registration.prepared import PreparedFrames
 if TYPE_CHECKING:  # one loads TensorFlow, which scores do not need, the other imports this module
     from model.fusion.depth import DepthMap
     from model.fusion.predictor import FocusPredictor
+    from model.networks.engine import Engine
 
 NOISE = 100.0
 """Added to the contrast, in squared gray levels of a Sobel gradient: noise of about a gray level counts for nothing."""
@@ -116,7 +116,7 @@ class MapDecision:
         return {"strategy": self.strategy, "shares": [round(float(share), 4) for share in shares]}
 
 
-def load(predictor: "FocusPredictor", weights: Path | str) -> "RefinedStrategy":
+def load(predictor: "FocusPredictor", engine: "Engine") -> "RefinedStrategy":
     """Makes the strategy."""
     return RefinedStrategy(predictor)
 

@@ -9,16 +9,12 @@ from pathlib import Path
 import keras
 from keras import layers, ops
 
-from data.errors import InputError
-from data.io.files import file_digest
 from model.bundled import BUNDLED_COMPARER
-from model.networks.weights import load_checked, read_description
+from model.networks.sidecar import check_beside
+from model.networks.weights import load_checked
 
 WIDTHS = (32, 48, 64, 96)
 """Channels at 1/2, 1/4, 1/8 and 1/16 of the photographs' size."""
-
-COMPARER_STRIDE = 16
-"""Height and width of the network's input must be multiples of this: four stages of stride 2."""
 
 NOISE = 4.0
 """Added to the contrast, in squared gray levels: noise of about a gray level counts for nothing."""
@@ -84,12 +80,7 @@ def load_comparer(weights: Path | str, path: Path | str = BUNDLED_COMPARER) -> k
     Raises:
         InputError: if a file is missing or damaged, or was trained beside other weights.
     """
-    content = read_description(path, {"beside": str})
-    if file_digest(Path(weights), "sha256") != content["beside"]:
-        raise InputError(
-            f"the strategy `learned` needs a network that was trained beside {weights}, which {path} was not; "
-            "train one with `python -m model.training.train_comparer --weights FILE`."
-        )
+    check_beside(path, weights)
     comparer = build_comparer()
     load_checked(comparer, path, "is not the network of the strategy `learned`")
     return comparer

@@ -1,6 +1,5 @@
 """The devices that TensorFlow computes on: which are used, how their memory is taken, and why there is no GPU."""
 
-import ctypes
 import os
 import re
 import subprocess
@@ -10,9 +9,7 @@ import textwrap
 import tensorflow as tf
 
 from data.errors import InputError
-
-DRIVER = "libcuda.so.1"
-"""The library of NVIDIA's driver that TensorFlow looks for."""
+from model.networks.engine import DRIVER, has_driver
 
 _SAID = re.compile(r"^.*\.cc:\d+\] (.*(?:CUDA|GPU|cuda|dlopen).*)$", re.MULTILINE)
 """A line of TensorFlow's log that concerns GPUs."""
@@ -76,15 +73,6 @@ def why_no_gpu() -> str | None:
     build = tf.sysconfig.get_build_info()
     needed = f"CUDA {build.get('cuda_version')} and cuDNN {build.get('cudnn_version')}"
     return f'TensorFlow says "{_what_tensorflow_says()}"; it needs {needed}: pip install "tensorflow[and-cuda]"'
-
-
-def has_driver() -> bool:
-    """Whether NVIDIA's driver can be loaded."""
-    try:
-        ctypes.CDLL(DRIVER)
-    except OSError:
-        return False
-    return True
 
 
 def _what_tensorflow_says() -> str:

@@ -4,9 +4,9 @@ retracing."""
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from model.networks.folding import fold
 from model.networks.network import build_network
 
 
@@ -25,20 +25,17 @@ def fold_batch_norm(network: keras.Model) -> keras.Model:
         if not layer.weights:
             continue
         source = network.get_layer(layer.name)
-        kernel = source.kernel.numpy()
-        bias = source.bias.numpy() if source.use_bias else np.zeros(layer.bias.shape, np.float32)
-        if f"{layer.name}_bn" in names:
-            kernel, bias = _fold(kernel, bias, source, network.get_layer(f"{layer.name}_bn"))
-        layer.set_weights([kernel, bias])
+        norm = network.get_layer(f"{layer.name}_bn").get_weights() if f"{layer.name}_bn" in names else None
+        bias = source.bias.numpy() if source.use_bias else None
+        transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+        layer.set_weights(fold(source.kernel.numpy(), bias, norm, transposed=transposed))
     return folded
 
 
-def _fold(kernel, bias, layer, norm):
-    gamma, beta, mean, variance = (array.astype(np.float64) for array in norm.get_weights())
-    scale = gamma / np.sqrt(variance + norm.epsilon)
-    # A deconvolution's kernel is (height, width, out, in), a convolution's (height, width, in, out).
-    along_output = scale[:, None] if isinstance(layer, keras.layers.Conv2DTranspose) else scale
-    return kernel * along_output, beta + (bias - mean) * scale
+def last_map(network: keras.Model) -> keras.Model:
+    """The network of inference: folded, with the two logits of the last map alone, (N, H, W, 2)."""
+    folded = fold_batch_norm(network)
+    return keras.Model(folded.input, folded.get_layer(f"{folded.output_names[-1]}_logits").output)
 
 
 def make_predictor(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -51,13 +48,12 @@ def make_predictor(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
         A function: (N, H, W, 3) float32 RGB in [0, 255], H and W multiples of 32 -> (N, H, W) float32, the logit of
         "out of focus", log(p / (1 - p)). It tells apart what a probability rounds to 1.
     """
-    folded = fold_batch_norm(network)
-    last_map = keras.Model(folded.input, folded.get_layer(f"{folded.output_names[-1]}_logits").output)
+    inference = last_map(network)
 
     # XLA would compile anew for every image size.
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], jit_compile=False)
     def predict(images):
-        logits = last_map(images, training=False)
+        logits = inference(images, training=False)
         return tf.cast(logits[..., 1] - logits[..., 0], tf.float32)  # also in a process that trains in float16
 
     return predict

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 STRIDE = 32
 """Height and width of the network's input must be multiples of this: five stages of stride 2."""
 
+COMPARER_STRIDE = 16
+"""The same of the comparing network: four stages of stride 2."""
+
 KERNEL_SIZE = 3
 """Side of a convolution's kernel."""
 

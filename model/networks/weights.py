@@ -14,19 +14,12 @@ from typing import Any, get_type_hints
 import keras
 
 from data.errors import InputError
-from data.io.fields import check_values, read_object
+from data.io.fields import check_values
 from data.io.files import atomic_path, file_digest, write_text
 from model.bundled import SUFFIX
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.network import build_network
-
-REMEDY = "fetch both files again"
-"""What helps where a weights file and its sidecar do not fit."""
-
-
-def sidecar_path(path: Path | str) -> Path:
-    """The sidecar of a weights file: `NAME.weights.json` beside `NAME.weights.h5`."""
-    return Path(path).with_suffix(".json")
+from model.networks.sidecar import REMEDY, read_description, sidecar_path
 
 
 def save_weights(
@@ -79,30 +72,6 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
         _check_arguments(content["builder"])
     except ValueError as error:
         raise InputError(f"{sidecar_path(path)} is damaged: the builder's {error}; {REMEDY}.") from error
-    return content
-
-
-def read_description(path: Path | str, kinds: dict[str, Any]) -> dict[str, Any]:
-    """Reads a sidecar and compares the weights file's sha256 with it.
-
-    Args:
-        path: The weights file.
-        kinds: What the sidecar must hold besides the sha256, as in `data.io.fields.check_values`.
-
-    Raises:
-        InputError: if either file is missing, the sidecar is damaged, or the weights are not those it describes.
-    """
-    path, sidecar = Path(path), sidecar_path(path)
-    for needed in (path, sidecar):
-        if not needed.exists():
-            raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
-    content = read_object(sidecar, {"sha256": str, **kinds}, REMEDY)
-    expected, actual = content["sha256"], file_digest(path, "sha256")
-    if actual != expected:
-        raise InputError(
-            f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says "
-            f"{expected[:16]}...; {REMEDY}."
-        )
     return content
 
 

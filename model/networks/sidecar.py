@@ -1,0 +1,58 @@
+"""Sidecars of weights files: `NAME.weights.json` beside `NAME.weights.h5` says what the weights are."""
+
+from pathlib import Path
+from typing import Any
+
+from data.errors import InputError
+from data.io.fields import read_object
+from data.io.files import file_digest
+
+REMEDY = "fetch both files again"
+"""What helps where a weights file and its sidecar do not fit."""
+
+
+def sidecar_path(path: Path | str) -> Path:
+    """The sidecar of a weights file: `NAME.weights.json` beside `NAME.weights.h5`."""
+    return Path(path).with_suffix(".json")
+
+
+def read_description(path: Path | str, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Reads a sidecar and compares the weights file's sha256 with it.
+
+    Args:
+        path: The weights file.
+        kinds: What the sidecar must hold besides the sha256, as in `data.io.fields.check_values`.
+
+    Raises:
+        InputError: if either file is missing, the sidecar is damaged, or the weights are not those it describes.
+    """
+    path, sidecar = Path(path), sidecar_path(path)
+    for needed in (path, sidecar):
+        if not needed.exists():
+            raise InputError(f"{needed} is missing; a weights file and its .json sidecar belong together.")
+    content = read_object(sidecar, {"sha256": str, **kinds}, REMEDY)
+    expected, actual = content["sha256"], file_digest(path, "sha256")
+    if actual != expected:
+        raise InputError(
+            f"{path} does not match its sidecar: its sha256 is {actual[:16]}..., {sidecar.name} says "
+            f"{expected[:16]}...; {REMEDY}."
+        )
+    return content
+
+
+def check_beside(path: Path | str, weights: Path | str) -> None:
+    """Checks that a comparing network was trained beside the weights that judge each photograph.
+
+    Args:
+        path: The comparing network's file.
+        weights: The file of those weights.
+
+    Raises:
+        InputError: It was not, or a file is missing or damaged.
+    """
+    content = read_description(path, {"beside": str})
+    if file_digest(Path(weights), "sha256") != content["beside"]:
+        raise InputError(
+            f"the strategy `learned` needs a network that was trained beside {weights}, which {path} was not; "
+            "train one with `python -m model.training.train_comparer --weights FILE`."
+        )
