@@ -65,6 +65,50 @@ def test_a_folder_that_breathes_comes_out_sharp_and_cut(breathing, tmp_path, cap
     assert described["sources"] == {str(number): name for number, name in enumerate(NAMES)}
 
 
+def test_a_depth_map_of_its_own_name(breathing, tmp_path, capsys):
+    folder, _ = breathing
+    depth = tmp_path / "maps" / "depth.tif"
+    words = (folder / NAMES[0], folder / NAMES[1], "-o", tmp_path / "fused.png", "--quiet", "--depth-map", depth)
+    depth.parent.mkdir()
+    depth.with_name("depth-picture.png").write_bytes(b"mine")
+    assert fuse(*words) == 1
+    assert "depth-picture.png exists already" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["depth-picture.png", "maps"]
+    assert fuse(*words, "--overwrite") == 0
+    written = ["depth-confidence.png", "depth-picture.png", "depth.tif"]
+    assert sorted(path.name for path in depth.parent.iterdir()) == written
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["fused.png"]
+    frames = cv2.imread(str(depth), cv2.IMREAD_UNCHANGED)
+    assert frames.dtype == np.uint16 and frames.shape == read_size(tmp_path / "fused.png") and frames.max() <= 256
+    assert read_size(depth.parent / written[0]) == frames.shape
+
+
+def test_a_depth_map_replaces_no_source(breathing, tmp_path, capsys):
+    folder, _ = breathing
+    source = folder / NAMES[1]
+    before = source.read_bytes()
+    assert fuse(folder, "-o", tmp_path / "fused.png", "--overwrite", "--depth-map", source) == 1
+    assert "is one of the files that are read" in capsys.readouterr().err
+    assert source.read_bytes() == before and not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--depth-map", "beetle", "-o", "fused.tif"), "must end in .png or .tif"),
+        (("--depth-map", "1.png", "2.png", "3.png", "-o", "fused.tif", "--overwrite"), "after the images of one scene"),
+        (("-o", "fused.tif", "--depth-map", "1.png", "2.png", "3.png"), "after the images of one scene"),
+        (("-i", "scenes", "-o", "fused", "--depth-map", "depth.png"), "after the images of one scene"),
+        (("1.png", "2.png", "-o", "fused.png", "--depth-map", "depth.jpg"), "must end in .png or .tif"),
+    ],
+)
+def test_an_image_is_never_taken_for_the_path_of_a_depth_map(words, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
 def test_aligned_frames_alone(breathing, tmp_path):
     folder, _ = breathing
     assert fuse(folder, "-o", tmp_path / "aligned", "--align-only", "--format", "tif", "--quiet") == 0
