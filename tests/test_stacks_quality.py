@@ -29,15 +29,16 @@ FRAMES = 4
 SEED = 3
 """Of each stack."""
 
-FLOORS = {"desk": 40.6, "flat-ground": 39.8, "stairs": 41.7}
+FLOORS = {"desk": 40.6, "flat-ground": 39.8, "stairs": 41.7, "breathing": 41.4, "flicker": 37.8}
 """Kind of scene to the least PSNR in dB."""
 
 
 @cache
-def small_stack(kind):
-    """The frames and the truth."""
+def small_stack(kind, still=False):
+    """The frames and the truth; `still` leaves out motion and flicker, of the same scene with the same noise."""
     capture = replace(KINDS[kind].capture, frames=FRAMES)
     layers, margin, rng = draw_scene(kind, capture, SIZE, SEED)
+    capture = capture.still() if still else capture
     return list(render_frames(layers, capture, margin, rng)), render_truth(layers, capture, margin)
 
 
@@ -48,6 +49,12 @@ def reached(kind):
     return measure(truth, fuse_stack(frames))["psnr"]
 
 
+def best(kind):
+    """PSNR in dB of the best choice of pixels, of frames that differ in nothing but focus."""
+    frames, truth = small_stack(kind, still=True)
+    return measure(truth, best_choice(frames, truth))["psnr"]
+
+
 @pytest.mark.parametrize("kind", FLOORS)
 def test_the_default_does_not_fall_below_its_floor(kind):
     assert reached(kind) >= FLOORS[kind]
@@ -55,16 +62,12 @@ def test_the_default_does_not_fall_below_its_floor(kind):
 
 @pytest.mark.parametrize("kind", FLOORS)
 def test_a_floor_guards_something(kind):
-    """No single frame reaches it, and the best choice of pixels does."""
+    """No single frame reaches it, and the best choice of pixels does where nothing moves or flickers."""
     frames, truth = small_stack(kind)
-    assert max(measure(truth, frame)["psnr"] for frame in frames) + 2 < FLOORS[kind]
-    assert FLOORS[kind] < measure(truth, best_choice(frames, truth))["psnr"]
+    assert max(measure(truth, frame)["psnr"] for frame in frames) + 2 < FLOORS[kind] < best(kind)
 
 
 if __name__ == "__main__":
     for kind in FLOORS:
-        frames, truth = small_stack(kind)
-        best = measure(truth, best_choice(frames, truth))["psnr"]
-        print(
-            f"{kind}: reached {reached(kind):.2f}, floor {floor(10 * (reached(kind) - MARGIN)) / 10}, choice {best:.2f}"
-        )
+        floor_now = floor(10 * (reached(kind) - MARGIN)) / 10
+        print(f"{kind}: reached {reached(kind):.2f}, floor {floor_now}, choice {best(kind):.2f}")
