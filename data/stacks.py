@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python -m data.stacks -o stacks                                   one stack of each kind
   python -m data.stacks -o stacks --kinds pins flat-ground --seed 7
   python -m data.stacks -o stacks --voc VOCdevkit/VOC2012           surfaces and outlines from photographs as well
+  python -m data.stacks -o still --kinds breathing --still          the same scene without breathing
 written: DIR/KIND/00.png or .jpg and so on, nearest focus first, DIR/KIND/truth.png (sharp, as the middle frame sees
 it) and DIR/KIND/scene.json"""
 
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--repeat", type=positive, default=1, metavar="N", help="lay N x N copies of each picture side by side (1)"
     )
+    parser.add_argument("--still", action="store_true", help="the same scenes and noise, but nothing moves or flickers")
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012: its validation part is used too")
     parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
     add_shared(parser, "--overwrite", "--quiet")
@@ -81,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for kind, capture in captures.items():
             progress.set_description(kind)
             layers, margin, rng = draw_scene(kind, capture, (height, width), arguments.seed, photographs)
+            capture = capture.still() if arguments.still else capture  # the scene was drawn with the margin for motion
             *frames, truth, notes = _files(arguments.output / kind, capture)
             copies = (arguments.repeat, arguments.repeat, 1)
             for path, frame in zip(frames, render_frames(layers, capture, margin, rng), strict=True):

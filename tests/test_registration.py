@@ -10,7 +10,7 @@ from data.io.image_io import read_image
 from data.io.stacks import find_pairs
 from data.registration.affine import apply, corners_of, rescale
 from data.registration.alignment import measure_alignment
-from data.registration.exposure import measure_exposure
+from data.registration.exposure import ExposureCorrection, measure_exposure
 from data.registration.laying import lay
 from tests.conftest import dataset_folder
 
@@ -220,6 +220,13 @@ def test_gain_and_vignetting_are_found_on_frames_focused_elsewhere(kind):
     assert corrected.dtype == kind
     assert np.abs(corrected / scale - far).mean() < 1.0
     np.testing.assert_allclose(found.gains, [1.1, 1.15, 1.05], atol=0.02)
+
+
+@pytest.mark.filterwarnings("error")
+def test_black_stays_black_under_a_tone_curve():
+    image = np.array([[0, 1, 128, 255]], np.uint8)
+    corrected = ExposureCorrection(np.ones(1), np.zeros(5), tone=-0.1).apply(image)
+    np.testing.assert_array_equal(corrected, [[0, 2, 128, 238]])
 
 
 def test_gray_frames_are_corrected_as_well():

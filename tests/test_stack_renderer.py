@@ -115,6 +115,16 @@ def test_the_command_writes_the_same_again(tmp_path, capsys):
     assert scene["kind"] == "pair" and scene["frames"] == 2 and scene["seed"] == 0
 
 
+def test_the_same_scene_without_motion(tmp_path):
+    options = ["--kinds", "breathing", "--frames", "3", "--size", "96", "72", "--quiet", "-o"]
+    assert make_stacks([*options, str(tmp_path / "moving")]) == 0
+    assert make_stacks([*options, str(tmp_path / "still"), "--still"]) == 0
+    for name, equal in (("truth.png", True), ("01.jpg", True), ("00.jpg", False)):  # 01 is the middle
+        moving, still = ((tmp_path / kind / "breathing" / name).read_bytes() for kind in ("moving", "still"))
+        assert (moving == still) == equal
+    assert json.loads((tmp_path / "still" / "breathing" / "scene.json").read_text())["breathing"] == 0
+
+
 def test_photographs_become_surfaces(small_voc, tmp_path):
     options = ["--kinds", "desk", "--frames", "2", "--size", "96", "72", "--quiet", "-o"]
     assert make_stacks([*options, str(tmp_path / "drawn")]) == 0

@@ -75,7 +75,8 @@ class ExposureCorrection:
             place = np.s_[..., channel] if image.ndim == 3 else np.s_[:]
             values = image[place] * (field * np.float32(gain))
             if self.tone:
-                values *= (image[place] / np.float32(TONE_LEVEL * per_level(image.dtype))) ** np.float32(self.tone)
+                lit = np.maximum(image[place], 1)  # black stays black, also where the exponent is negative
+                values *= (lit / np.float32(TONE_LEVEL * per_level(image.dtype))) ** np.float32(self.tone)
             corrected[place] = quantize(values, image.dtype)
         return corrected
 

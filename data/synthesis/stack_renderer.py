@@ -6,7 +6,7 @@ what is hidden stays hidden. How a camera moves, breathes and develops is an opt
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import cv2
@@ -64,6 +64,10 @@ class Capture:
     def middle(self) -> int:
         """The frame in whose geometry and exposure the truth is."""
         return self.frames // 2
+
+    def still(self) -> "Capture":
+        """The same from a tripod in steady light: frames that differ in nothing but focus and noise."""
+        return replace(self, breathing=0.0, drift=0.0, turn=0.0, flicker=0.0, vignetting=0.0)
 
     def focuses(self) -> Sequence[float]:
         """Inverse depth that is sharp in each frame, 1 = nearest, 0 = farthest."""

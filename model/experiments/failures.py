@@ -1,7 +1,7 @@
-"""Draws where fusion fails, on a scene that the project draws itself."""
+"""Draws where fusion fails, on scenes that the project draws itself."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +10,17 @@ import numpy as np
 
 from data.arguments import add_shared
 from data.demo import DemoScene, rendered_scene
-from data.errors import EXIT_DONE
+from data.errors import EXIT_DONE, InputError
 from data.figures import new_figure, save_figure, show
-from data.io.batch import refuse_existing
+from data.io.batch import protect_files, refuse_existing
+from data.io.image_io import read_image
 from data.pixels import quantize
 from data.synthesis.pairs import SyntheticPair
 from metrics.markup import Table
 from metrics.reference import psnr
+from model.experiments.figures import find_differences
+from model.experiments.stack_methods import RenderedStack, best_choice, find_rendered, fuse_stack
+from model.experiments.stacks import measure
 from model.fusion.paper import select
 
 ERROR_GAIN = 4
@@ -87,13 +91,50 @@ def draw_failures(path: Path, cases: Mapping[str, SyntheticPair]) -> list[tuple[
     return rows
 
 
-EXAMPLES = """example:
-  python -m model.experiments failures -o failures.png"""
+def draw_stack_failures(path: Path, stacks: Sequence[RenderedStack]) -> list[tuple[str, str, str]]:
+    """Fuses stacks and draws the squares in which results are farthest from the best choice of pixels, a row each.
+
+    Args:
+        path: The picture to write.
+        stacks: With their truth; frames that differ in nothing but focus.
+
+    Returns:
+        For each stack its name and the PSNR against the truth of the fused image and of the best choice.
+    """
+    crops, rows = [], []
+    for stack in stacks:
+        frames, truth = stack.read(), read_image(stack.truth)
+        fused, choice = fuse_stack(frames), best_choice(frames, truth)
+        rows.append((stack.name, *(f"{measure(truth, image)['psnr']:.2f}" for image in (fused, choice))))
+        error = quantize(np.abs(fused.astype(int) - truth) * ERROR_GAIN)
+        tiles = {
+            f"{stack.name}: truth": truth,
+            "best choice of pixels": choice,
+            "fused": fused,
+            f"{ERROR_GAIN} x error": error,
+        }
+        for top, left, side in find_differences([fused, choice]):
+            crops.append({text: image[top : top + side, left : left + side] for text, image in tiles.items()})
+    figure, grid = new_figure(len(crops), 4, (10, 2.6 * len(crops)))
+    for axes, tiles in zip(grid, crops, strict=True):
+        for cell, (text, image) in zip(axes, tiles.items(), strict=True):
+            show(cell, image, text)
+    save_figure(figure, [path], dpi=80)
+    return rows
+
+
+EXAMPLES = """examples:
+  python -m model.experiments failures -o failures.png              pairs of the scene of the demo
+  python -m data.stacks -o rendered --kinds pins strong-blur
+  python -m model.experiments failures rendered -o failures.jpg     where stacks could be fused better"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the picture, .png or .pdf")
+    text = "stacks with their truth, in place of pairs; those whose frames differ in focus alone"
+    parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help=text)
+    text = "the picture, .png, .jpg or .pdf"
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text)
     add_shared(parser, "--seed", "--overwrite")
     parser.add_argument("--quiet", action="store_true", help="no table")
 
@@ -102,11 +143,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code.
 
     Raises:
-        InputError: if the picture exists or cannot be written.
+        InputError: if the picture exists or cannot be written, or there are no such stacks.
     """
     if not arguments.overwrite:
         refuse_existing([arguments.output])
-    rows = draw_failures(arguments.output, hard_cases(arguments.seed))
+    if arguments.folder is None:
+        rows, best = draw_failures(arguments.output, hard_cases(arguments.seed)), "true labels (dB)"
+    else:
+        stacks = [stack for stack in find_rendered(arguments.folder) if not stack.differs]
+        if not stacks:
+            raise InputError(
+                f"the frames of every stack below {arguments.folder} move or flicker; give one that is still."
+            )
+        protect_files([arguments.output], [path for stack in stacks for path in (stack.truth, *stack.frames)])
+        rows, best = draw_stack_failures(arguments.output, stacks), "best choice (dB)"
     if not arguments.quiet:
-        print(Table(("difficulty", "fused (dB)", "true labels (dB)"), rows).markdown(), end="")
+        print(Table(("difficulty", "fused (dB)", best), rows).markdown(), end="")
     return EXIT_DONE

@@ -18,7 +18,8 @@ EXAMPLES = """examples:
   python fuse.py beetle/*.nef -o fused.tif             frames by name, as many as there are
   python fuse.py A.jpg B.jpg -o fused.png --panel      also draw fused-panel.png: sources, maps, result
   python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ..., or one from each subfolder
-  python fuse.py beetle -o fused.tif --depth-map       also the depth of each pixel
+  python fuse.py beetle -o fused.tif --depth-map       also the depth of each pixel, in fused-depth.png
+  python fuse.py beetle -o fused.tif --depth-map depth.tif    or in depth.tif
   python fuse.py beetle -o aligned --align-only        the aligned frames, for other tools
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
@@ -29,6 +30,20 @@ exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
 TILES = {"auto": None, "on": True, "off": False}
 """Whether a fuser works in tiles, by the name that --tile takes."""
+
+DEPTH_SUFFIXES = (".png", ".tif")
+"""Types of a depth map: those that hold 16 bits."""
+
+
+class _DepthMap(argparse.Action):
+    """Takes a PATH only after images: what stands before them may be meant as one, and must not be written over."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values is not True and values.suffix.lower() not in DEPTH_SUFFIXES:
+            raise argparse.ArgumentError(self, f"PATH must end in {' or '.join(DEPTH_SUFFIXES)}, received {values}")
+        if values is not True and not namespace.images:
+            raise argparse.ArgumentError(self, f"takes a PATH only after the images of one scene, not {values}")
+        namespace.depth_map = values
 
 
 def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
@@ -84,7 +99,17 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
-    parser.add_argument("--depth-map", action="store_true", help="also write which frame each pixel is sharpest in")
+    parser.add_argument(
+        "--depth-map",
+        nargs="?",
+        const=True,
+        default=False,
+        type=Path,
+        action=_DepthMap,
+        metavar="PATH",
+        help="also write which frame each pixel is sharpest in, with its confidence and a picture of both; "
+        "PATH.png or PATH.tif, after the images of one scene (beside the result: NAME-depth.png)",
+    )
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
     parser.add_argument(
         "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"

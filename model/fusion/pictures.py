@@ -41,6 +41,9 @@ MOST_ASPECT = 4
 DEPTH_SCALE = 256
 """Values of a depth map's file for one frame."""
 
+DEPTH_ENDINGS = ("confidence.png", "picture.png")
+"""What is written beside a depth map."""
+
 UNSURE = 0.6
 """Gray of 0..1 in the picture of a depth map, where nothing tells the depth."""
 
@@ -56,15 +59,16 @@ def companions(output: Path, strategy: str, options: SceneOptions) -> list[Path]
         strategy: The fuser's.
         options: Say which are written.
     """
-    endings = []
+    endings, depth = [], []
     if options.save_maps:
         drawn = (*MAP_TITLES, *CANDIDATES) if strategy == "paper" else ("labels",)
         endings += [*(f"{name}.png" for name in drawn), "decision.json"]
     if options.panel:
         endings.append("panel.png")
     if options.depth_map:
-        endings += ["depth.png", "depth-confidence.png", "depth-picture.png"]
-    return [beside(output, ending) for ending in endings]
+        path = _depth_path(output, options)
+        depth = [path, *(beside(path, ending) for ending in DEPTH_ENDINGS)]
+    return [*(beside(output, ending) for ending in endings), *depth]
 
 
 def write_companions(
@@ -90,7 +94,7 @@ def write_companions(
     if options.panel:
         draw_panel(beside(output, "panel.png"), images, decision, name, images.kept)
     if options.depth_map:
-        write_depth(output, decision.depth, name)
+        write_depth(_depth_path(output, options), decision.depth, name)
 
 
 def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dict[str, Any]) -> None:
@@ -111,18 +115,19 @@ def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dic
         write_image(beside(output, f"{name}.png"), picture)
 
 
-def write_depth(output: Path, depth: DepthMap, title: str) -> None:
-    """Writes a depth map beside a fused image.
+def write_depth(path: Path, depth: DepthMap, title: str) -> None:
+    """Writes a depth map.
 
     Args:
-        output: The fused image; its stem begins the names: NAME-depth, 16 bits, the number of the frame from 0 on times
-            `DEPTH_SCALE`; NAME-depth-confidence, 8 bits, 255 where the depth is sure and 0 where nothing tells it; and
-            NAME-depth-picture, both in colors with a scale, for looking at.
+        path: Its file NAME, 16 bits, the number of the frame from 0 on times `DEPTH_SCALE`. Beside it NAME-confidence,
+            8 bits, 255 where the depth is sure and 0 where nothing tells it; and NAME-picture, both in colors with a
+            scale, for looking at.
         depth: What is written.
         title: Of the picture.
     """
-    write_image(beside(output, "depth.png"), quantize(depth.frames * DEPTH_SCALE, np.uint16))
-    write_image(beside(output, "depth-confidence.png"), quantize(depth.confidence * 255))
+    confidence_path, picture_path = (beside(path, ending) for ending in DEPTH_ENDINGS)
+    write_image(path, quantize(depth.frames * DEPTH_SCALE, np.uint16))
+    write_image(confidence_path, quantize(depth.confidence * 255))
     frames, confidence = _thin(depth.frames), _thin(depth.confidence)[..., None]
     scale = Normalize(0, max(1, float(depth.frames.max())))
     colors = colormaps["turbo"](scale(frames))[..., :3]
@@ -130,7 +135,7 @@ def write_depth(output: Path, depth: DepthMap, title: str) -> None:
     show(axes, quantize(255 * (confidence * colors + (1 - confidence) * UNSURE)), title, fontsize=12)
     bar = figure.colorbar(ScalarMappable(scale, "turbo"), ax=axes, shrink=0.8)
     bar.set_label("sharpest frame, from 0 on; gray: nothing tells")
-    save_figure(figure, [beside(output, "depth-picture.png")], dpi=110)
+    save_figure(figure, [picture_path], dpi=110)
 
 
 def source_colors() -> np.ndarray:
@@ -186,6 +191,11 @@ def _thin(image):
     """A picture of few pixels, of its own: of a large stack no frame stays in memory."""
     step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
     return image[::step, ::step].copy()
+
+
+def _depth_path(output, options):
+    """The file of the depth map: the one that was asked for, or NAME-depth.png."""
+    return options.depth_map if isinstance(options.depth_map, Path) else beside(output, "depth.png")
 
 
 def beside(output: Path, ending: str) -> Path:

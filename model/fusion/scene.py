@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,8 @@ class SceneOptions:
         align_only: Whether the aligned frames are written, and nothing is fused.
         save_maps: Whether the maps are written; for the proposed method.
         panel: Whether a panel is drawn; for the proposed method.
-        depth_map: Whether the depth map is written; for the strategy `learned`.
+        depth_map: Whether the depth map is written, or its file where that is not NAME-depth.png; for the strategy
+            `learned`.
     """
 
     method: str = "proposed"
@@ -44,7 +46,7 @@ class SceneOptions:
     align_only: bool = False
     save_maps: bool = False
     panel: bool = False
-    depth_map: bool = False
+    depth_map: bool | Path = False
 
 
 def make_job(stack: Stack, output: Path, options: SceneOptions, strategy: str | None) -> Job:
@@ -170,7 +172,12 @@ def fuse_scene(
     else:
         decision, summary = None, {"method": options.method}
     summary |= images.describe()
-    with atomic_files(job.output.parent, job.output.name) as folder:
+    with ExitStack() as unfinished:  # the depth map takes its place before the result, which says that all is there
+        folder = unfinished.enter_context(atomic_files(job.output.parent, job.output.name))
+        if isinstance(options.depth_map, Path):
+            place = options.depth_map
+            depth_folder = unfinished.enter_context(atomic_files(place.parent, place.name))
+            options = dataclasses.replace(options, depth_map=depth_folder / place.name)
         written = folder / job.output.name
         if options.align_only:
             for place, image in zip(images.kept, images, strict=True):
