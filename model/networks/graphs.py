@@ -5,7 +5,6 @@ file. So one graph serves all weights of a variant, and nothing is kept twice.
 """
 
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,16 +50,12 @@ def _write(path: Path, inference: keras.Model, trained: keras.Model, finish: Cal
         images, variables = values[: len(inputs)], list(values[len(inputs) :])
         return finish(inference.stateless_call(variables, [], images if len(images) > 1 else images[0])[0])
 
-    module = tf.Module()
-    module.run = run
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=run.get_concrete_function())
-        openvino.save_model(openvino.convert_model(folder), path, compress_to_fp16=False)
+    openvino.save_model(openvino.convert_model(run.get_concrete_function()), path, compress_to_fp16=False)
     write_json(path.with_suffix(".json"), _places(trained))
 
 
 def _input_name(path):
-    return path.replace("/", ".")
+    return path.replace("/", "__")
 
 
 def _places(network):

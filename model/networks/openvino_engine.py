@@ -72,7 +72,7 @@ def _read_arrays(path, places):
             values = _group(file, place["group"])
             norm = _group(file, place["norm"]) if place["norm"] else None
             kernel, bias = fold(values[0], *(values[1:] or [None]), norm, transposed=place["transposed"])
-            arrays |= {f"{layer}.kernel": kernel, f"{layer}.bias": bias}
+            arrays |= {f"{layer}__kernel": kernel, f"{layer}__bias": bias}
     return arrays
 
 

@@ -1,0 +1,1 @@
+"""The whole decision between two photographs as one graph that needs nothing of this project."""

@@ -1,0 +1,95 @@
+"""The strategy `learned` for two photographs of any size as one TensorFlow function: what `fuse.py` does with a pair,
+without alignment, without the removal of small regions, and at full size however large the photographs are."""
+
+from pathlib import Path
+
+import cv2
+import tensorflow as tf
+
+from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
+from model.fusion.blending import BoundaryBlending
+from model.networks.comparer import load_comparer
+from model.networks.inference import last_map
+from model.networks.stages import STRIDE
+from model.networks.weights import load_network
+
+GAUSSIAN_REACH = 4
+"""Pixels from the center to the end of the Gaussian over the logits: four standard deviations, as OpenCV takes."""
+
+
+class DecisionModule(tf.Module):
+    """Holds the networks and the function `fuse`.
+
+    Args:
+        weights: The file of the paper's network.
+        comparer: The file of the comparing network, trained beside it.
+
+    Raises:
+        InputError: A file cannot be used.
+    """
+
+    def __init__(self, weights: Path | str = BUNDLED_WEIGHTS, comparer: Path | str = BUNDLED_COMPARER):
+        super().__init__(name="multifocus")
+        self._focus = last_map(load_network(weights))
+        self._compare = load_comparer(weights, comparer)
+        self._blending = BoundaryBlending()
+        image = [tf.TensorSpec((1, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
+        self.fuse = tf.function(self._fuse, input_signature=image)
+
+    def _fuse(self, first, second):
+        """Fuses two photographs.
+
+        Args:
+            first: (1, H, W, 3) uint8 RGB, at least 64 pixels high and wide.
+            second: The same.
+
+        Returns:
+            "decision_map", (1, H, W, 1) uint8, 0 where the first is taken and 1 where the second is; and "fused",
+            (1, H, W, 3) uint8.
+        """
+        images = [tf.cast(image, tf.float32) for image in (first, second)]
+        logits = self._logits(*images)
+        chosen = tf.cast(logits > 0, tf.float32)
+        fused = self._mix(*images, logits, chosen)
+        return {"decision_map": tf.cast(chosen, tf.uint8), "fused": tf.cast(tf.round(fused), tf.uint8)}
+
+    def _logits(self, first, second):
+        """The logit of "the first is the blurred one", smoothed, (1, H, W, 1)."""
+        height, width, whole = tf.shape(first)[1], tf.shape(first)[2], 2 * STRIDE
+        exchanged = tf.cast(_comes_later(first, second), tf.int32)
+        pair = tf.gather(tf.concat([first, second], 0), tf.stack([exchanged, 1 - exchanged]))
+        # The remainder of a negative number is another one in ONNX.
+        down, right = (whole - 1 - (side + whole - 1) % whole for side in (height, width))
+        pair = tf.pad(pair, [[0, 0], [0, down], [0, right], [0, 0]], "SYMMETRIC")
+        focus = self._focus(tf.nn.avg_pool2d(pair, 2, 2, "VALID"), training=False)
+        focus = focus[..., 1:] - focus[..., :1]
+        one, other = ([values[:1], values[1:]] for values in (pair, focus))
+        logits = self._compare([tf.concat(one, -1), tf.concat(other, -1)], training=False)[:, :height, :width]
+        line = cv2.getGaussianKernel(2 * GAUSSIAN_REACH + 1, self._blending.smoothing, cv2.CV_32F)
+        total, inside = _filtered(logits * tf.cast(1 - 2 * exchanged, tf.float32), line @ line.T)
+        return total / inside
+
+    def _mix(self, first, second, logits, chosen):
+        """See `model.fusion.blending.BoundaryBlending.mix`."""
+        reach, mistake = self._blending.reach, self._blending.mistake
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        around, inside = _filtered(chosen, disc)
+        near = (around > 0.5) & (around < inside - 0.5)
+        best, runner_up = tf.where(chosen > 0, second, first), tf.where(chosen > 0, first, second)
+        confidence = tf.sigmoid(tf.abs(logits))
+        levels = tf.sqrt(tf.reduce_mean(tf.square(best - runner_up), -1, keepdims=True))
+        unsure = near & ((1 - confidence) * levels > mistake)
+        return tf.where(unsure, runner_up + confidence * (best - runner_up), best)
+
+
+def _comes_later(first, second):
+    """Whether the second is brighter at the first value in which they differ, as in `model.fusion.evidence`."""
+    difference = tf.reshape(first - second, [-1])
+    index = tf.argmax(tf.cast(difference != 0, tf.int32), output_type=tf.int32)
+    return difference[index] < 0
+
+
+def _filtered(values, kernel):
+    """The sum of a map, (1, H, W, 1), around each pixel, weighted by a kernel, and that of the kernel in the map."""
+    kernel = tf.constant(kernel[..., None, None], tf.float32)
+    return [tf.nn.conv2d(one, kernel, 1, "SAME") for one in (values, tf.ones_like(values))]

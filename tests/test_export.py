@@ -1,0 +1,63 @@
+"""The whole decision as one graph: SavedModel, ONNX and OpenVINO, by the programs in docs/examples, and `fuse.py`."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from data.demo import rendered_scene
+from data.io.image_io import read_image, write_image
+from model import load_fuser
+from model.export.__main__ import FORMATS, main
+from tests.conftest import REPOSITORY
+
+NEEDED = {"savedmodel": ("tensorflow",), "onnx": ("tf2onnx", "onnxruntime"), "openvino": ("openvino",)}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    for name, modules in NEEDED.items():
+        for module in modules:
+            pytest.importorskip(module, reason=f"{name} needs {module}: pip install -r requirements-dev.txt")
+    assert main(["-o", str(folder), "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pair")
+    near, far = (image[:250, :333] for image in rendered_scene().photographs())  # sides that are no multiples
+    for name, image in (("A", near), ("B", far)):
+        write_image(folder / f"{name}.png", image)
+    return folder
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_program_without_this_project_fuses_as_fuse_py(name, exported, pair, tmp_path):
+    graph = exported / FORMATS[name][1][0]
+    script = REPOSITORY / "docs" / "examples" / f"fuse_{name}.py"
+    command = [sys.executable, script, graph, pair / "A.png", pair / "B.png", tmp_path / "fused.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "% of the pixels are taken from" in done.stdout
+    fused = read_image(tmp_path / "fused.png").astype(int)
+    images = [read_image(pair / f"{name}.png") for name in "AB"]
+    decision = load_fuser().decide(*images)
+    differs = np.abs(fused - decision.fused).max(-1) > 2
+    assert differs.mean() < 0.01  # small regions, which fuse.py alone removes
+
+
+def test_what_is_there_is_not_replaced_unasked(exported, capsys):
+    from data.errors import run_command
+
+    before = {path: path.stat().st_mtime_ns for path in exported.iterdir()}
+    assert run_command(main, ["-o", str(exported), "--quiet"]) == 1
+    assert "exists" in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in exported.iterdir()}
+
+
+def test_weights_go_with_their_comparer(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["-o", str(tmp_path), "--weights", "own.weights.h5"])
+    assert "--weights and --comparer go together" in capsys.readouterr().err
