@@ -9,40 +9,64 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from data.demo import rendered_scene
 from data.errors import InputError, StoppedError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
+from model.fusion.evidence import Evidence, gather
 from model.fusion.learned import decision_scale
-from model.networks.comparer import build_comparer, compare, load_comparer
-from model.training.comparer_run import ComparerLoss, ComparerRun
+from model.networks.comparer import build_comparer, contrast_ratio, load_comparer
+from model.training.comparer_run import ComparerLoss, ComparerRun, compared, equally_bright
 from model.training.settings import ComparerSettings
 from model.training.train_comparer import main
 
 
-def evidence(rng, count=2, side=16):
-    return [tf.constant(rng.normal(0, 20, (count, side, side, n)), tf.float32) for n in (3, 2, 1)]
-
-
 def test_its_parameters():
-    # 3x3: 11-16, 16-32, 32-32, 32-48, 48-48, 32-32, 16-16, 16-1; 2x2 enlarged: 48-32, 32-16.
-    pairs = [(11, 16), (16, 32), (32, 32), (32, 48), (48, 48), (32, 32), (16, 16), (16, 1)]
-    expected = sum(9 * a * b + b for a, b in pairs) + sum(4 * a * b + b for a, b in [(48, 32), (32, 16)])
+    # 5x5: 6-32; 3x3: down, then up; 2x2: enlarging.
+    pairs = [(36, 32), (32, 48), (48, 48), (48, 64), (64, 64), (64, 96), (96, 96), (64, 64), (48, 48), (32, 32)]
+    expected = 25 * 6 * 32 + 32 + sum(9 * a * b + b for a, b in pairs)
+    expected += sum(4 * a * b + b for a, b in [(96, 64), (64, 48), (48, 32), (32, 1)])
     assert build_comparer().count_params() == expected
 
 
-def test_an_untrained_one_decides_by_the_scores():
-    images, logits, scores = evidence(np.random.default_rng(0))
-    near, far = scores
-    np.testing.assert_allclose(compare(build_comparer(), images, logits, scores)[0], (near - far) / 4, rtol=1e-6)
+def test_an_untrained_one_says_nothing():
+    rng = np.random.default_rng(0)
+    logits = build_comparer()([rng.uniform(0, 255, (2, 32, 48, 6)), rng.normal(0, 9, (2, 16, 24, 2))])
+    np.testing.assert_array_equal(logits, np.zeros((2, 32, 48, 1)))
 
 
-def test_exchanging_the_photographs_changes_the_sign():
-    comparer = load_comparer(BUNDLED_WEIGHTS)
-    values = evidence(np.random.default_rng(1), side=32)
-    exchanged = [value[::-1] for value in values]
-    np.testing.assert_array_equal(compare(comparer, *values), -compare(comparer, *exchanged))
+def test_it_sees_how_much_more_contrast_one_has():
+    """Stripes of 100 gray levels against stripes of 50: the logarithm of the squares' ratio, halved, is log 2."""
+    stripes = np.where(np.arange(32) % 2, 100.0, 0.0)[None, None, :, None] * np.ones((1, 32, 32, 1))
+    ratio = ops.convert_to_numpy(contrast_ratio(ops.convert_to_tensor(np.concatenate([stripes, stripes / 2], -1))))
+    assert ratio.shape == (1, 16, 16, 2)
+    np.testing.assert_allclose(ratio[0, 7, 7], np.log(2), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (37, 50), (1, 1)])
+def test_exchanging_the_photographs_changes_the_sign(shape):
+    rng = np.random.default_rng(1)
+    fuser = load_fuser()
+    one, two = gather(fuser.predictor, [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(2)])
+    forward, backward = fuser.strategy.compare(one, two, shape), fuser.strategy.compare(two, one, shape)
+    assert forward.shape == shape
+    np.testing.assert_array_equal(forward, -backward)
+    np.testing.assert_array_equal(fuser.strategy.compare(one, one, shape), fuser.strategy.compare(one, one, shape))
+
+
+def test_what_is_known_is_put_together_from_two_photographs():
+    """Odd sides are continued by their mirror image, and so is where a photograph is taken."""
+    one, two = (Evidence.of(np.full((17, 18, 3), level, np.uint8), np.full((8, 9), level)) for level in (10, 20))
+    assert one.rgb.shape == (32, 32, 3)
+    assert one.focus.shape == (16, 16)
+    where = np.zeros((17, 18), bool)
+    where[:, 16:] = True
+    one.take(two, where)
+    # Columns 16 and 17 and their mirror images 18 and 19.
+    np.testing.assert_array_equal(one.rgb[0, :, 0], [10] * 16 + [20] * 4 + [10] * 12)
+    np.testing.assert_array_equal(one.focus[3], [10] * 8 + [20] * 2 + [10] * 6)
 
 
 def test_the_bundled_one_says_what_it_is():
@@ -146,14 +170,30 @@ def test_nothing_to_resume(small_voc, tmp_path):
 
 
 def test_what_a_comparison_loses_by_hand():
-    """Half of the pixels wrong, all of one weight: the network adds nothing yet, so the scores decide."""
-    shape = (1, 4, 4, 1)
-    images = tf.concat([tf.fill((1, 4, 4, 3), 100.0), tf.fill((1, 4, 4, 3), 108.0)], 0)
-    second = tf.constant(np.where(np.arange(4) < 2, -4.0, 4.0), tf.float32) * tf.ones((1, 4, 4))
-    scores = tf.concat([tf.zeros(shape), second[..., None]], 0)
-    labels = tf.concat([tf.ones(shape), tf.zeros(shape)], 0)
-    inputs = images, tf.zeros((2, 4, 4, 2)), scores
-    loss, (reported, wrong, before) = ComparerLoss().measure(build_comparer(), inputs, labels)
-    # The logit is the difference of the scores / 4: 1 on the left (right), -1 on the right (wrong).
-    assert float(loss) == pytest.approx((np.log(1 + np.exp(-1)) + np.log(1 + np.exp(1))) / 2, rel=1e-5)
-    assert (float(reported), float(wrong), float(before)) == (float(loss), 0.5, 0.5)
+    """An untrained network says 0 everywhere: log 2, and wrong where the first photograph is the blurred one."""
+    photographs = tf.concat([tf.fill((1, 16, 16, 3), 100.0), tf.fill((1, 16, 16, 3), 108.0)], -1)
+    labels = tf.constant(np.broadcast_to(np.arange(16) < 4, (1, 16, 16))[..., None], tf.float32)
+    left = np.broadcast_to(np.arange(8) < 4, (1, 8, 8))
+    focus = tf.constant(np.stack([np.where(left, 3.0, -1.0), np.zeros((1, 8, 8))], -1), tf.float32)
+    loss, (reported, wrong, before) = ComparerLoss().measure(build_comparer(), (photographs, focus), labels)
+    assert float(loss) == pytest.approx(np.log(2), rel=1e-5)
+    # The first is blurred on 4 columns of 16; by the logits of the paper's network it would be on 8.
+    assert (float(reported), float(wrong), float(before)) == pytest.approx((float(loss), 0.25, 0.25))
+
+
+def test_pixels_do_not_count_more_because_exposures_differ():
+    """A second photograph of half the brightness differs as one of equal brightness does: not at all."""
+    rng = np.random.default_rng(2)
+    first = rng.uniform(50, 250, (1, 16, 16, 3)).astype(np.float32)
+    matched, second = np.split(equally_bright(tf.constant(np.concatenate([first, first / 2], -1))), 2)
+    np.testing.assert_allclose(matched, second, rtol=1e-3)
+
+
+def test_either_photograph_of_a_pair_may_come_first():
+    known = [Evidence(np.full((16, 16, 3), n, np.float32), np.full((8, 8), n, np.float32)) for n in range(6)]
+    labels = np.arange(6)[:, None, None, None] * np.ones((1, 16, 16, 1))
+    (photographs, focus), label = compared(known, labels)
+    # Near photographs are 0, 1, 2, their far ones 3, 4, 5; the second pair is exchanged.
+    assert photographs[:, 0, 0, ::3].numpy().tolist() == [[0, 3], [4, 1], [2, 5]]
+    assert focus[:, 0, 0].numpy().tolist() == [[0, 3], [4, 1], [2, 5]]
+    assert label[:, 0, 0, 0].numpy().tolist() == [0, 4, 2]

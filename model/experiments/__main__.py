@@ -13,6 +13,10 @@ COMMANDS = {
     "agreement": ("agreement", "compares our versions of the methods with published images and figures of them"),
     "sweep": ("sweep", "measures a strategy of ours over its constants"),
     "unseen": ("generalization", "measures all strategies on defocus that training never showed"),
+    "frontier": (
+        "frontier",
+        "measures quality against computation: either network alone, and both",
+    ),
     "stacks": ("stacks", "measures fusion of rendered focus stacks against their truth, with other tools"),
     "failures": ("failures", "draws where fusion fails"),
     "memory": ("memory", "counts what a training step needs in memory"),

@@ -21,7 +21,7 @@ NOISE = 4.0
 
 
 def build_comparer() -> keras.Model:
-    """Builds the network: a U-Net whose finest features are at half the size, 12,600 products a pixel of the pair.
+    """Builds the network: a U-Net whose finest features are at half the size, 12,400 products a pixel of the pair.
 
     Returns:
         A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
@@ -36,7 +36,7 @@ def build_comparer() -> keras.Model:
     difference = (first - second) / 16
     shown = [(gray - 128) / 64, difference, ops.abs(ops.mean(difference, -1, keepdims=True))]
     stem = _conv(ops.concatenate(shown, -1), WIDTHS[0], "stem", strides=2, size=5)
-    known = [stem, ops.clip(focus / 8, -3, 3), _contrast_ratio(gray)]
+    known = [stem, ops.clip(focus / 8, -3, 3), contrast_ratio(gray)]
     features = _conv(ops.concatenate(known, -1), WIDTHS[0], "down1")
     skips = [features]
     for number, width in enumerate(WIDTHS[1:], start=2):
@@ -56,7 +56,7 @@ def _conv(features, width, name, strides=1, size=3):
     return layers.Conv2D(width, size, strides=strides, name=name, **options)(features)
 
 
-def _contrast_ratio(gray):
+def contrast_ratio(gray):
     """Logarithm of the contrast of the first over that of the second, in windows of 6 and of 22 pixels; (N, H/2, W/2,
     2): how much sharper one is, however strong its texture."""
     along_x = gray - ops.concatenate([gray[:, :, 1:], gray[:, :, -1:]], 2)

@@ -78,7 +78,7 @@ class ComparerLoss:
             logits alone.
         """
         photographs, focus = inputs
-        weight = tf.split(detail_weights(_equally_bright(photographs), 1, *WEIGHT_RANGE), 2)[0]
+        weight = tf.split(detail_weights(equally_bright(photographs), 1, *WEIGHT_RANGE), 2)[0]
         logit = network(inputs, training=True)
         loss = weighted_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logit), weight)
         before = tf.repeat(tf.repeat(focus[..., :1] - focus[..., 1:], 2, 1), 2, 2)
@@ -162,7 +162,7 @@ class ComparerRun:
         epoch, first = divmod(self.loop.steps_done, self._epoch)
         while True:
             for images, labels in self._source.batches(epoch, self.settings.pairs_per_batch, first):
-                yield _compared(list(gather(self._predictor, images.numpy())), labels.numpy())
+                yield compared(list(gather(self._predictor, images.numpy())), labels.numpy())
             epoch, first = epoch + 1, 0
 
     def _name_batch(self) -> str:
@@ -201,7 +201,7 @@ class ComparerRun:
             self.folder.rmdir()
 
 
-def _equally_bright(photographs):
+def equally_bright(photographs):
     """All first photographs and then all second ones, (2n, H, W, 3), the first with the gain that fits them to the
     second: a pixel must not count more because the exposures differ."""
     first, second = tf.split(photographs, 2, -1)
@@ -210,7 +210,7 @@ def _equally_bright(photographs):
     return tf.concat([gain * first, second], 0)
 
 
-def _compared(known, labels):
+def compared(known, labels):
     """What the network sees of a batch of pairs, and the labels of the first photographs. Every second pair is
     exchanged, since either photograph may come first."""
     count = len(known) // 2

@@ -1,0 +1,157 @@
+"""Measures quality against computation: the paper's network at several sizes, with and without the comparing network.
+
+DIRs are made by `python -m data.unseen`, each of one kind.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from data.arguments import add_shared
+from data.errors import EXIT_DONE
+from data.registration.prepared import PreparedFrames
+from data.unseen import read_unseen
+from metrics.markup import Table
+from metrics.reference import psnr
+
+EXAMPLES = """example:
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o small --kind small
+  python -m data.unseen --voc VOCdevkit/VOC2012 -o strong-blur --kind strong-blur
+  python -m model.experiments frontier small strong-blur"""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way to decide between two photographs.
+
+    Attributes:
+        title: Its name in the table.
+        scales: Sizes at which the paper's network looks at each photograph, in proportion.
+        compared: Whether the comparing network decides; else the lower logit does.
+    """
+
+    title: str
+    scales: Sequence[float]
+    compared: bool
+
+
+POINTS = (
+    Point("network at a quarter of the size", (0.25,), False),
+    Point("network at half the size", (0.5,), False),
+    Point("network at full size", (1.0,), False),
+    Point("comparison alone", (), True),
+    Point("comparison, network at a quarter of the size", (0.25,), True),
+    Point("comparison, network at half the size: `learned`", (0.5,), True),
+    Point("comparison, network at full size", (1.0,), True),
+)
+
+REFINED = Point("network at full and half size and contrast: `refined`", (1.0, 0.5), False)
+
+
+def products(network, comparer, point: Point) -> float:
+    """Multiply-adds of all convolutions for each pixel of a pair, padding left out.
+
+    Args:
+        network: Of the paper's graph, as `last_map` makes it.
+        comparer: Made by `build_comparer`.
+        point: What is computed.
+    """
+    looks = 2 * sum(scale**2 for scale in point.scales) * _products(network, [(64, 64, 3)])
+    return looks + (_products(comparer, [(64, 64, 6), (32, 32, 2)]) if point.compared else 0)
+
+
+def _products(model, shapes) -> float:
+    import keras
+
+    inputs = [keras.KerasTensor((1, *shape)) for shape in shapes]
+    sizes = {}
+    tensors = keras.Model(model.inputs, [layer.output for layer in model.layers]).compute_output_spec(
+        inputs if len(inputs) > 1 else inputs[0]
+    )
+    for layer, tensor in zip(model.layers, tensors, strict=True):
+        sizes[layer.name] = tensor.shape[1] * tensor.shape[2] if len(tensor.shape) == 4 else 0
+    total = 0
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            stride = layer.strides[0] ** 2 if isinstance(layer, keras.layers.Conv2DTranspose) else 1
+            total += layer.kernel.shape.num_elements() * sizes[layer.name] // stride
+    return total / (shapes[0][0] * shapes[0][1])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="made by python -m data.unseen")
+    add_shared(parser, "--json", "--quiet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; returns the exit code.
+
+    Raises:
+        InputError: A set cannot be used.
+    """
+    from model import load_fuser
+    from model.bundled import BUNDLED_WEIGHTS
+    from model.networks.comparer import load_comparer
+    from model.networks.inference import last_map
+    from model.networks.weights import load_network
+
+    points = (*POINTS[:3], REFINED, *POINTS[3:])
+    networks = last_map(load_network(BUNDLED_WEIGHTS)), load_comparer(BUNDLED_WEIGHTS)
+    fuser, refined = load_fuser(), load_fuser(strategy="refined")
+    table = {point.title: {"products": products(*networks, point), "psnr": []} for point in points}
+    for folder in arguments.folders:
+        pairs = tqdm(read_unseen(folder), desc=folder.name, unit="pair", disable=arguments.quiet or arguments.json)
+        measured = [list(_measure(fuser, refined, pair)) for pair in pairs]
+        for point, mean in zip(points, np.mean(measured, axis=0), strict=True):
+            table[point.title]["psnr"].append(float(mean))
+    if arguments.json:
+        print(json.dumps({"sets": [str(folder) for folder in arguments.folders], "points": table}, indent=2))
+        return EXIT_DONE
+    rows = [
+        (title, f"{row['products']:,.0f}", *(f"{value:.2f}" for value in row["psnr"]), f"{np.mean(row['psnr']):.2f}")
+        for title, row in table.items()
+    ]
+    header = "what decides", "products a pixel", *(folder.name for folder in arguments.folders), "mean"
+    print(Table(header, rows).markdown(), end="")
+    return EXIT_DONE
+
+
+def _measure(fuser, refined, pair) -> Iterator[float]:
+    """PSNR of each point, in the order of the table."""
+    images = PreparedFrames([pair.near, pair.far], align="none")
+    for point in POINTS[:3]:
+        yield psnr(pair.reference, _fuse(fuser, images, point))
+    yield psnr(pair.reference, refined(images))
+    for point in POINTS[3:]:
+        yield psnr(pair.reference, _fuse(fuser, images, point))
+
+
+def _fuse(fuser, images, point):
+    from model.fusion.blending import BoundaryBlending
+    from model.fusion.evidence import Evidence
+    from model.fusion.ranking import Ranking
+    from model.fusion.refined import FocusMeasure
+
+    shape = images[0].shape[:2]
+    looks = [np.zeros(shape, np.float32)] * 2
+    for scale in point.scales:
+        looks = list(fuser.predictor.logits(images, scale))
+    if point.compared:
+        half = shape[1] // 2 or 1, shape[0] // 2 or 1
+        reduced = (cv2.resize(look, half, interpolation=cv2.INTER_AREA) for look in looks)
+        known = (Evidence.of(image, look) for image, look in zip(images, reduced, strict=True))
+        logits = fuser.strategy.compare(*known, shape)
+    else:
+        logits = looks[0] - looks[1]
+    blending = BoundaryBlending()
+    ranking = Ranking(shape)
+    ranking.add(1, blending.smooth(logits))
+    ranking.remove_small_regions(FocusMeasure().smallest)
+    return blending.mix(images, ranking)
