@@ -16,12 +16,15 @@ from model.networks.weights import load_checked
 WIDTHS = (32, 48, 64, 96)
 """Channels at 1/2, 1/4, 1/8 and 1/16 of the photographs' size."""
 
+FINEST = 16
+"""Channels at their full size."""
+
 NOISE = 4.0
 """Added to the contrast, in squared gray levels: noise of about a gray level counts for nothing."""
 
 
 def build_comparer() -> keras.Model:
-    """Builds the network: a U-Net whose finest features are at half the size, 12,400 products a pixel of the pair.
+    """Builds the network: a U-Net that does most at half the size and less, 15,100 products a pixel of the pair.
 
     Returns:
         A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
@@ -34,8 +37,9 @@ def build_comparer() -> keras.Model:
     first, second = photographs[..., :3], photographs[..., 3:]
     gray = ops.concatenate([ops.mean(image, -1, keepdims=True) for image in (first, second)], -1)
     difference = (first - second) / 16
-    shown = [(gray - 128) / 64, difference, ops.abs(ops.mean(difference, -1, keepdims=True))]
-    stem = _conv(ops.concatenate(shown, -1), WIDTHS[0], "stem", strides=2, size=5)
+    parts = [(gray - 128) / 64, difference, ops.abs(ops.mean(difference, -1, keepdims=True))]
+    shown = ops.concatenate(parts, -1)
+    stem = _conv(shown, WIDTHS[0], "stem", strides=2, size=5)
     known = [stem, ops.clip(focus / 8, -3, 3), contrast_ratio(gray)]
     features = _conv(ops.concatenate(known, -1), WIDTHS[0], "down1")
     skips = [features]
@@ -43,10 +47,12 @@ def build_comparer() -> keras.Model:
         features = _conv(_conv(features, width, f"reduce{number}", strides=2), width, f"down{number}")
         skips.append(features)
     for number, width in zip((3, 2, 1), WIDTHS[-2::-1], strict=True):
-        enlarged = layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=f"enlarge{number}")
-        features = _conv(layers.Add()([skips[number - 1], enlarged(features)]), width, f"up{number}")
-    # To full size by four numbers for each pixel of half the size.
-    outputs = layers.Conv2DTranspose(1, 2, strides=2, kernel_initializer="zeros", name="logit")(features)
+        enlarged = _enlarge(features, width, f"enlarge{number}")
+        features = _conv(layers.Add()([skips[number - 1], enlarged]), width, f"up{number}")
+    # At full size, where a boundary lies to the pixel is seen beside the photographs themselves.
+    features = ops.concatenate([shown, _enlarge(features, FINEST - shown.shape[-1], "enlarge0")], -1)
+    features = _conv(features, FINEST, "up0")
+    outputs = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(features)
     return keras.Model([photographs, focus], outputs, name="comparer")
 
 
@@ -54,6 +60,10 @@ def build_comparer() -> keras.Model:
 def _conv(features, width, name, strides=1, size=3):
     options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
     return layers.Conv2D(width, size, strides=strides, name=name, **options)(features)
+
+
+def _enlarge(features, width, name):
+    return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=name)(features)
 
 
 def contrast_ratio(gray):
