@@ -24,7 +24,8 @@ from model.bundled import BUNDLED_WEIGHTS, SUFFIX
 from model.fusion.evidence import gather
 from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer
-from model.networks.weights import load_network, write_weights
+from model.networks.engine import load_engine
+from model.networks.weights import write_weights
 from model.training.checkpoints import MOST, checkpoint_path
 from model.training.loop import Loop, Observer
 from model.training.losses import detail_weights, weighted_mean
@@ -120,7 +121,7 @@ class ComparerRun:
         self._source = PairSource(train, SynthesisSettings("varied", SIZE, crop=True), settings.seed, cache=True)
         self._epoch = self._source.batches_per_epoch(settings.pairs_per_batch)
         self.network = build_comparer()
-        self._predictor = FocusPredictor(load_network(weights))
+        self._predictor = FocusPredictor(load_engine(weights, engine="tensorflow").focus)
         steps = settings.steps
         rate = make_schedule("cosine", LEARNING_RATE, steps, min(WARMUP_STEPS, steps // 2))
         optimizer = make_optimizer("adamw", rate, weight_decay=WEIGHT_DECAY, clip_norm=CLIP_NORM)
