@@ -1,4 +1,4 @@
-"""Exports the networks as graphs for OpenVINO: `python -m model.networks.graphs` makes the bundled ones again.
+"""Makes the bundled graphs for OpenVINO again, after a change of a network: `python -m model.networks.graphs`.
 
 A graph holds no weights: they are inputs of it, by name, which `model/networks/openvino_engine.py` fills from a weights
 file. So one graph serves all weights of a variant, and nothing is kept twice.
@@ -7,41 +7,44 @@ file. So one graph serves all weights of a variant, and nothing is kept twice.
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-import openvino
-import tensorflow as tf
-
-from data.errors import EXIT_DONE, run_command
+from data.arguments import command_parser
+from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.files import write_json
 from model.bundled import COMPARER_GRAPH, FOCUS_GRAPH
-from model.networks.comparer import build_comparer
 from model.networks.engine import GRAPH_OF
-from model.networks.inference import last_map
-from model.networks.network import build_network
+from model.networks.quietly import import_quietly
 
-GROUPS = {
-    keras.layers.Conv2D: "conv2d",
-    keras.layers.Conv2DTranspose: "conv2d_transpose",
-    keras.layers.BatchNormalization: "batch_normalization",
-}
+if TYPE_CHECKING:  # loads TensorFlow
+    import keras
+
+EXAMPLES = """example:
+  python -m model.networks.graphs
+written: the graphs in model/bundled, and where weights files keep what they need"""
+
+GROUPS = {"Conv2D": "conv2d", "Conv2DTranspose": "conv2d_transpose", "BatchNormalization": "batch_normalization"}
 """Classes of layers with weights, and how Keras names their groups in a weights file."""
 
 
 def focus_graph() -> None:
     """Writes the graph of the paper's network: "image" -> logits, see `Engine.focus`."""
-    network = build_network(**GRAPH_OF)
-    _write(FOCUS_GRAPH, last_map(network), network, lambda logits: logits[..., 1] - logits[..., 0])
+    network = import_quietly("model.networks.network").build_network(**GRAPH_OF)
+    inference = import_quietly("model.networks.inference").last_map(network)
+    _write(FOCUS_GRAPH, inference, network, lambda logits: logits[..., 1] - logits[..., 0])
 
 
 def comparer_graph() -> None:
     """Writes the graph of the comparing network: "photographs" and "focus" -> logits, see `Engine.compare`."""
-    network = build_comparer()
+    network = import_quietly("model.networks.comparer").build_comparer()
     _write(COMPARER_GRAPH, network, network, lambda logits: logits[..., 0])
 
 
-def _write(path: Path, inference: keras.Model, trained: keras.Model, finish: Callable) -> None:
+def _write(path: Path, inference: "keras.Model", trained: "keras.Model", finish: Callable) -> None:
     """Writes a graph, and beside it where a weights file of `trained` keeps what its inputs are."""
+    import openvino
+    import tensorflow as tf
+
     inputs = [tf.TensorSpec(tensor.shape, name=tensor.name) for tensor in inference.inputs]
     weights = [tf.TensorSpec(variable.shape, name=_input_name(variable.path)) for variable in inference.weights]
 
@@ -63,13 +66,13 @@ def _places(network):
     the groups by the layers' classes, numbered in order."""
     groups = {}
     for kind, name in GROUPS.items():
-        for number, layer in enumerate(layer for layer in network.layers if type(layer) is kind):
+        for number, layer in enumerate(layer for layer in network.layers if type(layer).__name__ == kind):
             groups[layer.name] = f"layers/{name}_{number}/vars" if number else f"layers/{name}/vars"
     return {
         layer.name: {
             "group": groups[layer.name],
             "norm": groups.get(f"{layer.name}_bn"),
-            "transposed": isinstance(layer, keras.layers.Conv2DTranspose),
+            "transposed": type(layer).__name__ == "Conv2DTranspose",
         }
         for layer in network.layers
         if hasattr(layer, "kernel")
@@ -77,7 +80,10 @@ def _places(network):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Makes the bundled graphs."""
+    """Runs the command line; see `--help`."""
+    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m model.networks.graphs")
+    add_debug(parser)
+    parser.parse_args(argv)
     focus_graph()
     comparer_graph()
     return EXIT_DONE
