@@ -28,7 +28,7 @@ class BoundaryBlending:
         mistake: The expected error in gray levels from which they are; infinity mixes nothing.
     """
 
-    smoothing: float = 1.0
+    smoothing: float = 0.0
     reach: int = 4
     mistake: float = 4.0
 

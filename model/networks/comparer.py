@@ -19,6 +19,10 @@ WIDTHS = (32, 48, 64, 96)
 FINEST = 16
 """Channels at their full size."""
 
+PRIOR = 0.7
+"""What the logarithm of the contrasts' ratio, at its two finest scales, adds to the logit: a speck or a hair, sharp in
+one photograph alone, is seen even where the network never saw the like."""
+
 NOISE = 4.0
 """Added to the contrast, in squared gray levels: noise of about a gray level counts for nothing."""
 
@@ -30,7 +34,7 @@ def build_comparer() -> keras.Model:
         A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
         H and W multiples of 16; and "focus", (N, H/2, W/2, 2) float32, the logits of "out of focus" that the paper's
         network gives each at half the size. Output: (N, H, W, 1), how much the first seems the blurred one, a logit; it
-        begins as 0 everywhere.
+        begins as what the contrasts alone say.
     """
     photographs = keras.Input((None, None, 6), name="photographs")
     focus = keras.Input((None, None, 2), name="focus")
@@ -40,7 +44,8 @@ def build_comparer() -> keras.Model:
     parts = [(gray - 128) / 64, difference, ops.abs(ops.mean(difference, -1, keepdims=True))]
     shown = ops.concatenate(parts, -1)
     stem = _conv(shown, WIDTHS[0], "stem", strides=2, size=5)
-    known = [stem, ops.clip(focus / 8, -3, 3), contrast_ratio(gray)]
+    ratios = contrast_ratio(gray)
+    known = [stem, ops.clip(focus / 8, -3, 3), ratios[..., 1:]]
     features = _conv(ops.concatenate(known, -1), WIDTHS[0], "down1")
     skips = [features]
     for number, width in enumerate(WIDTHS[1:], start=2):
@@ -52,7 +57,10 @@ def build_comparer() -> keras.Model:
     # At full size, where a boundary lies to the pixel is seen beside the photographs themselves.
     features = ops.concatenate([shown, _enlarge(features, FINEST - shown.shape[-1], "enlarge0")], -1)
     features = _conv(features, FINEST, "up0")
-    outputs = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(features)
+    logit = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(features)
+    prior = ops.sum(ratios[..., :2], -1, keepdims=True) * -PRIOR
+    enlarged = ops.average_pool(layers.UpSampling2D(2, name="enlarge_prior")(prior), 3, 1, "same")
+    outputs = layers.Add()([logit, enlarged])
     return keras.Model([photographs, focus], outputs, name="comparer")
 
 
@@ -67,14 +75,21 @@ def _enlarge(features, width, name):
 
 
 def contrast_ratio(gray):
-    """Logarithm of the contrast of the first over that of the second, in windows of 6 and of 22 pixels; (N, H/2, W/2,
-    2): how much sharper one is, however strong its texture."""
+    """How much sharper one of two photographs is, however strong their texture.
+
+    Args:
+        gray: (N, H, W, 2), both in gray levels.
+
+    Returns:
+        (N, H/2, W/2, 3): half of the logarithm of the first one's contrast over that of the second, in windows of 2, 6
+        and 22 pixels.
+    """
     along_x = gray - ops.concatenate([gray[:, :, 1:], gray[:, :, -1:]], 2)
     along_y = gray - ops.concatenate([gray[:, 1:], gray[:, -1:]], 1)
     squared = ops.average_pool(ops.square(along_x) + ops.square(along_y), 2)
     ratios = []
-    for _ in range(2):
-        squared = ops.average_pool(squared, 3 + 8 * len(ratios), 1, "same")
+    for window in (1, 3, 11):
+        squared = ops.average_pool(squared, window, 1, "same")
         logarithm = ops.log(squared + NOISE)
         ratios.append((logarithm[..., :1] - logarithm[..., 1:]) / 2)
     return ops.concatenate(ratios, -1)
