@@ -53,3 +53,18 @@ def test_without_noise_and_compression_each_pixel_is_exact_in_one_source(small_v
         errors = [np.abs(view.astype(int) - pair.reference).max(-1) for view in (pair.near, pair.far)]
         assert np.minimum(*errors).max() <= 1
         assert np.maximum(*errors).mean() > 3
+
+
+def test_quality_against_computation(small_voc, tmp_path, capsys):
+    assert make_unseen(["--voc", str(small_voc), "--quiet", "--count", "1", "-o", str(tmp_path / "one")]) == 0
+    assert measure_unseen(["frontier", str(tmp_path / "one"), "--json"]) == 0
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert len(points) == 8
+    products = {title: round(row["products"]) for title, row in points.items()}
+    # A look at half the size takes a quarter of the products, twice for two photographs.
+    half, full = products["network at half the size"], products["network at full size"]
+    assert full == pytest.approx(4 * half, abs=1)
+    assert products["comparison alone"] + half == products["comparison, network at half the size: `learned`"]
+    assert all(20 < value < 60 for row in points.values() for value in row["psnr"])
+    assert measure_unseen(["frontier", str(tmp_path / "one"), "--quiet"]) == 0
+    assert "| comparison alone |" in capsys.readouterr().out

@@ -19,6 +19,8 @@ from data.registration.prepared import PreparedFrames
 from data.unseen import read_unseen
 from metrics.markup import Table
 from metrics.reference import psnr
+from model.bundled import BUNDLED_WEIGHTS
+from model.networks.quietly import import_quietly
 
 EXAMPLES = """example:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o small --kind small
@@ -97,13 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: A set cannot be used.
     """
     from model import load_fuser
-    from model.bundled import BUNDLED_WEIGHTS
-    from model.networks.comparer import load_comparer
-    from model.networks.inference import last_map
-    from model.networks.weights import load_network
 
     points = (*POINTS[:3], REFINED, *POINTS[3:])
-    networks = last_map(load_network(BUNDLED_WEIGHTS)), load_comparer(BUNDLED_WEIGHTS)
+    network = import_quietly("model.networks.weights").load_network(BUNDLED_WEIGHTS)
+    comparer = import_quietly("model.networks.comparer").load_comparer(BUNDLED_WEIGHTS)
+    networks = import_quietly("model.networks.inference").last_map(network), comparer
     fuser, refined = load_fuser(), load_fuser(strategy="refined")
     table = {point.title: {"products": products(*networks, point), "psnr": []} for point in points}
     for folder in arguments.folders:

@@ -21,6 +21,7 @@ from metrics.markup import Table
 from metrics.reference import psnr, ssim
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.bundled import BUNDLED_WEIGHTS
+from model.networks.quietly import import_quietly
 
 TEXTURED = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 gray levels."""
@@ -51,7 +52,8 @@ def measure(
     """
     from model import load_fuser
     from model.fusion.paper import select
-    from model.training.losses import detail_weights
+
+    detail_weights = import_quietly("model.training.losses").detail_weights
 
     mapped = ("refined",) if weights else ("refined", "learned")
     fusers = {name: load_fuser(weights or BUNDLED_WEIGHTS, strategy=name) for name in ("paper", *mapped)}

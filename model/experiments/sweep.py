@@ -20,6 +20,7 @@ from model.bundled import BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending
 from model.fusion.ranking import Ranking
 from model.fusion.refined import FocusMeasure, compose
+from model.networks.quietly import import_quietly
 
 ALTERNATIVES = {
     "refined": {
@@ -30,7 +31,7 @@ ALTERNATIVES = {
         "smallest": (0.0, 0.0005, 0.002, 0.005),
     },
     "learned": {
-        "smoothing": (0.0, 0.7, 1.5),
+        "smoothing": (0.7, 1.0, 1.5),
         "reach": (1, 2, 8),
         "mistake": (0.0, 1.0, 2.0, 8.0, math.inf),
     },
@@ -60,12 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
-    from model import load_fuser  # loads TensorFlow, quietly; what follows needs it
+    from model import load_fuser
 
     fuser = load_fuser(arguments.weights or BUNDLED_WEIGHTS, strategy=arguments.strategy)
-    from data.synthesis.pipeline import PairSource
-    from model.training.losses import detail_weights
-
+    detail_weights = import_quietly("model.training.losses").detail_weights
+    PairSource = import_quietly("data.synthesis.pipeline").PairSource
     swept = {"refined": (FocusMeasure(), _refined), "learned": (BoundaryBlending(), _learned)}
     default, decide = swept[arguments.strategy]
     settings = [default]
@@ -99,7 +99,7 @@ def _refined(fuser, images, settings):
 
 
 def _learned(fuser, images, settings):
-    from model.fusion.evidence import gather  # loads TensorFlow
+    from model.fusion.evidence import gather
 
     logits = fuser.strategy.compare(*gather(fuser.predictor, images), images[0].shape[:2])
     for blending in settings:
