@@ -86,6 +86,19 @@ def test_tensorflow_is_not_loaded(openvino_engine):
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_a_signal_is_still_handled(openvino_engine):
+    """In a process of its own: the handler would run on a stack that is no more."""
+    code = (
+        "import gc, os, signal, numpy as np; from model import load_fuser; fuser = load_fuser(engine='openvino');"
+        "fuser(*np.zeros((2, 64, 64, 3), np.uint8)); del fuser; gc.collect(); said = [];"
+        "signal.signal(signal.SIGTERM, lambda number, _: said.append(number));"
+        "filled = [bytes(9999) for _ in range(999)];"
+        "os.kill(os.getpid(), signal.SIGTERM); print(said)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[15]"
+
+
 @pytest.mark.parametrize("name", ["FOCUS_GRAPH", "COMPARER_GRAPH"])
 def test_the_bundled_graphs_are_those_of_the_networks(name, openvino_engine, tmp_path, monkeypatch):
     from model.networks import graphs  # imports OpenVINO

@@ -14,6 +14,7 @@ from model.bundled import COMPARER_GRAPH, FOCUS_GRAPH
 from model.networks.folding import fold
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.sidecar import check_beside
+from model.networks.signal_stack import kept_signal_stack
 
 OPTIONS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 """Of the compiled graphs. Processors with bfloat16 would take that by themselves."""
@@ -48,7 +49,8 @@ def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray
         if array is not None:
             parameter.output(0).replace(opset13.constant(array).output(0))
             model.remove_parameter(parameter)
-    compiled = core.compile_model(model, "CPU", OPTIONS)
+    with kept_signal_stack():
+        compiled = core.compile_model(model, "CPU", OPTIONS)
     requests = threading.local()
 
     def run(inputs):
