@@ -13,9 +13,6 @@ from model.networks.inference import last_map
 from model.networks.stages import STRIDE
 from model.networks.weights import load_network
 
-GAUSSIAN_REACH = 4
-"""Pixels from the center to the end of the Gaussian over the logits: four standard deviations, as OpenCV takes."""
-
 
 class DecisionModule(tf.Module):
     """Holds the networks and the function `fuse`.
@@ -54,7 +51,7 @@ class DecisionModule(tf.Module):
         return {"decision_map": tf.cast(chosen, tf.uint8), "fused": tf.cast(tf.round(fused), tf.uint8)}
 
     def _logits(self, first, second):
-        """The logit of "the first is the blurred one", smoothed, (1, H, W, 1)."""
+        """The logit of "the first is the blurred one", (1, H, W, 1)."""
         height, width, whole = tf.shape(first)[1], tf.shape(first)[2], 2 * STRIDE
         exchanged = tf.cast(_comes_later(first, second), tf.int32)
         pair = tf.gather(tf.concat([first, second], 0), tf.stack([exchanged, 1 - exchanged]))
@@ -65,15 +62,14 @@ class DecisionModule(tf.Module):
         focus = focus[..., 1:] - focus[..., :1]
         one, other = ([values[:1], values[1:]] for values in (pair, focus))
         logits = self._compare([tf.concat(one, -1), tf.concat(other, -1)], training=False)[:, :height, :width]
-        line = cv2.getGaussianKernel(2 * GAUSSIAN_REACH + 1, self._blending.smoothing, cv2.CV_32F)
-        total, inside = _filtered(logits * tf.cast(1 - 2 * exchanged, tf.float32), line @ line.T)
-        return total / inside
+        return logits * tf.cast(1 - 2 * exchanged, tf.float32)
 
     def _mix(self, first, second, logits, chosen):
         """See `model.fusion.blending.BoundaryBlending.mix`."""
         reach, mistake = self._blending.reach, self._blending.mistake
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        around, inside = _filtered(chosen, disc)
+        disc = tf.constant(disc[..., None, None], tf.float32)
+        around, inside = (tf.nn.conv2d(one, disc, 1, "SAME") for one in (chosen, tf.ones_like(chosen)))
         near = (around > 0.5) & (around < inside - 0.5)
         best, runner_up = tf.where(chosen > 0, second, first), tf.where(chosen > 0, first, second)
         confidence = tf.sigmoid(tf.abs(logits))
@@ -87,9 +83,3 @@ def _comes_later(first, second):
     difference = tf.reshape(first - second, [-1])
     index = tf.argmax(tf.cast(difference != 0, tf.int32), output_type=tf.int32)
     return difference[index] < 0
-
-
-def _filtered(values, kernel):
-    """The sum of a map, (1, H, W, 1), around each pixel, weighted by a kernel, and that of the kernel in the map."""
-    kernel = tf.constant(kernel[..., None, None], tf.float32)
-    return [tf.nn.conv2d(one, kernel, 1, "SAME") for one in (values, tf.ones_like(values))]

@@ -37,6 +37,9 @@ CERTAIN = 30.0
 DOUBT = 2.0
 """Logit below which two sources that are both in focus count as equally sharp, for `prefer`."""
 
+STACK_BLENDING = BoundaryBlending(smoothing=1.0)
+"""Of stacks the logits are smoothed: one frame of many always seems the sharper one somewhere, by noise alone."""
+
 BANDS = 1
 """Levels of the blending of stacks; chosen on drawn stacks (docs/stacks.md)."""
 
@@ -62,7 +65,6 @@ class LearnedStrategy:
 
     def __init__(self, predictor: FocusPredictor, compare: PairComparer, prefer: str | None = None):
         self._predictor, self._prefer = predictor, prefer
-        self._blending = BoundaryBlending()
         self.compare = compare
         self.bands = BANDS
         self.keep_visible = True
@@ -79,7 +81,7 @@ class LearnedStrategy:
             self._decide_again(images, ranking, logits)
         images.restrict(ranking.decision_map)
         if len(images) == 2 and not images.corrected:
-            fused = self._blending.mix(images, ranking)
+            fused = _blending(images).mix(images, ranking)
         else:
             fused = multiband.blend(images, ranking.decision_map, self.bands)
         decided = ranking.decision_map, images.kept
@@ -101,7 +103,7 @@ class LearnedStrategy:
                     ranking, trace = Ranking(shape), scored and DepthTrace(*scored)
                     best, second, known = evidence, deepcopy(evidence), covered  # both are changed from here on
                 else:
-                    logits = self._blending.smooth(self.compare(best, evidence, shape))
+                    logits = _blending(images).smooth(self.compare(best, evidence, shape))
                     if self._prefer:
                         unfocused = _whole(np.maximum(best.focus, evidence.focus), shape)
                         both = (unfocused < 0) & (np.abs(logits) < DOUBT)
@@ -137,8 +139,12 @@ class LearnedStrategy:
             return self.compare(*pair, shape)
 
         observe = self._predictor.counter("comparing at full size", tiling.count(near.shape, TILE, OVERLAP))
-        again = self._blending.smooth(tiling.blend(near.shape, look, observe, TILE, OVERLAP))
+        again = _blending(images).smooth(tiling.blend(near.shape, look, observe, TILE, OVERLAP))
         ranking.decide_again(again, near)
+
+
+def _blending(images):
+    return BoundaryBlending() if len(images) == 2 else STACK_BLENDING
 
 
 def decision_scale(shape: tuple[int, int]) -> float:
