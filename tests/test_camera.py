@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.synthesis import camera
+from data.synthesis import camera, varied
 from data.synthesis.blur import disc_kernel
 from data.synthesis.regions import SHAPES, draw_region, grow_region
 from metrics.reference import psnr
@@ -49,21 +49,6 @@ def test_stitched_scenes_are_sharp_to_the_edge_of_the_mask(light):
     assert np.abs(near - light)[:, 48:].mean() > 0.01
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.0, "two_planes"), (1.0, "stitch")])
-def test_the_share_of_stitched_scenes(share, expected, monkeypatch):
-    simulated = []
-    for name in ("stitch", "two_planes", "two_ramps"):
-        original = getattr(camera, name)
-        monkeypatch.setattr(
-            camera, name, lambda *a, name=name, simulate=original: simulated.append(name) or simulate(*a)
-        )
-    image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
-    mask[:, :32] = 1
-    for seed in range(12):
-        camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=share)
-    assert set(simulated) == {expected, "two_ramps"}
-
-
 def test_the_mask_is_the_label_of_stitched_scenes_and_that_of_others_is_refined(monkeypatch):
     image, mask = drawn_photograph(np.random.default_rng(0), 64, 64), np.zeros((64, 64), np.uint8)
     mask[:, :32] = 1
@@ -71,19 +56,30 @@ def test_the_mask_is_the_label_of_stitched_scenes_and_that_of_others_is_refined(
 
     def refine(views, label, least_gain):
         assert [view.dtype for view in views] == [np.uint8, np.uint8]
-        assert least_gain == 3
+        assert least_gain == varied.LEAST_GAIN
         refined.append(label)
         return np.full_like(label, 7)
 
-    monkeypatch.setattr(camera, "align_boundaries", refine)
-
-    for seed in range(12):
-        label = camera.simulate_pair(image, mask, 3, 5, np.random.default_rng(seed), stitched_share=1, least_gain=3)[2]
-        assert np.all(label == 7) or set(np.unique(label)) == {0, 1}
+    monkeypatch.setattr(varied, "align_boundaries", refine)
+    for seed in range(20):
+        label = varied.varied(image, mask, 3, 5, 64, True, np.random.default_rng(seed)).label
+        assert np.all(label == 7) or set(np.unique(label)) <= {0, 1}
         assert np.all(label == 7) == bool(refined)
         kinds.add(bool(refined))
         refined.clear()
     assert kinds == {True, False}
+
+
+def test_each_photograph_of_layers_is_sharper_where_the_label_says_so(light):
+    mask = np.zeros((96, 96), np.uint8)
+    mask[30:60, 30:60] = 1
+    for seed in range(6):
+        sharp, near, far, label = varied.layers_at_depths(light, mask, 4.0, disc_kernel, np.random.default_rng(seed))
+        error = [np.abs(view - sharp).mean(-1) for view in (near, far)]
+        if label.any():
+            assert error[0][label == 1].mean() > error[1][label == 1].mean()
+        if not label.all():
+            assert error[1][label == 0].mean() > error[0][label == 0].mean()
 
 
 def test_ramps_are_sharp_where_they_are_focused(light):
@@ -98,7 +94,7 @@ def test_ramps_are_sharp_where_they_are_focused(light):
 def test_development_keeps_a_gray_surface():
     gray = np.full((64, 64, 3), 0.5, np.float32)
     for seed in range(5):
-        develop = camera._Development(np.float32(1), np.random.default_rng(seed))
+        develop = camera.Development(np.float32(1), np.random.default_rng(seed))
         picture = develop(gray)
         assert picture.dtype == np.uint8
         assert picture.mean() == pytest.approx(develop.expose(gray).mean(), abs=1.5)

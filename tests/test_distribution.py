@@ -106,14 +106,15 @@ def test_memory_of_gpus_grows(gpus, monkeypatch):
 def test_memory_grows_from_the_start():
     code = """
 import model
-load = model.import_module
+from model.networks import quietly
+load = quietly.import_module
 def watched(name):
     module = load(name)
     if name == "model.networks.devices":
         module.grow_memory = lambda: print("grown")
     return module
-model.import_module = watched
-model.TrainingRun, model.load_fuser
+quietly.import_module = watched
+model.TrainingRun, model.load_fuser(engine="tensorflow")
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout == "grown\n"

@@ -87,7 +87,7 @@ def varied(image, mask, level, levels, size, crop, rng) -> SyntheticPair:
     light = (image.astype(np.float32) / 255) ** gamma
     geometry = rng.random()
     if geometry < 0.3:
-        light, near, far, label = _layers(light, mask, radius, kernel, rng)
+        light, near, far, label = layers_at_depths(light, mask, radius, kernel, rng)
     else:
         simulate = two_ramps if geometry < 0.5 else stitch if geometry < 0.7 else two_planes
         near, far, label = simulate(light, mask, radius, kernel, rng)
@@ -118,7 +118,7 @@ def _move(view, rng):
     return np.clip(moved, 0, 1)
 
 
-def _layers(light, mask, radius, kernel, rng) -> Sequence[np.ndarray]:
+def layers_at_depths(light, mask, radius, kernel, rng) -> Sequence[np.ndarray]:
     """Photographs one to three things before a ground, each at its own depth; what is hidden stays hidden.
 
     Returns:
