@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data.demo import rendered_scene
+from data.errors import run_command
 from data.io.image_io import read_image, write_image
 from model import load_fuser
 from model.export.__main__ import FORMATS, main
@@ -36,7 +37,7 @@ def pair(tmp_path_factory):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_program_without_this_project_fuses_as_fuse_py(name, exported, pair, tmp_path):
-    graph = exported / FORMATS[name][1][0]
+    graph = exported / FORMATS[name].files[0]
     script = REPOSITORY / "docs" / "examples" / f"fuse_{name}.py"
     command = [sys.executable, script, graph, pair / "A.png", pair / "B.png", tmp_path / "fused.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -49,8 +50,6 @@ def test_a_program_without_this_project_fuses_as_fuse_py(name, exported, pair, t
 
 
 def test_what_is_there_is_not_replaced_unasked(exported, capsys):
-    from data.errors import run_command
-
     before = {path: path.stat().st_mtime_ns for path in exported.iterdir()}
     assert run_command(main, ["-o", str(exported), "--quiet"]) == 1
     assert "exists" in capsys.readouterr().err
@@ -61,3 +60,23 @@ def test_weights_go_with_their_comparer(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["-o", str(tmp_path), "--weights", "own.weights.h5"])
     assert "--weights and --comparer go together" in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path, capsys):
+    (tmp_path / "savedmodel").mkdir()
+    (tmp_path / "savedmodel" / "mine.txt").write_text("mine")
+    command = ["-o", str(tmp_path), "--overwrite", "--formats", "savedmodel"]
+    assert run_command(main, command) == 1
+    assert "holds something else" in capsys.readouterr().err
+    (tmp_path / "savedmodel" / "saved_model.pb").touch()
+    own = [str(tmp_path / "savedmodel" / name) for name in ("own.weights.h5", "own-comparer.weights.h5")]
+    assert run_command(main, [*command, "--weights", own[0], "--comparer", own[1]]) == 1
+    assert "holds something else" in capsys.readouterr().err
+    assert (tmp_path / "savedmodel" / "mine.txt").read_text() == "mine"
+
+
+def test_what_is_not_installed_is_said_before_work_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("model.export.__main__.find_spec", lambda _: None)
+    assert run_command(main, ["-o", str(tmp_path / "none"), "--formats", "onnx"]) == 1
+    assert "tf2onnx is not installed" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

@@ -19,8 +19,15 @@ from data.registration.prepared import PreparedFrames
 from data.unseen import read_unseen
 from metrics.markup import Table
 from metrics.reference import psnr
-from model.bundled import BUNDLED_WEIGHTS
+from model.fusion.blending import BoundaryBlending
+from model.fusion.evidence import Evidence
+from model.fusion.ranking import Ranking
+from model.fusion.refined import FocusMeasure
 from model.networks.quietly import import_quietly
+from model.networks.summary import SIZES, multiply_adds, summarize
+
+VARIANT = "light"
+"""That of the bundled weights."""
 
 EXAMPLES = """example:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o small --kind small
@@ -47,43 +54,24 @@ POINTS = (
     Point("network at a quarter of the size", (0.25,), False),
     Point("network at half the size", (0.5,), False),
     Point("network at full size", (1.0,), False),
+    Point("network at full and half size and contrast: `refined`", (1.0, 0.5), False),
     Point("comparison alone", (), True),
     Point("comparison, network at a quarter of the size", (0.25,), True),
     Point("comparison, network at half the size: `learned`", (0.5,), True),
     Point("comparison, network at full size", (1.0,), True),
 )
 
-REFINED = Point("network at full and half size and contrast: `refined`", (1.0, 0.5), False)
 
-
-def products(network, comparer, point: Point) -> float:
-    """Multiply-adds of all convolutions for each pixel of a pair, padding left out.
-
-    Args:
-        network: Of the paper's graph, as `last_map` makes it.
-        comparer: Made by `build_comparer`.
-        point: What is computed.
-    """
-    looks = 2 * sum(scale**2 for scale in point.scales) * _products(network, [(64, 64, 3)])
-    return looks + (_products(comparer, [(64, 64, 6), (32, 32, 2)]) if point.compared else 0)
-
-
-def _products(model, shapes) -> float:
-    import keras
-
-    inputs = [keras.KerasTensor((1, *shape)) for shape in shapes]
-    sizes = {}
-    tensors = keras.Model(model.inputs, [layer.output for layer in model.layers]).compute_output_spec(
-        inputs if len(inputs) > 1 else inputs[0]
-    )
-    for layer, tensor in zip(model.layers, tensors, strict=True):
-        sizes[layer.name] = tensor.shape[1] * tensor.shape[2] if len(tensor.shape) == 4 else 0
-    total = 0
-    for layer in model.layers:
-        if hasattr(layer, "kernel"):
-            stride = layer.strides[0] ** 2 if isinstance(layer, keras.layers.Conv2DTranspose) else 1
-            total += layer.kernel.shape.num_elements() * sizes[layer.name] // stride
-    return total / (shapes[0][0] * shapes[0][1])
+def products() -> dict[str, float]:
+    """Multiply-adds for each pixel of a pair, padding left out, of each point by its title."""
+    side = SIZES[0]
+    looks = sum(stage.multiply_adds[side] for stage in summarize(VARIANT)) / side**2
+    comparer = import_quietly("model.networks.comparer").build_comparer((side, side))
+    comparison = sum(multiply_adds(layer) for layer in comparer.layers if hasattr(layer, "kernel")) / side**2
+    return {
+        point.title: 2 * looks * sum(scale**2 for scale in point.scales) + comparison * point.compared
+        for point in POINTS
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,16 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from model import load_fuser
 
-    points = (*POINTS[:3], REFINED, *POINTS[3:])
-    network = import_quietly("model.networks.weights").load_network(BUNDLED_WEIGHTS)
-    comparer = import_quietly("model.networks.comparer").load_comparer(BUNDLED_WEIGHTS)
-    networks = import_quietly("model.networks.inference").last_map(network), comparer
     fuser, refined = load_fuser(), load_fuser(strategy="refined")
-    table = {point.title: {"products": products(*networks, point), "psnr": []} for point in points}
+    table = {title: {"products": count, "psnr": []} for title, count in products().items()}
     for folder in arguments.folders:
         pairs = tqdm(read_unseen(folder), desc=folder.name, unit="pair", disable=arguments.quiet or arguments.json)
         measured = [list(_measure(fuser, refined, pair)) for pair in pairs]
-        for point, mean in zip(points, np.mean(measured, axis=0), strict=True):
+        for point, mean in zip(POINTS, np.mean(measured, axis=0), strict=True):
             table[point.title]["psnr"].append(float(mean))
     if arguments.json:
         print(json.dumps({"sets": [str(folder) for folder in arguments.folders], "points": table}, indent=2))
@@ -126,19 +110,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _measure(fuser, refined, pair) -> Iterator[float]:
     """PSNR of each point, in the order of the table."""
     images = PreparedFrames([pair.near, pair.far], align="none")
-    for point in POINTS[:3]:
-        yield psnr(pair.reference, _fuse(fuser, images, point))
-    yield psnr(pair.reference, refined(images))
-    for point in POINTS[3:]:
-        yield psnr(pair.reference, _fuse(fuser, images, point))
+    for point in POINTS:
+        fused = refined(images) if len(point.scales) > 1 else _fuse(fuser, images, point)
+        yield psnr(pair.reference, fused)
 
 
 def _fuse(fuser, images, point):
-    from model.fusion.blending import BoundaryBlending
-    from model.fusion.evidence import Evidence
-    from model.fusion.ranking import Ranking
-    from model.fusion.refined import FocusMeasure
-
     shape = images[0].shape[:2]
     looks = [np.zeros(shape, np.float32)] * 2
     for scale in point.scales:

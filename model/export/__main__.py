@@ -1,15 +1,16 @@
 """Writes the whole decision between two photographs as a graph for other programs: `python -m model.export --help`."""
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from data.arguments import add_shared, command_parser
 from data.errors import EXIT_DONE, InputError, add_debug, run_command
-from data.io.batch import refuse_existing
+from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.quietly import import_quietly
@@ -33,18 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if bool(arguments.weights) != bool(arguments.comparer):
         parser.error("--weights and --comparer go together: a comparing network is trained beside the weights.")
-    targets = [arguments.output / file for name in arguments.formats for file in FORMATS[name][1]]
-    if not arguments.overwrite:
-        refuse_existing(targets)
+    formats = list(dict.fromkeys(arguments.formats))
+    targets = [arguments.output / file for name in formats for file in FORMATS[name].files]
+    weights, comparer = arguments.weights or BUNDLED_WEIGHTS, arguments.comparer or BUNDLED_COMPARER
+    _check_targets(targets, [weights, comparer], arguments.overwrite)
+    for name in formats:
+        FORMATS[name].check()
     make_folder(arguments.output)
-    decision = import_quietly("model.export.decision")
-    module = decision.DecisionModule(arguments.weights or BUNDLED_WEIGHTS, arguments.comparer or BUNDLED_COMPARER)
+    module = import_quietly("model.export.decision").DecisionModule(weights, comparer)
     with tempfile.TemporaryDirectory(dir=arguments.output) as folder:
-        for name in arguments.formats:
-            FORMATS[name][0](module, Path(folder))
+        for name in formats:
+            FORMATS[name].write(module, Path(folder))
         for target in targets:
             if target.is_dir():
-                shutil.rmtree(target)
+                target.replace(Path(folder) / f"old-{target.name}")
             (Path(folder) / target.name).replace(target)
     if not arguments.quiet:
         print(*targets, sep="\n")
@@ -63,6 +66,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_targets(targets, sources, overwrite):
+    """Refuses to replace what is there unasked, a source, or a folder that is no exported graph.
+
+    Raises:
+        InputError: One of these would be replaced.
+    """
+    files = [target for target in targets if not target.is_dir()]
+    protect_files(files, [*sources, *(source.with_suffix(".json") for source in sources)])
+    if not overwrite:
+        refuse_existing(targets)
+    for target in targets:
+        holds_source = any(target.resolve() in source.resolve().parents for source in sources)
+        if target.is_dir() and (holds_source or not (target / "saved_model.pb").exists()):
+            raise InputError(f"{target} holds something else than an exported graph; choose another -o.")
+
+
 def _save(module, folder):
     import tensorflow as tf  # is loaded by now
 
@@ -72,28 +91,45 @@ def _save(module, folder):
 def _to_onnx(module, folder):
     signature = module.fuse.input_signature
     path = folder / "multifocus.onnx"
-    _needed("tf2onnx").convert.from_function(module.fuse, signature, opset=OPSET, output_path=path)
+    import_quietly("tf2onnx").convert.from_function(module.fuse, signature, opset=OPSET, output_path=path)
 
 
 def _to_openvino(module, folder):
-    openvino = _needed("openvino")
+    openvino = import_quietly("openvino")
     graph = openvino.convert_model(module.fuse.get_concrete_function())
     openvino.save_model(graph, folder / "multifocus.xml", compress_to_fp16=False)
 
 
-def _needed(name):
-    try:
-        return import_quietly(name)
-    except ImportError as error:
-        raise InputError(f"{name} is not installed: pip install -r requirements-export.txt.") from error
+@dataclass(frozen=True)
+class Format:
+    """A type of graph.
+
+    Attributes:
+        write: Writes a `DecisionModule` into a folder.
+        files: The names of what it writes.
+        needs: The library that it needs besides TensorFlow.
+    """
+
+    write: Callable
+    files: tuple[str, ...]
+    needs: str | None = None
+
+    def check(self) -> None:
+        """Checks that the library is there.
+
+        Raises:
+            InputError: It is not.
+        """
+        if self.needs and find_spec(self.needs) is None:
+            raise InputError(f"{self.needs} is not installed: pip install -r requirements-export.txt.")
 
 
-FORMATS: dict[str, tuple[Callable, tuple[str, ...]]] = {
-    "savedmodel": (_save, ("savedmodel",)),
-    "onnx": (_to_onnx, ("multifocus.onnx",)),
-    "openvino": (_to_openvino, ("multifocus.xml", "multifocus.bin")),
+FORMATS = {
+    "savedmodel": Format(_save, ("savedmodel",)),
+    "onnx": Format(_to_onnx, ("multifocus.onnx",), "tf2onnx"),
+    "openvino": Format(_to_openvino, ("multifocus.xml", "multifocus.bin"), "openvino"),
 }
-"""Name to what writes a `DecisionModule` into a folder, and the names of what it writes."""
+"""Types of graphs by name."""
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ class LearnedStrategy:
                 covered = _coverage(images, index, shape)
                 if ranking is None:
                     ranking, trace = Ranking(shape), scored and DepthTrace(*scored)
-                    best, second, known = evidence, deepcopy(evidence), covered  # both are changed from here on
+                    best, known = evidence, covered  # `best` is changed from here on
+                    second = deepcopy(evidence) if scale < 1 else evidence
                 else:
                     logits = _blending(images).smooth(self.compare(best, evidence, shape))
                     if self._prefer:

@@ -27,8 +27,11 @@ NOISE = 4.0
 """Added to the contrast, in squared gray levels: noise of about a gray level counts for nothing."""
 
 
-def build_comparer() -> keras.Model:
+def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> keras.Model:
     """Builds the network: a U-Net that does most at half the size and less, 15,100 products a pixel of the pair.
+
+    Args:
+        input_size: Height and width, each a multiple of 16, or None for any.
 
     Returns:
         A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
@@ -36,8 +39,8 @@ def build_comparer() -> keras.Model:
         network gives each at half the size. Output: (N, H, W, 1), how much the first seems the blurred one, a logit; it
         begins as what the contrasts alone say.
     """
-    photographs = keras.Input((None, None, 6), name="photographs")
-    focus = keras.Input((None, None, 2), name="focus")
+    photographs = keras.Input((*input_size, 6), name="photographs")
+    focus = keras.Input((*(side and side // 2 for side in input_size), 2), name="focus")
     first, second = photographs[..., :3], photographs[..., 3:]
     gray = ops.concatenate([ops.mean(image, -1, keepdims=True) for image in (first, second)], -1)
     difference = (first - second) / 16

@@ -69,13 +69,14 @@ def summarize(variant: str, *, batch_norm: bool = True, encoder_skips: bool = Fa
 def _summarize_stage(name: str, layers: list["keras.Layer"]) -> StageSummary:
     convolutions = [layer for layer in layers if hasattr(layer, "kernel")]
     own = [layer for layer in convolutions if not layer.name.startswith("side")]
-    counted = sum(_multiply_adds(layer) for layer in convolutions)
+    counted = sum(multiply_adds(layer) for layer in convolutions)
     # Everything is convolution, so the cost grows with the padded area.
     adds = {size: counted * _padded(size) ** 2 // _padded(SIZES[0]) ** 2 for size in SIZES}
     return StageSummary(name, len(own), own[0].filters, sum(layer.count_params() for layer in layers), adds)
 
 
-def _multiply_adds(layer: "keras.Layer") -> int:
+def multiply_adds(layer: "keras.Layer") -> int:
+    """Of one convolution or deconvolution of a model whose input has a fixed size."""
     from keras.layers import Conv2DTranspose
 
     # A convolution applies its kernel at each output pixel, a deconvolution at each input pixel.
