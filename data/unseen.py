@@ -8,6 +8,7 @@ background in `small` photographs, with `strong-blur`, and of `unequal` brightne
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -71,15 +72,16 @@ def unseen_pair(scene: Scene, kind: str, rng: np.random.Generator, *, clean: boo
         InputError: if a file of the scene cannot be read.
     """
     image, mask = scene.read()
-    reduction = REDUCTION if kind != "small" else rng.uniform(*SMALL_SIDES) / max(mask.shape)
+    chosen = KINDS[kind]
+    reduction = rng.uniform(*chosen.sides) / max(mask.shape) if chosen.sides else REDUCTION
     width, height = (round(side * reduction) for side in image.shape[1::-1])
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
     light = (image.astype(np.float32) / 255) ** np.float32(GAMMA)
-    near, far, label = KINDS[kind](light, mask, rng)
+    near, far, label = chosen.photograph(light, mask, rng)
     near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
     label = visible_label(label, near, far, sharp)
-    if kind == "unequal":
+    if chosen.darkened:
         near = _darkened(near)
     views = (quantize(255 * view) if clean else _develop(view, rng) for view in (near, far))
     return SyntheticPair(*views, label, image)
@@ -108,14 +110,29 @@ def _darkened(view):
     return view ** np.float32(TONE) * corners[..., None] ** np.float32(1 / GAMMA)
 
 
-KINDS: dict[str, Callable[..., tuple]] = {
-    "stitched": _stitched,
-    "receding": _receding,
-    "small": _planes(SMALL_RADIUS_RANGE),
-    "strong-blur": _planes(STRONG_RADIUS_RANGE),
-    "unequal": _planes(RADIUS_RANGE),
+@dataclass(frozen=True)
+class Kind:
+    """How pairs are photographed.
+
+    Attributes:
+        photograph: (light, mask, rng) -> near, far and label (1 where near is out of focus); all in linear light.
+        sides: Range of the longer side, in pixels; None reduces all alike.
+        darkened: Whether the first photograph has another tone curve, and dark corners.
+    """
+
+    photograph: Callable[..., tuple]
+    sides: tuple[int, int] | None = None
+    darkened: bool = False
+
+
+KINDS = {
+    "stitched": Kind(_stitched),
+    "receding": Kind(_receding),
+    "small": Kind(_planes(SMALL_RADIUS_RANGE), sides=SMALL_SIDES),
+    "strong-blur": Kind(_planes(STRONG_RADIUS_RANGE)),
+    "unequal": Kind(_planes(RADIUS_RANGE), darkened=True),
 }
-"""(light, mask, rng) -> near, far and label (1 where near is out of focus); all in linear light."""
+"""Kinds by name."""
 
 
 def _develop(view, rng):
