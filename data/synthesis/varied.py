@@ -47,8 +47,11 @@ LOSSLESS_SHARE = 0.25
 GRAY_SHARE = 0.15
 """Share of the scenes that are gray."""
 
-FLAT_SHARE = 0.12
+FLAT_SHARE = 0.2
 """Share of the scenes whose background has no detail."""
+
+SPECKLED_SHARE = 0.6
+"""Share of these on which specks and hairs lie."""
 
 UNEQUAL_SHARE, UNEQUAL_RANGE = 0.3, (0.92, 1.08)
 """Share of the scenes whose far photograph has another exposure, channel by channel, and by how much; the rest differ
@@ -78,7 +81,10 @@ def varied(image, mask, level, levels, size, crop, rng) -> SyntheticPair:
     if rng.random() < GRAY_SHARE:
         image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
     if rng.random() < FLAT_SHARE:
-        image = np.where(mask[..., None] > 0, image, _without_detail(image, rng))
+        ground = _without_detail(image, rng)
+        if rng.random() < SPECKLED_SHARE:
+            ground = _speckle(ground, rng)
+        image = np.where(mask[..., None] > 0, image, ground)
     softness = rng.uniform(*SOFTNESS_RANGE)
     low, high = np.log(RADIUS_RANGE)
     # In a soft photograph a small defocus cannot be seen: the range moves up with the softness.
@@ -109,6 +115,29 @@ def _without_detail(image, rng):
     return quantize(cv2.resize(corners.astype(np.float32), image.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
+def _speckle(ground, rng):
+    """Strews dots and hairs, dark or light, over a surface, (N, N, 3) uint8."""
+    size, bits = ground.shape[0], 4
+    cover = np.zeros((size, size), np.float32)
+    for _ in range(int(np.exp(rng.uniform(np.log(3), np.log(60))))):
+        drawn = np.zeros((size, size), np.uint8)
+        start, turn = rng.uniform(0, size, 2), rng.uniform(0, 2 * np.pi)
+        if rng.random() < 0.6:
+            radius = np.exp(rng.uniform(np.log(0.4), np.log(4)))
+            cv2.circle(drawn, _fixed(start, bits), _fixed(radius, bits), 255, -1, cv2.LINE_AA, bits)
+        else:
+            end = start + rng.uniform(4, size / 3) * np.array([np.cos(turn), np.sin(turn)])
+            cv2.line(drawn, _fixed(start, bits), _fixed(end, bits), 255, int(rng.integers(1, 4)), cv2.LINE_AA, bits)
+        cover = np.maximum(cover, drawn * np.float32(rng.uniform(0.1, 1) / 255))
+    color = ground.mean((0, 1)) + rng.choice([-1, 1]) * rng.uniform(40, 160) + rng.normal(0, 15, 3)
+    return quantize(ground + cover[..., None] * (np.clip(color, 0, 255) - ground))
+
+
+def _fixed(values, bits):
+    """Numbers as OpenCV draws them: whole ones, of which the last `bits` bits are the fraction."""
+    return np.rint(np.multiply(values, 1 << bits)).astype(int).tolist()
+
+
 def _move(view, rng):
     """Shifts and scales by what alignment may leave."""
     height, width = view.shape[:2]
@@ -133,7 +162,9 @@ def layers_at_depths(light, mask, radius, kernel, rng) -> Sequence[np.ndarray]:
         layers.append(Layer(np.clip(surface * rng.uniform(0.4, 1.6, 3).astype(np.float32), 0, 1), matte, float(depth)))
     focuses = rng.uniform(0.5, 1.0), rng.uniform(0.0, 0.4)
     aperture = radius / (focuses[0] - focuses[1])
-    sharp, near, far = (compose(layers, *view, kernel) for view in ((0, 0), *((focus, aperture) for focus in focuses)))
+    takes = (0, 0), *((focus, aperture) for focus in focuses)
+    # Convolution by Fourier leaves traces below zero in the dark.
+    sharp, near, far = (np.clip(compose(layers, *take, kernel), 0, 1) for take in takes)
     depth = np.broadcast_to(np.float32(layers[0].inverse_depth), mask.shape)
     for layer in layers[1:]:
         depth = np.where(layer.matte > 0.5, layer.inverse_depth, depth)

@@ -10,8 +10,12 @@ import cv2
 import numpy as np
 
 from data.pixels import to_rgb
-from model.fusion.predictor import COARSE, FocusPredictor
+from model.fusion.predictor import FocusPredictor
 from model.networks.stages import COMPARER_STRIDE
+
+GLANCE = 4
+"""The paper's network looks at photographs whose sides are reduced by this: what the comparing network needs of it is
+what lies far around (docs/ablation.md has the frontier)."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Evidence:
 
     Attributes:
         rgb: (H, W, 3) float32 RGB in [0, 255].
-        focus: (H/2, W/2) float32, the logit of "out of focus" at half the size.
+        focus: (H/4, W/4) float32, the logit of "out of focus" at a quarter of the size.
     """
 
     rgb: np.ndarray
@@ -28,20 +32,20 @@ class Evidence:
 
     @classmethod
     def of(cls, image: np.ndarray, focus: np.ndarray) -> "Evidence":
-        """Of an image, (h, w, 3) RGB or (h, w) gray, and of its logit at about half the size."""
+        """Of an image, (h, w, 3) RGB or (h, w) gray, and of its logit at about a quarter of the size."""
         sides = [side + -side % COMPARER_STRIDE for side in image.shape[:2]]
-        return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // 2 for side in sides]))
+        return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // GLANCE for side in sides]))
 
     def take(self, other: "Evidence", where: np.ndarray) -> None:
         """Takes over what is known of another photograph; `where` is (h, w) bool, without what is mirrored."""
         whole = _mirrored(where.view(np.uint8), self.rgb.shape[:2]).view(bool)
         np.copyto(self.rgb, other.rgb, where=whole[..., None])
-        np.copyto(self.focus, other.focus, where=whole[::2, ::2])
+        np.copyto(self.focus, other.focus, where=whole[::GLANCE, ::GLANCE])
 
 
 def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:
     """Finds in turn what is known of each image, (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255."""
-    for image, focus in zip(images, predictor.logits(images, COARSE, enlarge=False), strict=True):
+    for image, focus in zip(images, predictor.logits(images, 1 / GLANCE, enlarge=False), strict=True):
         yield Evidence.of(image, focus)
 
 

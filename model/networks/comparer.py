@@ -35,12 +35,12 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
 
     Returns:
         A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
-        H and W multiples of 16; and "focus", (N, H/2, W/2, 2) float32, the logits of "out of focus" that the paper's
-        network gives each at half the size. Output: (N, H, W, 1), how much the first seems the blurred one, a logit; it
+        H and W multiples of 16; and "focus", (N, H/4, W/4, 2) float32, the logits of "out of focus" that the paper's
+        network gives each at a quarter of the size. Output: (N, H, W, 1), how much the first seems the blurred one, a logit; it
         begins as what the contrasts alone say.
     """
     photographs = keras.Input((*input_size, 6), name="photographs")
-    focus = keras.Input((*(side and side // 2 for side in input_size), 2), name="focus")
+    focus = keras.Input((*(side and side // 4 for side in input_size), 2), name="focus")
     first, second = photographs[..., :3], photographs[..., 3:]
     gray = ops.concatenate([ops.mean(image, -1, keepdims=True) for image in (first, second)], -1)
     difference = (first - second) / 16
@@ -48,7 +48,8 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
     shown = ops.concatenate(parts, -1)
     stem = _conv(shown, WIDTHS[0], "stem", strides=2, size=5)
     ratios = contrast_ratio(gray)
-    known = [stem, ops.clip(focus / 8, -3, 3), ratios[..., 1:]]
+    judged = _enlarge_map(ops.clip(focus / 8, -3, 3), "enlarge_focus")
+    known = [stem, judged, ratios[..., 1:]]
     features = _conv(ops.concatenate(known, -1), WIDTHS[0], "down1")
     skips = [features]
     for number, width in enumerate(WIDTHS[1:], start=2):
@@ -60,10 +61,11 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
     # At full size, where a boundary lies to the pixel is seen beside the photographs themselves.
     features = ops.concatenate([shown, _enlarge(features, FINEST - shown.shape[-1], "enlarge0")], -1)
     features = _conv(features, FINEST, "up0")
+    for name in ("finer1", "finer2"):
+        features = layers.Add()([features, _conv(features, FINEST, name)])
     logit = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(features)
     prior = ops.sum(ratios[..., :2], -1, keepdims=True) * -PRIOR
-    enlarged = ops.average_pool(layers.UpSampling2D(2, name="enlarge_prior")(prior), 3, 1, "same")
-    outputs = layers.Add()([logit, enlarged])
+    outputs = layers.Add()([logit, _enlarge_map(prior, "enlarge_prior")])
     return keras.Model([photographs, focus], outputs, name="comparer")
 
 
@@ -75,6 +77,10 @@ def _conv(features, width, name, strides=1, size=3):
 
 def _enlarge(features, width, name):
     return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=name)(features)
+
+
+def _enlarge_map(values, name):
+    return ops.average_pool(layers.UpSampling2D(2, name=name)(values), 3, 1, "same")
 
 
 def contrast_ratio(gray):

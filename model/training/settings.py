@@ -230,7 +230,7 @@ class ComparerSettings:
         seed: Of all that is random.
     """
 
-    steps: int = 9000
+    steps: int = 18000
     pairs_per_batch: int = 4
     scenes: int | None = None
     seed: int = 0
