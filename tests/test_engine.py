@@ -44,8 +44,8 @@ def test_both_see_the_same(size, openvino_engine, tensorflow_engine):
     assert logits[0].shape == (2, *size)
     np.testing.assert_allclose(*logits, atol=TOLERANCE)
     pair = np.concatenate(np.split(images, 2), -1)
-    half = rng.normal(0, 5, (1, size[0] // 2, size[1] // 2, 2)).astype(np.float32)
-    compared = [engine.compare(pair, half) for engine in (openvino_engine, tensorflow_engine)]
+    focus = rng.normal(0, 5, (1, size[0] // 4, size[1] // 4, 2)).astype(np.float32)
+    compared = [engine.compare(pair, focus) for engine in (openvino_engine, tensorflow_engine)]
     assert compared[0].shape == (1, *size)
     assert np.ptp(compared[0]) > 0.1
     np.testing.assert_allclose(*compared, atol=TOLERANCE)
@@ -61,9 +61,9 @@ def test_weights_of_ones_own(tmp_path, openvino_engine):
     save_weights(network, weights, {"variant": "light"})
     write_weights(comparing, comparer, {"beside": file_digest(weights, "sha256")})
     images = photographs(rng, 1, 64, 64)
-    half = rng.normal(0, 5, (1, 32, 32, 2)).astype(np.float32)
+    focus = rng.normal(0, 5, (1, 16, 16, 2)).astype(np.float32)
     engines = [load_engine(weights, comparer, name) for name in ("openvino", "tensorflow")]
-    results = [(one.focus(images), one.compare(images[..., [0, 1, 2] * 2], half)) for one in engines]
+    results = [(one.focus(images), one.compare(images[..., [0, 1, 2] * 2], focus)) for one in engines]
     for values in zip(*results, strict=True):
         assert np.abs(values[0]).max() > 0.01
         np.testing.assert_allclose(*values, rtol=1e-4, atol=TOLERANCE)

@@ -62,9 +62,10 @@ def test_quality_against_computation(small_voc, tmp_path, capsys):
     assert len(points) == 8
     products = {title: round(row["products"]) for title, row in points.items()}
     # A look at half the size takes a quarter of the products, twice for two photographs.
-    half, full = products["network at half the size"], products["network at full size"]
-    assert full == pytest.approx(4 * half, abs=1)
-    assert products["comparison alone"] + half == products["comparison, network at half the size: `learned`"]
+    quarter, half = products["network at a quarter of the size"], products["network at half the size"]
+    assert half == pytest.approx(4 * quarter, abs=1)
+    learned = products["comparison, network at a quarter of the size: `learned`"]
+    assert learned == pytest.approx(products["comparison alone"] + quarter, abs=1)
     assert all(20 < value < 60 for row in points.values() for value in row["psnr"])
     assert measure_unseen(["frontier", str(tmp_path / "one"), "--quiet"]) == 0
     assert "| comparison alone |" in capsys.readouterr().out

@@ -20,7 +20,7 @@ from data.unseen import read_unseen
 from metrics.markup import Table
 from metrics.reference import psnr
 from model.fusion.blending import BoundaryBlending
-from model.fusion.evidence import Evidence
+from model.fusion.evidence import GLANCE, Evidence
 from model.fusion.ranking import Ranking
 from model.fusion.refined import FocusMeasure
 from model.networks.quietly import import_quietly
@@ -56,8 +56,8 @@ POINTS = (
     Point("network at full size", (1.0,), False),
     Point("network at full and half size and contrast: `refined`", (1.0, 0.5), False),
     Point("comparison alone", (), True),
-    Point("comparison, network at a quarter of the size", (0.25,), True),
-    Point("comparison, network at half the size: `learned`", (0.5,), True),
+    Point("comparison, network at a quarter of the size: `learned`", (0.25,), True),
+    Point("comparison, network at half the size", (0.5,), True),
     Point("comparison, network at full size", (1.0,), True),
 )
 
@@ -121,8 +121,8 @@ def _fuse(fuser, images, point):
     for scale in point.scales:
         looks = list(fuser.predictor.logits(images, scale))
     if point.compared:
-        half = shape[1] // 2 or 1, shape[0] // 2 or 1
-        reduced = (cv2.resize(look, half, interpolation=cv2.INTER_AREA) for look in looks)
+        glance = tuple(max(1, round(side / GLANCE)) for side in shape[::-1])
+        reduced = (cv2.resize(look, glance, interpolation=cv2.INTER_AREA) for look in looks)
         known = (Evidence.of(image, look) for image, look in zip(images, reduced, strict=True))
         logits = fuser.strategy.compare(*known, shape)
     else:

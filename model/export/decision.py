@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending
+from model.fusion.evidence import GLANCE
 from model.networks.comparer import load_comparer
 from model.networks.inference import last_map
-from model.networks.stages import STRIDE
+from model.networks.stages import COMPARER_STRIDE, STRIDE
 from model.networks.weights import load_network
 
 
@@ -52,13 +53,13 @@ class DecisionModule(tf.Module):
 
     def _logits(self, first, second):
         """The logit of "the first is the blurred one", (1, H, W, 1)."""
-        height, width, whole = tf.shape(first)[1], tf.shape(first)[2], 2 * STRIDE
+        height, width = tf.shape(first)[1], tf.shape(first)[2]
         exchanged = tf.cast(_comes_later(first, second), tf.int32)
         pair = tf.gather(tf.concat([first, second], 0), tf.stack([exchanged, 1 - exchanged]))
-        # The remainder of a negative number is another one in ONNX.
-        down, right = (whole - 1 - (side + whole - 1) % whole for side in (height, width))
-        pair = tf.pad(pair, [[0, 0], [0, down], [0, right], [0, 0]], "SYMMETRIC")
-        focus = self._focus(tf.nn.avg_pool2d(pair, 2, 2, "VALID"), training=False)
+        pair = _mirrored(pair, COMPARER_STRIDE)
+        reduced = tf.nn.avg_pool2d(pair, GLANCE, GLANCE, "VALID")
+        rows, columns = tf.shape(reduced)[1], tf.shape(reduced)[2]
+        focus = self._focus(_mirrored(reduced, STRIDE), training=False)[:, :rows, :columns]
         focus = focus[..., 1:] - focus[..., :1]
         one, other = ([values[:1], values[1:]] for values in (pair, focus))
         logits = self._compare([tf.concat(one, -1), tf.concat(other, -1)], training=False)[:, :height, :width]
@@ -76,6 +77,13 @@ class DecisionModule(tf.Module):
         levels = tf.sqrt(tf.reduce_mean(tf.square(best - runner_up), -1, keepdims=True))
         unsure = near & ((1 - confidence) * levels > mistake)
         return tf.where(unsure, runner_up + confidence * (best - runner_up), best)
+
+
+def _mirrored(images, stride):
+    """Continues images by their mirror image, at the lower and right border, to multiples of a stride."""
+    # The remainder of a negative number is another one in ONNX.
+    down, right = (stride - 1 - (side + stride - 1) % stride for side in (tf.shape(images)[1], tf.shape(images)[2]))
+    return tf.pad(images, [[0, 0], [0, down], [0, right], [0, 0]], "SYMMETRIC")
 
 
 def _comes_later(first, second):

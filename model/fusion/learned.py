@@ -16,7 +16,7 @@ from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
 from model.fusion.depth import DepthTrace, depth_of_two
-from model.fusion.evidence import Evidence, PairComparer, gather
+from model.fusion.evidence import GLANCE, Evidence, PairComparer, gather
 from model.fusion.predictor import FocusPredictor
 from model.fusion.ranking import Ranking
 from model.fusion.refined import FocusMeasure, MapDecision, compose_each, contrast
@@ -90,7 +90,7 @@ class LearnedStrategy:
 
     def _rank(self, images, scale) -> tuple[Ranking, DepthTrace | None, list[np.ndarray]]:
         """The ranking at reduced size, of more than two images how it came about, and the logits of "out of focus" of
-        the sharpest and of its runner-up at half of that size, (h, w) float32."""
+        the sharpest and of its runner-up at a quarter of that size, (h, w) float32."""
         ranking = trace = None
         observe = self._predictor.counter("comparing", len(images))
         for first in range(0, len(images), 2):  # as many as the predictor looks at together
@@ -127,14 +127,14 @@ class LearnedStrategy:
         sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1, 2 * REACH + 1))
         near = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
-        scale = decision_scale(near.shape) / 2
+        scale = decision_scale(near.shape) / GLANCE
 
         def look(window):
             shape = near[window].shape
             if not near[window].any():
                 return np.zeros(shape, np.float32)
             pair = (
-                Evidence.of(source[window], _at_half(values, window, scale))
+                Evidence.of(source[window], _glance(values, window, scale))
                 for source, values in zip(sources, logits, strict=True)
             )
             return self.compare(*pair, shape)
@@ -180,17 +180,17 @@ def _scored(image, focus):
 
 
 def _whole(values, shape):
-    """A map of half the size, (H/2, W/2), at the size (H, W)."""
-    doubled = cv2.resize(values, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-    return doubled[: shape[0], : shape[1]]
+    """A map at 1/`GLANCE` of the size, (h, w), at the size (H, W)."""
+    larger = cv2.resize(values, None, fx=GLANCE, fy=GLANCE, interpolation=cv2.INTER_LINEAR)
+    return larger[: shape[0], : shape[1]]
 
 
-def _at_half(values, window, scale):
-    """A window of a map, found at a scale of the photograph, at half of the photograph's size."""
+def _glance(values, window, scale):
+    """A window of a map, found at a scale of the photograph, at 1/`GLANCE` of the photograph's size."""
     rows, columns = window
     # Pixel centers are half a pixel from the corner, so scaling moves them as well.
-    offsets = [(span.start + 1) * scale - 0.5 for span in (columns, rows)]
-    motion = np.float32([[2 * scale, 0, offsets[0]], [0, 2 * scale, offsets[1]]])
-    size = [(span.stop - span.start + 1) // 2 for span in (columns, rows)]
+    offsets = [(span.start + GLANCE / 2) * scale - 0.5 for span in (columns, rows)]
+    motion = np.float32([[GLANCE * scale, 0, offsets[0]], [0, GLANCE * scale, offsets[1]]])
+    size = [-(-(span.stop - span.start) // GLANCE) for span in (columns, rows)]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(values, motion, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

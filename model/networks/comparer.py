@@ -28,7 +28,7 @@ NOISE = 4.0
 
 
 def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> keras.Model:
-    """Builds the network: a U-Net that does most at half the size and less, 15,100 products a pixel of the pair.
+    """Builds the network: a U-Net that does most at half the size and less, 19,700 products a pixel of the pair.
 
     Args:
         input_size: Height and width, each a multiple of 16, or None for any.
@@ -36,8 +36,8 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
     Returns:
         A functional model. Inputs: "photographs", (N, H, W, 6) float32, RGB in [0, 255] of the first and of the second,
         H and W multiples of 16; and "focus", (N, H/4, W/4, 2) float32, the logits of "out of focus" that the paper's
-        network gives each at a quarter of the size. Output: (N, H, W, 1), how much the first seems the blurred one, a logit; it
-        begins as what the contrasts alone say.
+        network gives each at a quarter of the size. Output: (N, H, W, 1), how much the first seems the blurred one, a
+        logit; it begins as what the contrasts alone say.
     """
     photographs = keras.Input((*input_size, 6), name="photographs")
     focus = keras.Input((*(side and side // 4 for side in input_size), 2), name="focus")
