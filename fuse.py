@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = build_parser(BASELINES)
     arguments = parser.parse_args(argv)
+    if arguments.app:
+        return _serve(parser, arguments)
+    project = _take_project(parser, arguments)
     _check_usage(parser, arguments)
     if arguments.method == "proposed":
         arguments.weights = arguments.weights or BUNDLED_WEIGHTS
@@ -34,11 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = [] if arguments.json in (None, STDOUT) else [arguments.json]
     networks = [path for path in (arguments.weights, arguments.comparer) if path]
     inputs = [*networks, *(path.with_suffix(".json") for path in networks)]
+    inputs += [arguments.project] if project else []
     if arguments.benchmark:
         protect_files(report, [*inputs, *arguments.images])
         refuse_existing([] if arguments.overwrite else report)
         return _benchmark(arguments)
-    options = SceneOptions(**{name: getattr(arguments, name) for name in SceneOptions.__dataclass_fields__})
+    chosen = {name: getattr(arguments, name) for name in SceneOptions.__dataclass_fields__ if name != "strokes"}
+    options = SceneOptions(**chosen, strokes=project.strokes if project else ())
     jobs, listing = _find_jobs(arguments, options)
     written = [path for job in jobs for path in (*job.files, *([job.manifest] if arguments.input else []))]
     protect_files([*written, *report], [*inputs, *(path for stack in listing.stacks for path in stack.images)])
@@ -60,6 +66,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)
     return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
+
+
+def _serve(parser, arguments) -> int:
+    if arguments.images or arguments.input or arguments.output or arguments.project:
+        parser.error("--app takes frames on its page, not on the command line.")
+    from model.app.serve import serve
+
+    return serve(arguments.host, arguments.port)
+
+
+def _take_project(parser, arguments):
+    """The project that is given, with its frames and settings in place of options; None without."""
+    if arguments.project is None:
+        return None
+    if arguments.images or arguments.input or arguments.align_only or arguments.method != "proposed":
+        parser.error("--project says which frames are fused, and how: give no images, -i, --align-only or --method.")
+    from model.fusion.project import read_project
+
+    project = read_project(arguments.project)
+    arguments.images = project.locate(arguments.project.parent)
+    for name, value in asdict(project.settings).items():
+        setattr(arguments, name, value)
+    return project
 
 
 def _check_usage(parser, arguments) -> None:

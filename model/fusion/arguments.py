@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.arguments import add_shared, command_parser, json_path, shard
+from data.arguments import add_shared, command_parser, json_path, natural, shard
 from data.errors import add_debug
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from model.fusion import PREFERENCES, STRATEGIES
@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
   python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
   python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
+  python fuse.py --project beetle.json -o fused.tif    what the page saved, once more
+  python fuse.py --app                                 a page in the browser: drop frames, compare, retouch
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
@@ -110,6 +112,14 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
         help="also write which frame each pixel is sharpest in, with its confidence and a picture of both; "
         "PATH.png or PATH.tif, after the images of one scene (beside the result: NAME-depth.png)",
     )
+    parser.add_argument(
+        "--project", type=Path, metavar="FILE", help="fuse and retouch what the page saved; its frames lie beside it"
+    )
+    parser.add_argument("--app", action="store_true", help="serve the page (pip install -r requirements-app.txt)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="of --app: the address; others open it to the network (%(default)s)"
+    )
+    parser.add_argument("--port", type=natural, default=8000, help="of --app; 0 takes any (%(default)s)")
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
     parser.add_argument(
         "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
