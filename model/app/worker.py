@@ -120,13 +120,18 @@ class Worker:
         """Ends when the task in hand has ended; those that wait are not done."""
         while True:
             try:
-                self._tasks.get_nowait().cancel()
+                task = self._tasks.get_nowait()
             except queue.Empty:
                 break
+            task.cancel()
+            self._run(task)  # which ends it at once: somebody may wait for it
         self._tasks.put(None)
         self._thread.join()
 
     def _serve(self):
         while task := self._tasks.get():
-            task.run()
-            self._finished(task)
+            self._run(task)
+
+    def _run(self, task):
+        task.run()
+        self._finished(task)

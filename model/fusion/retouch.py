@@ -53,8 +53,8 @@ class Stroke:
         """How much of each pixel of a window it covers, (h, w) float32 in [0, 1]."""
         rows, columns = window
         away = np.full((rows.stop - rows.start, columns.stop - columns.start), 255, np.uint8)
-        course = [(round(x) - columns.start, round(y) - rows.start) for x, y in self.points]
-        # The line may leave the window, which the brush still reaches into.
+        course = [(round(x) - columns.start, round(y) - rows.start) for x, y in (*self.points, self.points[-1])]
+        # A single point is drawn as a line to itself; a line may leave the window, which the brush still reaches into.
         margin = ceil(self.radius) + 1
         away = cv2.copyMakeBorder(away, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=255)
         cv2.polylines(away, [np.int32(course) + margin], False, 0)

@@ -19,6 +19,8 @@ const viewer = new Viewer($("canvas"), {
   onChange: tellFacts,
 });
 
+window.viewer = viewer; // for tests, and for who looks inside
+
 // --- the server ---
 
 async function ask(address, options = {}) {

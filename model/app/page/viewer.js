@@ -187,15 +187,26 @@ export class Viewer {
       this.drawLayer(context, this.compare, edge, this.canvas.width);
     }
     if (this.overlay) {
-      context.globalAlpha = this.opacity;
-      this.drawLayer(context, this.overlay, 0, this.canvas.width);
-      context.globalAlpha = 1;
+      this.drawOverlay(context);
     }
     for (const one of this.unfinished) this.drawStroke(context, one.points, one.radius);
     if (this.stroke) this.drawStroke(context, this.stroke, this.radius);
     if (this.compare !== null) this.drawDivider(context, edge);
     if (this.tool === "brush" && this.hover) this.drawBrush(context);
     this.forget();
+  }
+
+  // Drawn as a whole first: tiles that lie on each other must not be stronger than others.
+  drawOverlay(context) {
+    this.buffer ??= document.createElement("canvas");
+    this.buffer.width = this.canvas.width; // which also clears it
+    this.buffer.height = this.canvas.height;
+    const drawn = this.buffer.getContext("2d");
+    drawn.imageSmoothingEnabled = false;
+    this.drawLayer(drawn, this.overlay, 0, this.canvas.width);
+    context.globalAlpha = this.opacity;
+    context.drawImage(this.buffer, 0, 0);
+    context.globalAlpha = 1;
   }
 
   // All tiles that are there, coarse ones first, so that something is seen while finer ones are loading.
