@@ -21,12 +21,14 @@ from data.truth import inner, lay_on
 from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
+from metrics.registry import ALIASES
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text, to_json
 
 EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
   python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
+  python evaluate.py --source lytro --fused ours=results -o tables --metrics paper q_y,q_cb,q_ncie,fmi,viff
   python evaluate.py --source synthetic --fused ours=results --reference truth -o tables --color rgb
   python evaluate.py --source lytro --fused ours=results -o tables --variant q_abf=kumar q_labf=kumar-le
   python evaluate.py --source stacks --fused ours=results -o tables --reference truth --lay-on-reference
@@ -43,7 +45,8 @@ class _ListAction(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         for name, metric in METRICS.items():
-            print(f"{name:<8}{metric.help}")
+            also = [alias for alias, meant in ALIASES.items() if meant == name]
+            print(f"{name:<10}{metric.help}{f'; also {also[0]}' if also else ''}")
         parser.exit(EXIT_DONE)
 
 
@@ -63,7 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
         "needs a reference alone"
     )
     parser.add_argument("--lay-on-reference", action="store_true", help=text)
-    parser.add_argument("--metrics", nargs="+", metavar="METRIC", help="columns (default: the paper's five)")
+    text = "columns: names, also with commas between them; paper (its five, the default), all"
+    parser.add_argument("--metrics", nargs="+", metavar="METRIC", help=text)
     text = "a published variant in place of the default (see --list)"
     add_named(parser, "--variant", "METRIC=VARIANT", text)
     parser.add_argument(
@@ -114,7 +118,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
     """The metrics to compute, in the order of the columns, with their variants."""
-    names = list(dict.fromkeys(arguments.metrics or (() if arguments.lay_on_reference else PAPER_METRICS)))
+    asked = [name for text in arguments.metrics or () for name in text.split(",") if name]
+    if not asked and not arguments.lay_on_reference:
+        asked = ["paper"]
+    without = [name for name, metric in METRICS.items() if arguments.reference or not metric.needs_reference]
+    sets = {"paper": PAPER_METRICS, "all": without}
+    names = [ALIASES.get(name, name) for set_ in asked for name in sets.get(set_, [set_])]
+    names = list(dict.fromkeys(names))
     if arguments.reference and not arguments.metrics:
         names += [name for name, metric in METRICS.items() if metric.needs_reference]
     try:
