@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_named, by_name, command_parser
+from data.arguments import add_named, add_shared, by_name, command_parser
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
+from data.io.batch import refuse_existing
 from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
@@ -23,7 +24,7 @@ from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
 from metrics.registry import ALIASES
 from metrics.scores import Scores
-from metrics.tables import pair_table, summary_table, tables_as_text, to_json
+from metrics.tables import TABLES, pair_table, summary_table, tables_as_text, to_json
 
 EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
@@ -34,7 +35,7 @@ EXAMPLES = """examples:
   python evaluate.py --source stacks --fused ours=results -o tables --reference truth --lay-on-reference
 
 Sources are found by name (NAME-A, NAME-B and so on), any number of a scene; fused and reference images are called NAME
-with any image suffix.
+(or NAME-fused) with any image suffix.
 Written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
 Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
 """
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--source", type=Path, required=True, metavar="DIR", help="folder of the sources, two or more of a scene"
     )
+    add_shared(parser, "--pattern")
     text = "a method and the folder of its fused images; a name given again adds a folder with more of them"
     add_named(parser, "--fused", "NAME=DIR", text, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
@@ -75,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: of all)")
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
+    add_shared(parser, "--overwrite")
     parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no tables on the screen")
     add_debug(parser)
@@ -90,13 +93,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     variants = _choose_variants(parser, arguments)
-    listing = find_stacks(arguments.source)
+    listing = find_stacks(arguments.source, pattern=arguments.pattern)
     shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
     folders: dict[str, list[Path]] = {}
     for method, folder in arguments.fused:
         folders.setdefault(method, []).append(Path(folder))
     images = {method: ImageFolder(*parts) for method, parts in folders.items()}
     references = ImageFolder(arguments.reference) if arguments.reference else None
+    if not arguments.overwrite:
+        refuse_existing([arguments.output / name for name in TABLES])
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")

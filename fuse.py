@@ -123,8 +123,8 @@ def _check_usage(parser, arguments) -> None:
         parser.error(f"--depth-map, --prefer and --comparer are for --strategy learned, not for {strategy}.")
     if arguments.align_only and (arguments.save_maps or arguments.panel or arguments.depth_map):
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
-    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
-        parser.error("--resume and --shard are for a folder: -i DIR.")
+    if arguments.input is None and (arguments.resume or arguments.pattern or arguments.shard != (1, 1)):
+        parser.error("--resume, --shard and --pattern are for a folder: -i DIR.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
@@ -138,10 +138,10 @@ def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
     """This part's scenes with what will be written for each, and all that was found."""
     largest = 2 if _pairs_only(arguments) else LARGEST
     if arguments.input is None:
-        listing = find_scene(*arguments.images, largest=largest)
+        listing = find_scene(*arguments.images, largest=largest, as_given=arguments.project is not None)
         outputs = [arguments.output]
     else:
-        listing = find_stacks(arguments.input, largest=largest)
+        listing = find_stacks(arguments.input, largest=largest, pattern=arguments.pattern)
         outputs = [arguments.output / stack.name for stack in listing.stacks]
     part, parts = arguments.shard
     jobs = []
