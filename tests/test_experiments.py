@@ -265,15 +265,19 @@ def test_the_report_in_a_browser(comparison):
     page = comparison / "report.html"
     document = in_browser(page, "sort=Q_ABF:descending&pair=scene.1&left=dwt&right=Others&mode=error&zoom=2")
     assert "Comparison of 4 methods on 3 pairs" in document
-    (body,) = re.findall(r"<tbody>(.*?)</tbody>", document, re.DOTALL)
+    body, ranks = re.findall(r"<tbody>(.*?)</tbody>", document, re.DOTALL)
+    assert ranks.count("<tr>") == 4 and '<span class="variant">xydeas</span>' in document
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
-    values = [float(row[2]) for row in rows]
-    assert values == sorted(values, reverse=True)
+    values = [float(row[2].split("<")[0]) for row in rows]
+    assert values == sorted(values, reverse=True) and all("±" in row[2] for row in rows)
     assert len(rows) == 4
     assert 'aria-sort="descending"' in document
     assert 'data-drawn="scene.1 dwt Others error"' in document
-    assert len(re.findall(r'<polyline fill="none" stroke="hsl', document)) == 4
-    assert "scene.2" in in_browser(page, "mode=decision&pair=scene.2&left=pca")
+    assert document.count('<rect class="box" x="') == 5  # the script has one, too
+    blended = in_browser(page, "mode=decision&pair=scene.2&left=pca")  # which has no map of choices
+    assert 'data-drawn="scene.2 pca pca wipe"' in blended or 'data-drawn="scene.2 pca dwt wipe"' in blended
+    told = 'role="status">The address asks for something'
+    assert told in blended and told not in document
 
 
 def test_squares_where_images_differ():
