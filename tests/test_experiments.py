@@ -251,6 +251,21 @@ def test_the_report_holds_everything(comparison):
     assert not outside
 
 
+def test_slow_methods_are_announced_and_may_be_skipped(pairs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "model.experiments.comparison.BASELINES", {**BASELINES, "pca": replace(BASELINES["pca"], slow=1e6)}
+    )
+    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), "--quiet", "--methods", "pca", "dwt"]
+    assert main([*command, "--skip", "dwt"]) == 0
+    said = capsys.readouterr().err
+    assert re.search(r"warning: pca takes about \d+ minutes for 3 pairs; --skip pca leaves it out", said)
+    assert not (tmp_path / "out" / "fused" / "dwt").exists()
+    assert main([*command, "--skip", "dwt"]) == 0
+    assert "pca takes" not in capsys.readouterr().err  # it is there
+    with pytest.raises(InputError, match="no method 'dtw' to skip"):
+        main([*command, "--skip", "dtw"])
+
+
 def in_browser(page, state):
     """The page's document after its scripts have run, in headless Chromium."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
