@@ -5,6 +5,7 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_stacks
 from data.parts import alone
+from data.spread import spread
 from data.truth import inner, lay_on
 from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
@@ -77,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: of all)")
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
-    add_shared(parser, "--overwrite")
+    add_shared(parser, "--overwrite", "--jobs", "--cluster")
     parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no tables on the screen")
     add_debug(parser)
@@ -107,8 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"warning: {problem}")
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
-    for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
-        for method, row in _score_stack(pair, images, references, variants, arguments).items():
+    score = partial(_score_stack, images=images, references=references, variants=variants, arguments=arguments)
+    rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster)
+    shown_rows = tqdm(rows, total=len(listing.stacks), unit="pair", disable=arguments.quiet)
+    for pair, row_of in zip(listing.stacks, shown_rows, strict=True):
+        for method, row in row_of.items():
             results[method][pair.name] = row
     titles = {method: _title(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
 from data.io.stacks import LARGEST, Listing, find_scene, find_stacks
+from data.spread import spread
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion.arguments import TILES, build_parser
@@ -58,10 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.dry_run:
         results += [job.describe() | {"would": "fuse"} for job in jobs]
     elif jobs:
-        observe = None if _silent(arguments) else _show_progress()
-        shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
-        load = cache(lambda: _load(arguments, observe))
-        results += fuse_scenes(load, shown, options, manifest if arguments.input else None, observe)
+        results += _fuse(arguments, jobs, options, manifest if arguments.input else None)
     _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)
@@ -123,8 +121,9 @@ def _check_usage(parser, arguments) -> None:
         parser.error(f"--depth-map, --prefer and --comparer are for --strategy learned, not for {strategy}.")
     if arguments.align_only and (arguments.save_maps or arguments.panel or arguments.depth_map):
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
-    if arguments.input is None and (arguments.resume or arguments.pattern or arguments.shard != (1, 1)):
-        parser.error("--resume, --shard and --pattern are for a folder: -i DIR.")
+    several = arguments.jobs > 1 or arguments.cluster
+    if arguments.input is None and (arguments.resume or arguments.pattern or several or arguments.shard != (1, 1)):
+        parser.error("--resume, --shard, --pattern, --jobs and --cluster are for a folder: -i DIR.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
@@ -153,6 +152,35 @@ def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
             checked_suffix(image)
             jobs.append(make_job(stack, image, options, arguments.strategy))
     return jobs, listing
+
+
+def _fuse(arguments, jobs: Sequence[Job], options: SceneOptions, manifest: Manifest | None) -> list[dict[str, Any]]:
+    """Fuses scenes one after the other, or several at once; returns what was done."""
+    bar = {"unit": "scene", "disable": _silent(arguments) or len(jobs) == 1}
+    if arguments.jobs == 1 and arguments.cluster is None:
+        observe = None if _silent(arguments) else _show_progress()
+        return list(
+            fuse_scenes(cache(lambda: _load(arguments, observe)), tqdm(jobs, **bar), options, manifest, observe)
+        )
+    done = spread(partial(_fuse_apart, arguments, options, manifest), jobs, arguments.jobs, arguments.cluster)
+    return list(tqdm(done, total=len(jobs), **bar))
+
+
+_loaded: dict[str, Callable] = {}
+"""Of a process that is one of several: its fuser, by the options that it was loaded with."""
+
+
+def _fuse_apart(arguments, options: SceneOptions, manifest: Manifest | None, job: Job) -> dict[str, Any]:
+    """Fuses a scene in a process that is one of several."""
+
+    def load():
+        key = str(arguments)
+        if key not in _loaded:
+            _loaded[key] = _load(arguments)
+        return _loaded[key]
+
+    (result,) = fuse_scenes(load, [job], options, manifest)
+    return result
 
 
 def _settings(arguments) -> dict[str, Any]:

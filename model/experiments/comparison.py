@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data.arguments import add_named, by_name
+from data.arguments import add_named, add_shared, by_name
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.io.files import make_folder, write_json, write_text
 from data.io.image_header import read_size
@@ -48,6 +48,7 @@ EXAMPLES = """examples:
   python -m model.experiments comparison -i lytro -o comparison --fused CNN=other/CNN StackMFF-V3=other/StackMFF-V3
   python -m model.experiments comparison -i photographs -o comparison --methods proposed dwt --pairs kitchen
   python -m model.experiments comparison -i lytro -o comparison --skip asr csr
+  python -m model.experiments comparison -i lytro -o comparison --jobs 4        times are then of four at once
   python -m model.experiments comparison -i lytro -o comparison --weights ifcnn=IFCNN-MAX.pth
   python -m model.experiments comparison -i lytro -o comparison --weights proposed-paper=runs/mine/last.weights.h5
 written: tables/, figures/, report.html, record.json, and fused/ and records/, from which a second run takes what it can
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
     )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
+    add_shared(parser, "--jobs", "--cluster")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
 
@@ -91,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in listing.problems:
         say(f"warning: {problem}")
     _warn_of_slow_methods(comparison)
-    changed = comparison.run(arguments.quiet)
+    changed = comparison.run(arguments.quiet, arguments.jobs, arguments.cluster)
     scores = comparison.scores()
     record = _record(arguments, comparison, shown)
     whole = True
@@ -129,9 +131,8 @@ def _warn_of_slow_methods(comparison) -> None:
         megapixels = sum(height * width for height, width in (read_size(stack.near) for stack in missing)) / 1e6
         if slow and megapixels * slow > 60:
             minutes = megapixels * slow / 60
-            say(
-                f"warning: {name} takes about {minutes:.0f} minutes for {len(missing)} pairs; --skip {name} leaves it out."
-            )
+            told = f"{name} takes about {minutes:.0f} minutes for {len(missing)} pairs"
+            say(f"warning: {told}; --skip {name} leaves it out.")
 
 
 def _shown(asked, known):

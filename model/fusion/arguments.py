@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
   python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
+  python fuse.py -i photographs -o fused --jobs 4      four scenes at once
   python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
   python fuse.py --project beetle.json -o fused.tif    what the page saved, once more
   python fuse.py --app                                 a page in the browser: drop frames, compare, retouch
@@ -99,6 +100,7 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
     parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
+    add_shared(parser, "--jobs", "--cluster")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
