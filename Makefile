@@ -24,11 +24,11 @@ $(VENV)/.ready: $(wildcard requirements*.txt)
 demo: setup
 ifdef PAIRS
 	@$(RUN) fuse.py -i "$(PAIRS)" -o $(OUT)/fused --panel --overwrite
-	@$(RUN) evaluate.py --source "$(PAIRS)" --fused proposed=$(OUT)/fused -o $(OUT)/tables
+	@$(RUN) evaluate.py --source "$(PAIRS)" --fused proposed=$(OUT)/fused -o $(OUT)/tables --overwrite
 else
 	@$(RUN) -m data.demo -o $(OUT) --scene $(SCENE)
 	@$(RUN) fuse.py -i $(OUT)/pairs -o $(OUT)/fused --panel --overwrite
-	@$(RUN) evaluate.py --source $(OUT)/pairs --fused proposed=$(OUT)/fused -o $(OUT)/tables --reference $(OUT)/truth
+	@$(RUN) evaluate.py --source $(OUT)/pairs --fused proposed=$(OUT)/fused -o $(OUT)/tables --overwrite --reference $(OUT)/truth
 endif
 	@echo "Look at the pictures in $(OUT)/fused: NAME.png is the result, NAME-panel.png shows how it came about."
 

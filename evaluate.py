@@ -5,34 +5,39 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_named, by_name, command_parser
+from data.arguments import add_named, add_shared, by_name, command_parser
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
+from data.io.batch import refuse_existing
 from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_stacks
 from data.parts import alone
+from data.spread import spread
 from data.truth import inner, lay_on
 from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
+from metrics.registry import ALIASES
 from metrics.scores import Scores
-from metrics.tables import pair_table, summary_table, tables_as_text, to_json
+from metrics.tables import TABLES, pair_table, summary_table, tables_as_text, to_json
 
 EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
   python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
+  python evaluate.py --source lytro --fused ours=results -o tables --metrics paper q_y,q_cb,q_ncie,fmi,viff
   python evaluate.py --source synthetic --fused ours=results --reference truth -o tables --color rgb
   python evaluate.py --source lytro --fused ours=results -o tables --variant q_abf=kumar q_labf=kumar-le
   python evaluate.py --source stacks --fused ours=results -o tables --reference truth --lay-on-reference
 
 Sources are found by name (NAME-A, NAME-B and so on), any number of a scene; fused and reference images are called NAME
-with any image suffix.
+(or NAME-fused) with any image suffix.
 Written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
 Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
 """
@@ -43,7 +48,8 @@ class _ListAction(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         for name, metric in METRICS.items():
-            print(f"{name:<8}{metric.help}")
+            also = [alias for alias, meant in ALIASES.items() if meant == name]
+            print(f"{name:<10}{metric.help}{f'; also {also[0]}' if also else ''}")
         parser.exit(EXIT_DONE)
 
 
@@ -54,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--source", type=Path, required=True, metavar="DIR", help="folder of the sources, two or more of a scene"
     )
+    add_shared(parser, "--pattern")
     text = "a method and the folder of its fused images; a name given again adds a folder with more of them"
     add_named(parser, "--fused", "NAME=DIR", text, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
@@ -63,7 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
         "needs a reference alone"
     )
     parser.add_argument("--lay-on-reference", action="store_true", help=text)
-    parser.add_argument("--metrics", nargs="+", metavar="METRIC", help="columns (default: the paper's five)")
+    text = "columns: names, also with commas between them; paper (its five, the default), all"
+    parser.add_argument("--metrics", nargs="+", metavar="METRIC", help=text)
     text = "a published variant in place of the default (see --list)"
     add_named(parser, "--variant", "METRIC=VARIANT", text)
     parser.add_argument(
@@ -71,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: of all)")
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
+    add_shared(parser, "--overwrite", "--jobs", "--cluster")
     parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no tables on the screen")
     add_debug(parser)
@@ -86,20 +95,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     variants = _choose_variants(parser, arguments)
-    listing = find_stacks(arguments.source)
+    listing = find_stacks(arguments.source, pattern=arguments.pattern)
     shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
     folders: dict[str, list[Path]] = {}
     for method, folder in arguments.fused:
         folders.setdefault(method, []).append(Path(folder))
     images = {method: ImageFolder(*parts) for method, parts in folders.items()}
     references = ImageFolder(arguments.reference) if arguments.reference else None
+    if not arguments.overwrite:
+        refuse_existing([arguments.output / name for name in TABLES])
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
-    for pair in tqdm(listing.stacks, unit="pair", disable=arguments.quiet):
-        for method, row in _score_stack(pair, images, references, variants, arguments).items():
+    score = partial(_score_stack, images=images, references=references, variants=variants, arguments=arguments)
+    rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster)
+    shown_rows = tqdm(rows, total=len(listing.stacks), unit="pair", disable=arguments.quiet)
+    for pair, row_of in zip(listing.stacks, shown_rows, strict=True):
+        for method, row in row_of.items():
             results[method][pair.name] = row
     titles = {method: _title(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []
@@ -114,7 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
     """The metrics to compute, in the order of the columns, with their variants."""
-    names = list(dict.fromkeys(arguments.metrics or (() if arguments.lay_on_reference else PAPER_METRICS)))
+    asked = [name for text in arguments.metrics or () for name in text.split(",") if name]
+    if not asked and not arguments.lay_on_reference:
+        asked = ["paper"]
+    without = [name for name, metric in METRICS.items() if arguments.reference or not metric.needs_reference]
+    sets = {"paper": PAPER_METRICS, "all": without}
+    names = [ALIASES.get(name, name) for set_ in asked for name in sets.get(set_, [set_])]
+    names = list(dict.fromkeys(names))
     if arguments.reference and not arguments.metrics:
         names += [name for name, metric in METRICS.items() if metric.needs_reference]
     try:

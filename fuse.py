@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
 from data.io.stacks import LARGEST, Listing, find_scene, find_stacks
+from data.spread import spread
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion.arguments import TILES, build_parser
@@ -25,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = build_parser(BASELINES)
     arguments = parser.parse_args(argv)
+    if arguments.app:
+        return _serve(parser, arguments)
+    project = _take_project(parser, arguments)
     _check_usage(parser, arguments)
     if arguments.method == "proposed":
         arguments.weights = arguments.weights or BUNDLED_WEIGHTS
@@ -34,11 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = [] if arguments.json in (None, STDOUT) else [arguments.json]
     networks = [path for path in (arguments.weights, arguments.comparer) if path]
     inputs = [*networks, *(path.with_suffix(".json") for path in networks)]
+    inputs += [arguments.project] if project else []
     if arguments.benchmark:
         protect_files(report, [*inputs, *arguments.images])
         refuse_existing([] if arguments.overwrite else report)
         return _benchmark(arguments)
-    options = SceneOptions(**{name: getattr(arguments, name) for name in SceneOptions.__dataclass_fields__})
+    chosen = {name: getattr(arguments, name) for name in SceneOptions.__dataclass_fields__ if name != "strokes"}
+    options = SceneOptions(**chosen, strokes=project.strokes if project else ())
     jobs, listing = _find_jobs(arguments, options)
     written = [path for job in jobs for path in (*job.files, *([job.manifest] if arguments.input else []))]
     protect_files([*written, *report], [*inputs, *(path for stack in listing.stacks for path in stack.images)])
@@ -52,14 +59,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.dry_run:
         results += [job.describe() | {"would": "fuse"} for job in jobs]
     elif jobs:
-        observe = None if _silent(arguments) else _show_progress()
-        shown = tqdm(jobs, unit="scene", disable=_silent(arguments) or len(jobs) == 1)
-        load = cache(lambda: _load(arguments, observe))
-        results += fuse_scenes(load, shown, options, manifest if arguments.input else None, observe)
+        results += _fuse(arguments, jobs, options, manifest if arguments.input else None)
     _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)
     return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
+
+
+def _serve(parser, arguments) -> int:
+    if arguments.images or arguments.input or arguments.output or arguments.project:
+        parser.error("--app takes frames on its page, not on the command line.")
+    from model.app.serve import serve
+
+    return serve(arguments.host, arguments.port)
+
+
+def _take_project(parser, arguments):
+    """The project that is given, with its frames and settings in place of options; None without."""
+    if arguments.project is None:
+        return None
+    if arguments.images or arguments.input or arguments.align_only or arguments.method != "proposed":
+        parser.error("--project says which frames are fused, and how: give no images, -i, --align-only or --method.")
+    from model.fusion.project import read_project
+
+    project = read_project(arguments.project)
+    arguments.images = project.locate(arguments.project.parent)
+    for name, value in asdict(project.settings).items():
+        setattr(arguments, name, value)
+    return project
 
 
 def _check_usage(parser, arguments) -> None:
@@ -94,8 +121,9 @@ def _check_usage(parser, arguments) -> None:
         parser.error(f"--depth-map, --prefer and --comparer are for --strategy learned, not for {strategy}.")
     if arguments.align_only and (arguments.save_maps or arguments.panel or arguments.depth_map):
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
-    if arguments.input is None and (arguments.resume or arguments.shard != (1, 1)):
-        parser.error("--resume and --shard are for a folder: -i DIR.")
+    several = arguments.jobs > 1 or arguments.cluster
+    if arguments.input is None and (arguments.resume or arguments.pattern or several or arguments.shard != (1, 1)):
+        parser.error("--resume, --shard, --pattern, --jobs and --cluster are for a folder: -i DIR.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
@@ -109,10 +137,10 @@ def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
     """This part's scenes with what will be written for each, and all that was found."""
     largest = 2 if _pairs_only(arguments) else LARGEST
     if arguments.input is None:
-        listing = find_scene(*arguments.images, largest=largest)
+        listing = find_scene(*arguments.images, largest=largest, as_given=arguments.project is not None)
         outputs = [arguments.output]
     else:
-        listing = find_stacks(arguments.input, largest=largest)
+        listing = find_stacks(arguments.input, largest=largest, pattern=arguments.pattern)
         outputs = [arguments.output / stack.name for stack in listing.stacks]
     part, parts = arguments.shard
     jobs = []
@@ -124,6 +152,35 @@ def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
             checked_suffix(image)
             jobs.append(make_job(stack, image, options, arguments.strategy))
     return jobs, listing
+
+
+def _fuse(arguments, jobs: Sequence[Job], options: SceneOptions, manifest: Manifest | None) -> list[dict[str, Any]]:
+    """Fuses scenes one after the other, or several at once; returns what was done."""
+    bar = {"unit": "scene", "disable": _silent(arguments) or len(jobs) == 1}
+    if arguments.jobs == 1 and arguments.cluster is None:
+        observe = None if _silent(arguments) else _show_progress()
+        return list(
+            fuse_scenes(cache(lambda: _load(arguments, observe)), tqdm(jobs, **bar), options, manifest, observe)
+        )
+    done = spread(partial(_fuse_apart, arguments, options, manifest), jobs, arguments.jobs, arguments.cluster)
+    return list(tqdm(done, total=len(jobs), **bar))
+
+
+_loaded: dict[str, Callable] = {}
+"""Of a process that is one of several: its fuser, by the options that it was loaded with."""
+
+
+def _fuse_apart(arguments, options: SceneOptions, manifest: Manifest | None, job: Job) -> dict[str, Any]:
+    """Fuses a scene in a process that is one of several."""
+
+    def load():
+        key = str(arguments)
+        if key not in _loaded:
+            _loaded[key] = _load(arguments)
+        return _loaded[key]
+
+    (result,) = fuse_scenes(load, [job], options, manifest)
+    return result
 
 
 def _settings(arguments) -> dict[str, Any]:

@@ -117,6 +117,20 @@ _SHARED: dict[str, dict[str, Any]] = {
         "help": "auto (a GPU where there is one), cpu, gpu or gpu:N (auto)",
     },
     "--weights": {"type": Path, "metavar": "FILE", "help": "a weights file (default: the bundled one)"},
+    "--pattern": {
+        "metavar": "TEXT",
+        "help": "how the images of a folder are called, without suffix: '{name}_{index}', '{index}-of-{name}'",
+    },
+    "--jobs": {
+        "type": positive,
+        "default": 1,
+        "metavar": "N",
+        "help": "processes at once (%(default)s); pip install -r requirements-cluster.txt",
+    },
+    "--cluster": {
+        "metavar": "ADDRESS",
+        "help": "a scheduler of Dask (tcp://...) or Ray (ray://...), in place of --jobs",
+    },
     "--seed": {"type": natural, "default": 0, "help": "of all that is random (%(default)s)"},
     "--overwrite": {"action": "store_true", "help": "replace what exists"},
     "--json": {"action": "store_true", "help": "print JSON"},

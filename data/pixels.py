@@ -18,7 +18,10 @@ def check_images(images: Sequence[np.ndarray]) -> None:
     first = images[0]
     for image in images:
         if image.dtype not in (np.uint8, np.uint16):
-            raise InputError(f"images must be uint8 or uint16, received {image.dtype}.")
+            mend = ""
+            if image.dtype.kind == "f":
+                mend = "; of values in 0..1 make (255 * image).round().astype('uint8'), of 0..255 leave out 255 *"
+            raise InputError(f"images must be uint8 or uint16, received {image.dtype}{mend}.")
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
             raise InputError(f"images must be (H, W, 3) RGB or (H, W) gray, received the shape {image.shape}.")
         if image.shape != first.shape or image.dtype != first.dtype:

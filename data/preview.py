@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from data.arguments import add_shared, command_parser, positive
@@ -18,21 +19,32 @@ from data.synthesis.voc import read_scenes
 GAP = 4
 """Pixels between the pictures of a sheet."""
 
+HEADER = 18
+"""Rows of the names above the pictures."""
+
+COLUMNS = ("scene", "near", "far", "label")
+"""What the pictures are."""
+
 EXAMPLES = """examples:
   python -m data.preview --voc VOCdevkit/VOC2012 --out preview
   python -m data.preview --voc VOCdevkit/VOC2012 --out preview --recipe photographic --crop --size 160 --scenes 6"""
 
 
 def contact_sheet(pairs: Sequence[SyntheticPair]) -> np.ndarray:
-    """Sets pairs in rows of source, near, far and label (white = near is out of focus).
+    """Sets pairs in rows of source, near, far and label (white = near is out of focus), with names above.
 
     Args:
         pairs: Pairs of one size S.
 
     Returns:
-        (n (S + 4) - 4, 4 (S + 4) - 4, 3) uint8 RGB.
+        (n (S + 4) + 14, 4 (S + 4) - 4, 3) uint8 RGB.
     """
-    rows = []
+    size = pairs[0].label.shape[0]
+    names = np.zeros((HEADER, len(COLUMNS) * (size + GAP), 3), np.uint8)
+    for number, name in enumerate(COLUMNS):
+        place, white = (number * (size + GAP) + 2, HEADER - 5), (255, 255, 255)
+        cv2.putText(names, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, white, 1, cv2.LINE_AA)
+    rows = [names]
     for pair in pairs:
         label = np.repeat(pair.label[..., None] * np.uint8(255), 3, axis=2)
         tiles = [pair.reference, pair.near, pair.far, label]

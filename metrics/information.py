@@ -1,4 +1,4 @@
-"""Mutual information between the sources and their fusion (Q_MI)."""
+"""Information that the sources and their fusion share: Q_MI, and nonlinear correlation (Q_NCIE)."""
 
 from collections.abc import Sequence
 
@@ -55,6 +55,42 @@ def mutual_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant
     return score
 
 
+def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
+    """Nonlinear correlation information entropy of the sources and the fused image.
+
+    The mutual information of each two images, each stretched to 0..255, over that of 256 levels, makes a correlation
+    matrix; the more its eigenvalues differ, the more all images have in common.
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
+            two.
+        fused: Fused image, of the same shape.
+
+    Returns:
+        0..1; about .8 for two sources that share nothing; larger is better.
+
+    Raises:
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
+
+    Source: Wang, Shen & Jin, "Performance evaluation of image fusion techniques", in Stathaki (ed.), Image Fusion:
+    Algorithms and Applications, 2008, chapter 19.
+    """
+    require_equal_sources(sources)
+    require_equal_shapes(source=sources[0], fused=fused)
+    levels = [_stretched_levels(to_gray(image)) for image in (*sources, fused)]
+    entropies = [_entropy(np.bincount(one)) for one in levels]
+    count = len(levels)
+    matrix = np.eye(count)
+    for row in range(count):
+        for column in range(row):
+            joint = _entropy(np.bincount(levels[row] * _LEVELS + levels[column]))
+            shared = (entropies[row] + entropies[column] - joint) / np.log2(_LEVELS)
+            matrix[row, column] = matrix[column, row] = shared
+    shares = np.clip(np.linalg.eigvalsh(matrix) / count, 0, None)
+    occupied = shares[shares > 0]
+    return float(1 + (occupied * np.log2(occupied)).sum() / np.log2(_LEVELS))
+
+
 def _levels(gray: np.ndarray) -> np.ndarray:
     rounded = gray if gray.dtype == np.uint8 else np.rint(gray)
     return rounded.ravel().astype(np.intp)
@@ -84,6 +120,16 @@ METRICS = (
         variants=MI_VARIANTS,
         range=(0.0, 16.0),
         score=lambda plane, variant: mutual_information(plane.sources, plane.fused, variant),
+    ),
+    Metric(
+        "q_ncie",
+        "Q_NCIE",
+        "$Q_{NCIE}$",
+        "nonlinear correlation",
+        "Wang, Shen & Jin 2008",
+        variants=("liu",),
+        range=(0.0, 1.0),
+        score=lambda plane, _: nonlinear_correlation(plane.sources, plane.fused),
     ),
 )
 """The metrics of this family."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from metrics import edges, information, reference, sharpness
+from metrics import edges, features, information, perception, phase, reference, sharpness, statistics, structure
 from metrics.checks import require_known
 from metrics.metric import Metric
 
 PAPER_METRICS = ("q_sf", "q_abf", "q_labf", "q_mi", "q_ag")
 """The five that the paper reports, in its order."""
 
-_FAMILIES = (edges, information, reference, sharpness)
+_FAMILIES = (edges, information, features, structure, perception, phase, statistics, reference, sharpness)
 """Modules with a tuple `METRICS`."""
 
 _found = {metric.name: metric for family in _FAMILIES for metric in family.METRICS}
@@ -18,12 +18,17 @@ METRICS: dict[str, Metric] = {name: _found[name] for name in (*PAPER_METRICS, *_
 """Every metric by its name, the paper's first."""
 
 
+ALIASES = {"q_g": "q_abf"}
+"""Other names of metrics in the literature."""
+
+
 def get_metric(name: str) -> Metric:
     """Looks a metric up.
 
     Raises:
         RefusedError: No such metric; the message offers the nearest name and lists all.
     """
+    name = ALIASES.get(name, name)
     require_known("metric", name, METRICS)
     return METRICS[name]
 
@@ -41,4 +46,5 @@ def resolve_variants(names: Iterable[str], variants: Mapping[str, str] | None = 
     variants = variants or {}
     for name, variant in variants.items():
         require_known(f"variant of {name}", variant, get_metric(name).variants)
+    names = [get_metric(name).name for name in names]
     return {name: variants.get(name, get_metric(name).variants[0]) for name in names}

@@ -94,6 +94,7 @@ def compute(
     reference: np.ndarray | None = None,
 ) -> float:
     """Computes one metric of one fused image of a pair; see `Scorer` for the arguments, results and errors."""
+    name = get_metric(name).name
     variants = None if variant is None else {name: variant}
     return Scorer((near, far), variants, color).score(fused, [name], reference)[name]
 

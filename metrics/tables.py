@@ -51,16 +51,16 @@ def metric_columns(scores: Scores, arrows: bool = False) -> list[Column]:
     return [Column(metric.symbol, metric.latex, metric.arrow if arrows else "") for metric in metrics]
 
 
+TABLES = ("per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.tex")
+"""The files of the tables."""
+
+
 def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
     """The tables by the name of the file they belong in; `per_pair.md` has the pairs asked for, `per_pair.csv` all."""
     summary = summary_table(scores)
-    return {
-        "per_pair.csv": per_pair_csv(scores),
-        "per_pair.md": "\n".join(pair_table(scores, pair).markdown() for pair in pairs),
-        "summary.csv": summary_csv(scores),
-        "summary.md": summary.markdown(),
-        "summary.tex": summary.latex(),
-    }
+    shown = "\n".join(pair_table(scores, pair).markdown() for pair in pairs)
+    texts = per_pair_csv(scores), shown, summary_csv(scores), summary.markdown(), summary.latex()
+    return dict(zip(TABLES, texts, strict=True))
 
 
 def per_pair_csv(scores: Scores) -> str:

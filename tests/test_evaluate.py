@@ -45,7 +45,7 @@ def folders(tmp_path):
 
 def run(folders, *arguments, fused=("truth", "near")):
     methods = [f"{name}={folders / name}" for name in fused]
-    options = ["--source", folders / "source", "--fused", *methods, "-o", folders / "out", *arguments]
+    options = ["--source", folders / "source", "--fused", *methods, "-o", folders / "out", "--overwrite", *arguments]
     return run_command(evaluate.main, [str(option) for option in options])
 
 
@@ -119,6 +119,27 @@ def test_jpeg_is_named_in_the_table(folders, capsys):
     write_image(folders / "lossy" / "dog.png", scene(1))
     run(folders, fused=("lossy",))
     assert "| lossy (JPEG in part) |" in capsys.readouterr().out
+
+
+def test_tables_are_replaced_when_it_is_asked_for(folders, capsys):
+    options = ["--source", folders / "source", "--fused", f"truth={folders / 'truth'}", "-o", folders / "out"]
+    assert run_command(evaluate.main, list(map(str, options))) == EXIT_DONE
+    assert run_command(evaluate.main, list(map(str, options))) == EXIT_FAILED
+    assert_one_sentence(capsys.readouterr().err, "--overwrite replaces it")
+
+
+def test_results_may_be_called_fused(folders):
+    (folders / "truth" / "cat.png").rename(folders / "truth" / "cat-fused.png")
+    (folders / "truth" / "dog.png").rename(folders / "truth" / "Fused_dog.png")
+    assert run(folders) == EXIT_DONE
+
+
+def test_sources_by_a_pattern(folders):
+    for path in (folders / "source").iterdir():
+        name, side = path.stem.rsplit("-", 1)
+        path.rename(path.with_name(f"img{ord(side)}.of.{name}{path.suffix}"))
+    assert run(folders, "--pattern", "img{index}.of.{name}") == EXIT_DONE
+    assert run(folders, "--pattern", "{index}_{name}") == EXIT_FAILED
 
 
 def test_another_case_counts_where_the_exact_name_is_absent(folders):

@@ -141,7 +141,7 @@ def test_pairs_with_odd_names_are_compared(folder):
     document = shown(folder, "pair=caf%5Cxe9")  # as the page itself writes it
     assert 'data-drawn="caf\\xe9 A pca wipe"' in document
     document = shown(folder, "pair=constructor&left=B&right=pca&table=__proto__")
-    assert 'data-drawn="constructor B pca wipe"' in document and document.count("<polyline") == 2
+    assert 'data-drawn="constructor B pca wipe"' in document and document.count('<rect class="box"') == 2
     assert not any(one in document for one in "\x1b\u202e\udce9")
     assert "x\\u202egnp\\x1b[31m" in document and "caf\\xe9" in document
     assert 'data-drawn="__proto__ A pca wipe"' in shown(folder, "pair=__proto__")
@@ -282,7 +282,7 @@ def test_a_damaged_source_fails_its_pair_alone(folder, capsys):
     images = json.loads(data)["images"]
     assert images["cat"] == {} and set(images["dog"]) == {"A", "B", "pca", "Others"}
     document = shown(folder, "pair=cat")
-    assert 'data-drawn="cat none"' in document and document.count("<polyline") == 2
+    assert 'data-drawn="cat none"' in document and document.count('<rect class="box"') == 2
 
 
 @posix
@@ -351,9 +351,10 @@ GARBAGE = "&".join(
 def test_any_address_shows_a_whole_page(prepared, address):
     document = shown(prepared, address)
     assert 'data-drawn="cat A pca wipe"' in document
-    assert 'aria-label="Q_SF of each method on each pair"' in document and document.count("<polyline") == 2
+    assert 'aria-label="Q_SF of each method on each pair"' in document and document.count('<rect class="box"') == 2
     assert "aria-sort" not in document and "NaN" not in document
-    assert document.count("<td") == 2 * 7
+    assert document.count("<td") == 2 * 7 + 2 * 6  # scores with seconds, and ranks
+    assert 'role="status">The address asks for something that is not here' in document
 
 
 def test_what_an_address_may_say_is_kept(prepared):

@@ -251,6 +251,21 @@ def test_the_report_holds_everything(comparison):
     assert not outside
 
 
+def test_slow_methods_are_announced_and_may_be_skipped(pairs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "model.experiments.comparison.BASELINES", {**BASELINES, "pca": replace(BASELINES["pca"], slow=1e6)}
+    )
+    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), "--quiet", "--methods", "pca", "dwt"]
+    assert main([*command, "--skip", "dwt"]) == 0
+    said = capsys.readouterr().err
+    assert re.search(r"warning: pca takes about \d+ minutes for 3 pairs; --skip pca leaves it out", said)
+    assert not (tmp_path / "out" / "fused" / "dwt").exists()
+    assert main([*command, "--skip", "dwt"]) == 0
+    assert "pca takes" not in capsys.readouterr().err  # it is there
+    with pytest.raises(InputError, match="no method 'dtw' to skip"):
+        main([*command, "--skip", "dtw"])
+
+
 def in_browser(page, state):
     """The page's document after its scripts have run, in headless Chromium."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -265,15 +280,19 @@ def test_the_report_in_a_browser(comparison):
     page = comparison / "report.html"
     document = in_browser(page, "sort=Q_ABF:descending&pair=scene.1&left=dwt&right=Others&mode=error&zoom=2")
     assert "Comparison of 4 methods on 3 pairs" in document
-    (body,) = re.findall(r"<tbody>(.*?)</tbody>", document, re.DOTALL)
+    body, ranks = re.findall(r"<tbody>(.*?)</tbody>", document, re.DOTALL)
+    assert ranks.count("<tr>") == 4 and '<span class="variant">xydeas</span>' in document
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
-    values = [float(row[2]) for row in rows]
-    assert values == sorted(values, reverse=True)
+    values = [float(row[2].split("<")[0]) for row in rows]
+    assert values == sorted(values, reverse=True) and all("±" in row[2] for row in rows)
     assert len(rows) == 4
     assert 'aria-sort="descending"' in document
     assert 'data-drawn="scene.1 dwt Others error"' in document
-    assert len(re.findall(r'<polyline fill="none" stroke="hsl', document)) == 4
-    assert "scene.2" in in_browser(page, "mode=decision&pair=scene.2&left=pca")
+    assert document.count('<rect class="box" x="') == 5  # the script has one, too
+    blended = in_browser(page, "mode=decision&pair=scene.2&left=pca")  # which has no map of choices
+    assert 'data-drawn="scene.2 pca pca wipe"' in blended or 'data-drawn="scene.2 pca dwt wipe"' in blended
+    told = 'role="status">The address asks for something'
+    assert told in blended and told not in document
 
 
 def test_squares_where_images_differ():

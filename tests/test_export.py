@@ -10,7 +10,9 @@ from data.demo import rendered_scene
 from data.errors import run_command
 from data.io.image_io import read_image, write_image
 from model import load_fuser
+from model.bundled import BUNDLED_WEIGHTS
 from model.export.__main__ import FORMATS, main
+from model.networks.comparer import load_comparer
 from tests.conftest import REPOSITORY
 
 NEEDED = {"savedmodel": ("tensorflow",), "onnx": ("tf2onnx", "onnxruntime"), "openvino": ("openvino",)}
@@ -35,7 +37,16 @@ def pair(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", FORMATS)
+def test_keras_reads_the_networks(exported):
+    words = "import keras, sys, model.networks.network; print(keras.models.load_model(sys.argv[1]).count_params())"
+    counts = [1_096_770, load_comparer(BUNDLED_WEIGHTS).count_params()]
+    for name, count in zip(FORMATS["keras"].files, counts, strict=True):
+        command = [sys.executable, "-c", words, exported / name]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        assert int(done.stdout.split()[-1]) == count
+
+
+@pytest.mark.parametrize("name", NEEDED)
 def test_a_program_without_this_project_fuses_as_fuse_py(name, exported, pair, tmp_path):
     graph = exported / FORMATS[name].files[0]
     script = REPOSITORY / "docs" / "examples" / f"fuse_{name}.py"

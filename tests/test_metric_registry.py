@@ -7,7 +7,7 @@ from metrics import METRICS, PAPER_METRICS, Scorer, benchmark, compute, compute_
 
 
 def random_image(seed):
-    return np.random.default_rng(seed).integers(0, 256, (24, 20, 3)).astype(np.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (180, 176, 3)).astype(np.uint8)
 
 
 def test_registry_is_complete():
@@ -65,9 +65,9 @@ def test_one_scorer_serves_many_fused_images():
         (lambda i: compute_all(i, i, i, {"sharpness": "half"}), "metric 'sharpness' is unknown"),
         (lambda i: compute_all(i, i, i, color="lab"), "color mode 'lab' is unknown"),
         (lambda i: compute("psnr", i, i, i), "needs a reference"),
-        (lambda i: compute("q_sf", i, i, i[:9]), r"shape \(9, 20, 3\), but its sources have \(24, 20, 3\)"),
-        (lambda i: compute("q_sf", i, i[:9], i), r"source 1 \(24, 20, 3\), source 2 \(9, 20, 3\)"),
-        (lambda i: compute("psnr", i, i, i, reference=i[..., 0]), r"reference \(24, 20\), fused \(24, 20, 3\)"),
+        (lambda i: compute("q_sf", i, i, i[:9]), r"shape \(9, 176, 3\), but its sources have \(180, 176, 3\)"),
+        (lambda i: compute("q_sf", i, i[:9], i), r"source 1 \(180, 176, 3\), source 2 \(9, 176, 3\)"),
+        (lambda i: compute("psnr", i, i, i, reference=i[..., 0]), r"reference \(180, 176\), fused \(180, 176, 3\)"),
     ],
 )
 def test_what_cannot_be_computed_is_refused_in_a_sentence(call, sentence):

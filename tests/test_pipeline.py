@@ -124,7 +124,8 @@ def test_preview_writes_contact_sheets(small_voc, tmp_path, capsys):
     written = sorted((tmp_path / "sheets").iterdir())
     assert [str(path) for path in written] == sorted(capsys.readouterr().out.split())
     sheet = read_image(written[0])
-    assert sheet.shape == (5 * 68 - 4, 4 * 68 - 4, 3)
+    assert sheet.shape == (5 * 68 + 14, 4 * 68 - 4, 3)
+    assert sheet[:14].max() == 255  # names of the columns
 
 
 def test_real_voc_scenes(voc):

@@ -42,14 +42,41 @@ def test_other_files_and_subfolders_do_not_disturb(tmp_path):
     assert [pair.name for pair in listing.stacks] == ["x"] and listing.problems == []
 
 
-@pytest.mark.parametrize(("first", "second"), [("A", "B"), ("b", "a"), ("1", "2"), ("far", "near")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("sourceA", "sourceB"), ("source_1", "source_2"), ("A", "B"), ("b", "a"), ("1", "2"), ("far", "near")],
+)
 def test_two_folders_with_equal_names(tmp_path, first, second):
     images(tmp_path, *(f"{side}/{number}.png" for side in (first, second) for number in ("1", "2", "10")))
     images(tmp_path, "other/1.png")
     listing = find_pairs(tmp_path)
     assert [pair.name for pair in listing.stacks] == ["1", "2", "10"] and listing.problems == []
-    near_folder = {"A": "A", "b": "a", "1": "1", "far": "near"}[first]
+    near_folder = {"sourceA": "sourceA", "source_1": "source_1", "A": "A", "b": "a", "1": "1", "far": "near"}[first]
     assert all(pair.near.parent.name == near_folder for pair in listing.stacks)
+
+
+def test_names_by_a_pattern(tmp_path):
+    images(tmp_path, "7-of-cat.png", "12-of-cat.png", "9-of-cat.png", "a-of-dog.png", "B-of-dog.png", "notes.png")
+    listing = find_stacks(tmp_path, pattern="{index}-of-{name}")
+    assert [(stack.name, [path.name[:2] for path in stack.images]) for stack in listing.stacks] == [
+        ("cat", ["7-", "9-", "12"]),
+        ("dog", ["a-", "B-"]),
+    ]
+    assert listing.problems == [
+        f"{tmp_path / 'notes.png'} does not fit the pattern {{index}}-of-{{name}}; rename or remove it."
+    ]
+    for wrong in ("{name}", "{name}{name}{index}", ""):
+        with pytest.raises(InputError):
+            find_stacks(tmp_path, pattern=wrong or "x")
+    with pytest.raises(InputError, match="does not fit the pattern"):
+        find_stacks(tmp_path, pattern="{name}__{index}")
+
+
+def test_the_given_order_is_kept_where_it_is_asked_for(tmp_path):
+    images(tmp_path, "f1.png", "f10.png", "f2.png")
+    files = [tmp_path / f"f{number}.png" for number in (1, 10, 2)]
+    assert [path.stem for path in check_stack(*files).images] == ["f1", "f2", "f10"]
+    assert list(check_stack(*files, as_given=True).images) == files
 
 
 def test_one_folder_for_each_pair(tmp_path):

@@ -1,5 +1,6 @@
 """Images of a folder, found by the name of their scene: results of fusion, ground truth."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,13 +35,15 @@ class ImageFolder:
                     self._files.setdefault(path.stem, []).append(path)
 
     def find(self, name: str) -> Path:
-        """The one image called `name`, with any image suffix; another case counts only where the exact name is absent.
+        """The one image called `name`, with any image suffix; another case, and `name-fused` or `fused-name`, with - or
+        _, count only where the exact name is absent.
 
         Raises:
             InputError: None or several.
         """
+        wanted = re.compile(rf"(fused[-_])?{re.escape(name)}|{re.escape(name)}[-_]fused", re.IGNORECASE)
         found = self._files.get(name) or [
-            path for stem, paths in self._files.items() if stem.lower() == name.lower() for path in paths
+            path for stem, paths in self._files.items() if wanted.fullmatch(stem) for path in paths
         ]
         if not found:
             raise InputError(f"no image {name} with one of the suffixes {', '.join(IMAGE_SUFFIXES)}")

@@ -14,6 +14,9 @@ MANIFESTS = ".fused"
 _ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
 """A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
 
+_SOURCE_FOLDER = re.compile(r"source[-_ ]?(?=[a-z]$|\d{1,2}$)", re.IGNORECASE | re.ASCII)
+"""What many data sets put before the side in a folder's name: sourceA, source_1."""
+
 Member = tuple[str, int, Path]
 """The name of a stack, the place of an image in it from 1 on, and the image."""
 
@@ -44,7 +47,8 @@ def find_members(folder: Path, places_only: bool) -> Found:
         return found
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
     folders = [entry for entry in folders if not (entry / MANIFESTS).is_dir()]
-    sides = {entry: split[1] for entry in folders if (split := split_name(entry.name)) and not split[0]}
+    names = {entry: _SOURCE_FOLDER.sub("", entry.name) for entry in folders}
+    sides = {entry: split[1] for entry in folders if (split := split_name(names[entry])) and not split[0]}
     if {1, 2} <= set(sides.values()):
         members = [(image.stem, place, image) for entry, place in sides.items() for image in list_images(entry)]
         # Folders 1, 2, 3 may also hold a series each; then no name is in two of them.
@@ -56,6 +60,38 @@ def find_members(folder: Path, places_only: bool) -> Found:
         found.problems += inside.problems
         found.notes += inside.notes
     return found
+
+
+def find_by_pattern(folder: Path, pattern: str) -> Found:
+    """Finds the images of `folder` whose names fit a pattern, and numbers those of a stack from 1 on.
+
+    Args:
+        folder: Its folders are not looked into.
+        pattern: A name without its suffix, with {name} for what a stack shares and {index} for a letter, a number, near
+            or far; "{index}-of-{name}".
+
+    Raises:
+        InputError: The pattern lacks one of both, or has one twice.
+    """
+    parts = re.split(r"(\{name\}|\{index\})", pattern)
+    if sorted(parts[1::2]) != ["{index}", "{name}"]:
+        raise InputError(f"a pattern has {{name}} and {{index}} once each, received {pattern!r}.")
+    places = {"{name}": "(?P<name>.+)", "{index}": r"(?P<index>[a-z]|\d+|near|far)"}
+    matcher = re.compile("".join(places.get(part, re.escape(part)) for part in parts), re.IGNORECASE | re.ASCII)
+    stacks: dict[str, list[tuple[int, Path]]] = {}
+    problems = []
+    for image in list_images(folder):
+        if match := matcher.fullmatch(image.stem):
+            index = match["index"].lower()
+            number = int(index) if index.isdecimal() else {"near": 1, "far": 2}.get(index) or ord(index)
+            stacks.setdefault(match["name"], []).append((number, image))
+        else:
+            problems.append(f"{image} does not fit the pattern {pattern}; rename or remove it.")
+    members = []
+    for name, numbered in stacks.items():
+        ranks = sorted({number for number, _ in numbered})
+        members += [(name, ranks.index(number) + 1, image) for number, image in numbered]
+    return Found(members, problems, [])
 
 
 def _members_of(folder: Path, places_only: bool) -> Found:

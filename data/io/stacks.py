@@ -8,7 +8,7 @@ from pathlib import Path
 from data.errors import InputError
 from data.io.image_header import read_size
 from data.io.sequences import find_series, natural_key
-from data.io.stack_names import find_members, split_name, stray
+from data.io.stack_names import find_by_pattern, find_members, split_name, stray
 
 LARGEST = 255
 """Images of a stack: a decision map has 8 bits."""
@@ -73,13 +73,16 @@ class Listing:
         return [f"{stack.name}: {stack.extent}" for stack in told] + [f"warning: {note}" for note in self.notes]
 
 
-def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_only: bool = False) -> Listing:
+def find_stacks(
+    folder: str | os.PathLike, *, largest: int = LARGEST, places_only: bool = False, pattern: str | None = None
+) -> Listing:
     """Finds the stacks of a folder by name.
 
     Three layouts are known. Files in one folder: `NAME-A`, `NAME-B`, `NAME-C` and so on, with `_` for `-`, numbers from
-    1 for letters, or `near`/`far`, in either case. Folders `A`, `B` and so on (or `1`/`2`, `near`/`far`) with files of
-    equal names. One folder for each stack, with `A`, `B` and so on inside. Subfolders count only where the folder
-    itself has no file named as part of a stack; hidden files and files of other types never count.
+    1 for letters, or `near`/`far`, in either case. Folders `A`, `B` and so on (or `1`/`2`, `near`/`far`,
+    `sourceA`/`sourceB`) with files of equal names. One folder for each stack, with `A`, `B` and so on inside.
+    Subfolders count only where the folder itself has no file named as part of a stack; hidden files and files of other
+    types never count.
 
     A folder without such files is one stack, called as the folder: the longest series of names in it that differ in
     their numbers alone, as cameras give them (see `data.io.sequences`).
@@ -88,6 +91,7 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_onl
         folder: The folder to look through, one level deep.
         largest: How many images a stack may have.
         places_only: Whether only the three layouts count, and sizes must be equal to the pixel.
+        pattern: Names of another layout in one folder; see `data.io.stack_names.find_by_pattern`.
 
     Returns:
         The stacks with fitting sizes, and a sentence on everything that is in the way: an image without its partner, a
@@ -101,7 +105,7 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_onl
         raise InputError(f"cannot look for pairs in {folder}: there is no such folder; check the name.")
     if not folder.is_dir():
         raise InputError(f"cannot look for pairs in {folder}: it is a file; give the folder that holds the pairs.")
-    found = find_members(folder, places_only)
+    found = find_by_pattern(folder, pattern) if pattern else find_members(folder, places_only)
     problems = found.problems
     groups: dict[str, dict[int, list[Path]]] = {}
     for name, place, image in found.members:
@@ -114,7 +118,8 @@ def find_stacks(folder: str | os.PathLike, *, largest: int = LARGEST, places_onl
             problems.append(str(error))
     if not stacks:
         if not problems:
-            raise InputError(f"no image pair in {folder}; it must hold {_LAYOUTS}.")
+            wanted = f"names like {pattern}" if pattern else _LAYOUTS
+            raise InputError(f"no image pair in {folder}; it must hold {wanted}.")
         others = len(problems) - 1
         more = f" (and {others} more problem{'s' * (others > 1)})" if others else ""
         raise InputError(f"no usable image pair in {folder}: {problems[0].rstrip('.')}{more}.")
@@ -126,12 +131,13 @@ def find_pairs(folder: str | os.PathLike) -> Listing:
     return find_stacks(folder, largest=2, places_only=True)
 
 
-def find_scene(*images: str | os.PathLike, largest: int = LARGEST) -> Listing:
+def find_scene(*images: str | os.PathLike, largest: int = LARGEST, as_given: bool = False) -> Listing:
     """Finds the one scene that the user names.
 
     Args:
         images: Two or more images, or one folder.
         largest: How many images it may have.
+        as_given: Whether images keep their order, however they are numbered.
 
     Returns:
         A listing of one stack; see `check_stack` for images and `find_stacks` for a folder.
@@ -140,7 +146,7 @@ def find_scene(*images: str | os.PathLike, largest: int = LARGEST) -> Listing:
         InputError: As there; or the folder holds several scenes.
     """
     if len(images) > 1:
-        return Listing([check_stack(*images)], [])
+        return Listing([check_stack(*images, as_given=as_given)], [])
     listing = find_stacks(images[0], largest=largest)
     if len(listing.stacks) > 1:
         first, *_, last = (stack.name for stack in listing.stacks)
@@ -149,11 +155,12 @@ def find_scene(*images: str | os.PathLike, largest: int = LARGEST) -> Listing:
     return listing
 
 
-def check_stack(*images: str | os.PathLike) -> Stack:
+def check_stack(*images: str | os.PathLike, as_given: bool = False) -> Stack:
     """Makes a stack of files that the user names.
 
     Args:
         images: At least two.
+        as_given: Whether this order is kept in any case.
 
     Returns:
         The stack, in this order; three or more of one series in the order of their characters, as a shell lists them,
@@ -168,7 +175,7 @@ def check_stack(*images: str | os.PathLike) -> Stack:
     if len(paths) > LARGEST:
         raise InputError(f"a stack has at most {LARGEST} images, received {len(paths)}; leave some out.")
     series = find_series(paths)
-    if series and len(series[0]) == len(paths) > 2 and list(paths) == sorted(paths):
+    if not as_given and series and len(series[0]) == len(paths) > 2 and list(paths) == sorted(paths):
         paths = series[0]
     common_size(paths, [read_size(path) for path in paths])
     for number, path in enumerate(paths):

@@ -167,3 +167,19 @@ class PreparedFrames(Sequence[np.ndarray]):
             self._cache[index] = np.ascontiguousarray(image), covered
         self._cache.move_to_end(index)
         return self._cache[index]
+
+
+class ByNumber:
+    """Prepared frames by their numbers in the whole stack, frames that were left out included.
+
+    Args:
+        images: The frames.
+    """
+
+    def __init__(self, images: PreparedFrames):
+        self._images = images
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        if number not in self._images.kept:
+            raise InputError(f"frame {number + 1} was left out, since it fits nowhere, and cannot be painted with.")
+        return self._images[self._images.kept.index(number)]

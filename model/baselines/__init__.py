@@ -23,6 +23,7 @@ class Baseline:
         source: First author and journal.
         fuse: The method; None where it needs its authors' weights.
         load: Makes the method from its authors' weights; None where it needs none.
+        slow: Seconds a megapixel of a pair on two cores, of methods that take more than a minute; None of the others.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Baseline:
     source: str
     fuse: Method | None = None
     load: Callable[[Path], Method] | None = None
+    slow: float | None = None
 
     def method(self, weights: Path | None = None) -> Method:
         """The method, ready to run.
@@ -61,8 +63,12 @@ BASELINES = {
     "mst-sr": Baseline(
         "MST-SR", 2015, "pyramid, sparse base; our dictionary", "Liu et al., Information Fusion 24", mst_sr.fuse
     ),
-    "asr": Baseline("ASR", 2015, "sparse patches; our dictionaries", "Liu & Wang, IET Image Processing 9(5)", asr.fuse),
-    "csr": Baseline("CSR", 2016, "convolutional sparse; our filters", "Liu et al., IEEE SPL 23(12)", csr.fuse),
+    "asr": Baseline(
+        "ASR", 2015, "sparse patches; our dictionaries", "Liu & Wang, IET Image Processing 9(5)", asr.fuse, slow=670.0
+    ),
+    "csr": Baseline(
+        "CSR", 2016, "convolutional sparse; our filters", "Liu et al., IEEE SPL 23(12)", csr.fuse, slow=330.0
+    ),
     "mgivf": Baseline("MGIVF", 2019, "guided filters", "Bavirisetti et al., CSSP 38(12)", mgivf.fuse),
     "nmei": Baseline("NMEI", 2015, "decision map", "Zhan et al., JIHMSP 6(3)", nmei.fuse),
     "ifcnn": Baseline("IFCNN", 2020, "network", "Zhang et al., Information Fusion 54", load=ifcnn.load),

@@ -8,9 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data.arguments import add_named, by_name
+from data.arguments import add_named, add_shared, by_name
 from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.io.files import make_folder, write_json, write_text
+from data.io.image_header import read_size
 from data.io.image_io import read_image
 from data.io.stacks import Stack, find_pairs
 from data.parts import alone
@@ -20,8 +21,19 @@ from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text
+from model.baselines import BASELINES
 from model.experiments import figures
-from model.experiments.competitors import OWN, PAPER, Competitor, Run, choose, map_size, size_notes, to_run
+from model.experiments.competitors import (
+    OWN,
+    PAPER,
+    Competitor,
+    Run,
+    choose,
+    default_names,
+    map_size,
+    size_notes,
+    to_run,
+)
 from model.experiments.report import write_report
 from model.experiments.results import Comparison, read_record
 
@@ -35,6 +47,8 @@ EXAMPLES = """examples:
   python -m model.experiments comparison -i lytro -o comparison
   python -m model.experiments comparison -i lytro -o comparison --fused CNN=other/CNN StackMFF-V3=other/StackMFF-V3
   python -m model.experiments comparison -i photographs -o comparison --methods proposed dwt --pairs kitchen
+  python -m model.experiments comparison -i lytro -o comparison --skip asr csr
+  python -m model.experiments comparison -i lytro -o comparison --jobs 4        times are then of four at once
   python -m model.experiments comparison -i lytro -o comparison --weights ifcnn=IFCNN-MAX.pth
   python -m model.experiments comparison -i lytro -o comparison --weights proposed-paper=runs/mine/last.weights.h5
 written: tables/, figures/, report.html, record.json, and fused/ and records/, from which a second run takes what it can
@@ -45,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
-    parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods to run (default: all that can)")
+    names = ", ".join([*OWN, *BASELINES])
+    parser.add_argument(
+        "--methods", nargs="+", metavar="NAME", help=f"methods to run (default: all that can); there are {names}"
+    )
+    parser.add_argument("--skip", nargs="+", default=[], metavar="NAME", help="methods not to run, such as asr and csr")
     add_named(parser, "--fused", "NAME=DIR", "images that others made")
     add_named(parser, "--weights", "NAME=FILE", f"authors' files (ifcnn, sesf), or your own ({', '.join(OWN)})")
     parser.add_argument(
@@ -55,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
     )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
+    add_shared(parser, "--jobs", "--cluster")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
 
@@ -65,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if nothing can be compared.
     """
     others, weights = by_name("--fused", arguments.fused, Path), by_name("--weights", arguments.weights, Path)
-    competitors = choose(arguments.methods, others, weights, arguments.size)
+    competitors = choose(_methods(arguments, weights), others, weights, arguments.size)
     listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
     scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
@@ -73,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")
-    changed = comparison.run(arguments.quiet)
+    _warn_of_slow_methods(comparison)
+    changed = comparison.run(arguments.quiet, arguments.jobs, arguments.cluster)
     scores = comparison.scores()
     record = _record(arguments, comparison, shown)
     whole = True
@@ -88,6 +108,31 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"error: {method}, {pair}: {reason}")
     failed = scores.failures(scores.pairs) or listing.problems or not whole
     return EXIT_FAILED if failed else EXIT_DONE
+
+
+def _methods(arguments, weights):
+    """The names of the methods to run; None for the default."""
+    if not arguments.skip:
+        return arguments.methods
+    names = default_names(weights) if arguments.methods is None else arguments.methods
+    unknown = [name for name in arguments.skip if name not in OWN and name not in BASELINES]
+    if unknown:
+        raise InputError(f"there is no method {unknown[0]!r} to skip; there are {', '.join([*OWN, *BASELINES])}.")
+    return [name for name in names if name not in arguments.skip]
+
+
+def _warn_of_slow_methods(comparison) -> None:
+    """Says how long methods will take that need more than a minute, before they do."""
+    for name in comparison.competitors:
+        slow = BASELINES[name].slow if name in BASELINES else None
+        missing = [
+            stack for stack in comparison.stacks if slow and not comparison.fused_path(name, stack.name).exists()
+        ]
+        megapixels = sum(height * width for height, width in (read_size(stack.near) for stack in missing)) / 1e6
+        if slow and megapixels * slow > 60:
+            minutes = megapixels * slow / 60
+            told = f"{name} takes about {minutes:.0f} minutes for {len(missing)} pairs"
+            say(f"warning: {told}; --skip {name} leaves it out.")
 
 
 def _shown(asked, known):

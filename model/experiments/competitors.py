@@ -116,7 +116,7 @@ def choose(
         InputError: if a name is unknown, a title cannot name a folder or stands for something else already, a file is
             missing or cannot be used, a folder cannot be listed, or `size` is given and no method is ours.
     """
-    names = list(dict.fromkeys([*OWN, *SELF_CONTAINED, *weights] if names is None else names))
+    names = default_names(weights) if names is None else list(dict.fromkeys(names))
     unknown = [name for name in (*names, *weights) if name not in BASELINES and name not in OWN]
     if unknown:
         raise InputError(f"there is no method {unknown[0]!r}; there are {', '.join([*OWN, *BASELINES])}.")
@@ -145,6 +145,11 @@ def choose(
         taken[title.casefold()] = f"the method {title}"
         chosen[title] = Folder(title, ImageFolder(folder))
     return chosen
+
+
+def default_names(weights: Iterable[str]) -> list[str]:
+    """The methods that are run unasked: ours, those that need no files, and those with `weights`."""
+    return list(dict.fromkeys([*OWN, *SELF_CONTAINED, *weights]))
 
 
 def to_run(name: str, weights: Path | None = None, size: int | None = None) -> Run:

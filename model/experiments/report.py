@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from importlib.resources import files
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from data.io.image_io import read_image
 from data.pixels import to_bytes
 from metrics.registry import get_metric
 from metrics.scores import Scores, summarize
+from metrics.significance import SIGNIFICANT, rank
 from model.experiments.results import Comparison
 
 LONGEST_SIDE = 1200
@@ -23,6 +25,9 @@ LONGEST_SIDE = 1200
 
 QUALITY = 90
 """Of pictures, stored as WebP."""
+
+CHOOSES = 0.9
+"""Part of the pixels that a method must take as they are for a map of its choice to be drawn."""
 
 _PLACE = "/*DATA*/"
 """Where the template takes its data."""
@@ -47,12 +52,20 @@ def _content(comparison, scores, record):
     metrics = [get_metric(name) for name in scores.variants]
     summaries, seconds = summarize(scores), comparison.seconds()
     shown = _shown_names(scores.pairs)
+    rankings = [rank(scores, metric.name) for metric in metrics]
+    failures = [
+        map(printable, (scores.title(method), shown[pair], why)) for method, pair, why in scores.failures(scores.pairs)
+    ]
     methods = [
         {
             "name": name,
             "label": printable(scores.title(name)),
             "seconds": seconds.get(name),
             "means": [_number(summaries[name][metric.name].mean) for metric in metrics],
+            "deviations": [_number(summaries[name][metric.name].std) for metric in metrics],
+            "ranks": [_number(ranking.mean_ranks.get(name, nan)) for ranking in rankings],
+            "signs": [_sign(ranking, name) for ranking in rankings],
+            "chooses": _chooses(comparison, name),
             "values": {
                 shown[pair]: [_number(scores.value(name, pair, metric.name)) for metric in metrics]
                 for pair in scores.pairs
@@ -70,8 +83,36 @@ def _content(comparison, scores, record):
         "pairs": list(shown.values()),
         "images": {shown[stack.name]: _images(comparison, stack) for stack in comparison.stacks},
         "notes": list(map(printable, scores.notes)),
+        "failures": list(map(list, failures)),
+        "color": scores.color,
         "record": _harmless(record),
     }
+
+
+def _sign(ranking, name):
+    """How a method compares with the first: better, worse, or no difference shown; nothing where it is not known."""
+    p = ranking.wilcoxon.get(name, nan)
+    if not np.isfinite(p):
+        return ""
+    return "=" if p >= SIGNIFICANT else "+" if ranking.better[name] else "-"
+
+
+def _chooses(comparison, name):
+    """Whether a method takes most pixels from a source as they are; a map of its choice has no sense else."""
+    for stack in comparison.stacks:
+        if comparison.has(name, stack.name):
+            fused = read_image(comparison.fused_path(name, stack.name))
+            sources = [read_image(path) for path in stack.images]
+            if any(source.shape != fused.shape or source.dtype != fused.dtype for source in sources):
+                return False
+            taken = np.logical_or.reduce([_equal(source, fused) for source in sources])
+            return bool(taken.mean() > CHOOSES)
+    return False
+
+
+def _equal(one, other):
+    equal = one == other
+    return equal if equal.ndim == 2 else equal.all(-1)
 
 
 def _shown_names(pairs):

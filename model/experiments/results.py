@@ -7,7 +7,7 @@ takes what fits and computes the rest, so a comparison can be stopped and resume
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite, nan
 from pathlib import Path, PurePath
 from statistics import median
@@ -25,6 +25,7 @@ from data.io.image_folder import JPEG_NOTE, title_with_type
 from data.io.image_io import read_image, write_image
 from data.io.stacks import Stack
 from data.parts import alone
+from data.spread import spread
 from metrics import PAPER_METRICS, Scorer, resolve_variants
 from metrics.markup import Column, Table
 from metrics.scores import Scores
@@ -73,29 +74,38 @@ class Comparison:
         )
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def run(self, quiet: bool = True) -> bool:
+    def run(self, quiet: bool = True, jobs: int = 1, cluster: str | None = None) -> bool:
         """Computes what is missing; whatever a method or a pair raises is a failure of the two alone.
 
         Args:
             quiet: Whether there is no progress bar.
+            jobs: Pairs at once; see `data.spread.spread`.
+            cluster: See there.
 
         Returns:
             Whether something was missing.
         """
         changed = False
         with tqdm(total=len(self.stacks) * len(self.competitors), unit="image", disable=quiet) as bar:
-            for stack in self.stacks:
-                scene = _Scene(stack)
-                for name in self.competitors:
-                    with alone(f"{name}, {stack.name}") as part:
-                        record, computed = self._result(name, scene)
-                    if part.failure:
-                        record, computed = {"failure": part.failure}, True
+            apart = jobs > 1 or cluster is not None
+            compute = self._of_stack if apart else partial(self._of_stack, observe=lambda text: _step(bar, text))
+            for stack, rows in zip(self.stacks, spread(compute, self.stacks, jobs, cluster), strict=True):
+                for name, (record, computed) in rows.items():
                     self._records[name, stack.name] = record
                     changed |= computed
-                    bar.set_postfix_str(printable(f"{stack.name}, {name}"))
-                    bar.update()
+                bar.update(len(rows) * apart)
         return changed
+
+    def _of_stack(self, stack, observe=lambda text: None):
+        """Name of each competitor to its record for a pair, and whether that was computed."""
+        scene, rows = _Scene(stack), {}
+        for name in self.competitors:
+            with alone(f"{name}, {stack.name}") as part:
+                rows[name] = self._result(name, scene)
+            if part.failure:
+                rows[name] = {"failure": part.failure}, True
+            observe(f"{stack.name}, {name}")
+        return rows
 
     def fused_path(self, name: str, pair: str) -> Path:
         """Where a fused image lies, whoever made it."""
@@ -208,6 +218,11 @@ class _Scene:
     @cached_property
     def scorer(self):
         return Scorer(self.read(), METRIC_VARIANTS)
+
+
+def _step(bar, text):
+    bar.set_postfix_str(printable(text))
+    bar.update()
 
 
 def _is_record(record, key, run):

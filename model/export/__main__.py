@@ -16,11 +16,13 @@ from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.quietly import import_quietly
 
 EXAMPLES = """examples:
-  python -m model.export -o exported                        all three
+  python -m model.export -o exported                        all of them
   python -m model.export -o exported --formats onnx         one of them
   python -m model.export -o exported --weights own.weights.h5 --comparer own-comparer.weights.h5
-written: DIR/savedmodel, DIR/multifocus.onnx, DIR/multifocus.xml and .bin (OpenVINO)
-inputs: first and second, (1, H, W, 3) uint8 RGB, at least 64 pixels high and wide
+written: DIR/savedmodel, DIR/multifocus.onnx, DIR/multifocus.xml and .bin (OpenVINO), and of keras the two networks by
+themselves, DIR/network.keras and DIR/comparer.keras, which keras.models.load_model reads after
+`import model.networks.network`, in whose layer VGG-19's preprocessing is
+inputs of the others: first and second, (1, H, W, 3) uint8 RGB, at least 64 pixels high and wide
 outputs: decision_map, (1, H, W, 1) uint8, 1 where the second is taken, and fused, (1, H, W, 3) uint8
 programs that use them, of twenty lines each: docs/examples"""
 
@@ -100,6 +102,11 @@ def _to_openvino(module, folder):
     openvino.save_model(graph, folder / "multifocus.xml", compress_to_fp16=False)
 
 
+def _to_keras(module, folder):
+    for name, network in module.networks.items():
+        network.save(folder / f"{name}.keras")
+
+
 @dataclass(frozen=True)
 class Format:
     """A type of graph.
@@ -128,6 +135,7 @@ FORMATS = {
     "savedmodel": Format(_save, ("savedmodel",)),
     "onnx": Format(_to_onnx, ("multifocus.onnx",), "tf2onnx"),
     "openvino": Format(_to_openvino, ("multifocus.xml", "multifocus.bin"), "openvino"),
+    "keras": Format(_to_keras, ("network.keras", "comparer.keras")),
 }
 """Types of graphs by name."""
 

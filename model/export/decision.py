@@ -22,14 +22,18 @@ class DecisionModule(tf.Module):
         weights: The file of the paper's network.
         comparer: The file of the comparing network, trained beside it.
 
+    Attributes:
+        networks: Both networks by the names of their files.
+
     Raises:
         InputError: A file cannot be used.
     """
 
     def __init__(self, weights: Path | str = BUNDLED_WEIGHTS, comparer: Path | str = BUNDLED_COMPARER):
         super().__init__(name="multifocus")
-        self._focus = last_map(load_network(weights))
-        self._compare = load_comparer(weights, comparer)
+        self.networks = {"network": load_network(weights), "comparer": load_comparer(weights, comparer)}
+        self._focus = last_map(self.networks["network"])
+        self._compare = self.networks["comparer"]
         self._blending = BoundaryBlending()
         image = [tf.TensorSpec((1, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
         self.fuse = tf.function(self._fuse, input_signature=image)

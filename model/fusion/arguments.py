@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.arguments import add_shared, command_parser, json_path, shard
+from data.arguments import add_shared, command_parser, json_path, natural, shard
 from data.errors import add_debug
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from model.fusion import PREFERENCES, STRATEGIES
@@ -24,7 +24,10 @@ EXAMPLES = """examples:
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
   python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
+  python fuse.py -i photographs -o fused --jobs 4      four scenes at once
   python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
+  python fuse.py --project beetle.json -o fused.tif    what the page saved, once more
+  python fuse.py --app                                 a page in the browser: drop frames, compare, retouch
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
@@ -54,6 +57,7 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
+    add_shared(parser, "--pattern")
     parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one; IFCNN, SESF: theirs)"
@@ -96,6 +100,7 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
     parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
+    add_shared(parser, "--jobs", "--cluster")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
     parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
@@ -110,6 +115,14 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
         help="also write which frame each pixel is sharpest in, with its confidence and a picture of both; "
         "PATH.png or PATH.tif, after the images of one scene (beside the result: NAME-depth.png)",
     )
+    parser.add_argument(
+        "--project", type=Path, metavar="FILE", help="fuse and retouch what the page saved; its frames lie beside it"
+    )
+    parser.add_argument("--app", action="store_true", help="serve the page (pip install -r requirements-app.txt)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="of --app: the address; others open it to the network (%(default)s)"
+    )
+    parser.add_argument("--port", type=natural, default=8000, help="of --app; 0 takes any (%(default)s)")
     parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
     parser.add_argument(
         "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"

@@ -1,12 +1,16 @@
 """Fusion as a function: arrays in, one array out."""
 
+import os
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
 from data.errors import InputError
+from data.io.image_io import read_image
 from data.pixels import check_images
 from data.registration.prepared import Observer, PreparedFrames
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
@@ -73,32 +77,49 @@ def load_fuser(
     for name, value in (("prefer", prefer), ("comparer", comparer)):
         if value and strategy != "learned":
             raise InputError(f"{name} is for the strategy learned, not for {strategy}.")
+    made_with = {"weights": weights, "strategy": strategy, "comparer": comparer, "size": size, "tiled": tiled}
+    made_with |= {"prefer": prefer, "engine": engine}
     options = {"prefer": prefer} if prefer else {}
     needed = (comparer or BUNDLED_COMPARER) if strategy == "learned" else None
     running = load_engine(weights, needed, engine)
     predictor = FocusPredictor(running.focus, size=size, tiled=tiled, observe=observe)
-    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, running, **options))
+    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, running, **options), made_with)
+
+
+Photograph = np.ndarray | str | os.PathLike | Image.Image
+"""An image as an array, (H, W, 3) RGB or (H, W) gray, uint8 or uint16; as a file; or as Pillow has it."""
 
 
 class Fuser:
-    """Fuses the images of a scene.
+    """Fuses the images of a scene. Threads may share one; a copy for another process loads the weights there again.
 
-    Attributes:
+    Args:
         predictor: Says where each image is out of focus.
         strategy: Decides by what the predictor says.
+        made_with: The arguments of `load_fuser` that make it again, for a copy; None where there are none.
+
+    Attributes:
+        predictor: As given.
+        strategy: As given.
     """
 
-    def __init__(self, predictor: FocusPredictor, strategy: Strategy):
+    def __init__(self, predictor: FocusPredictor, strategy: Strategy, made_with: dict[str, Any] | None = None):
         self.predictor = predictor
         self.strategy = strategy
+        self._made_with = made_with
 
-    def __call__(self, *images: np.ndarray) -> np.ndarray:
-        """Fuses the images of one scene.
+    def __reduce__(self):
+        if self._made_with is None:
+            raise TypeError("this fuser cannot be pickled: it was not made by load_fuser.")
+        return _load_again, (self._made_with,)
+
+    def __call__(self, *images: Photograph | Sequence[Photograph]) -> np.ndarray:
+        """Fuses the images of one scene, which lie on each other; `PreparedFrames` lays them so.
 
         Args:
-            images: Two or more, each focused elsewhere: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape
-                and type; or one sequence of them, such as `data.registration.prepared.PreparedFrames`, which reads a
-                frame when it is needed. The strategy `paper` takes two of at least 2x2 pixels.
+            images: Two or more, each focused elsewhere, all of one shape and type: arrays, files, or Pillow's images;
+                or one sequence of them, such as `data.registration.prepared.PreparedFrames`, which reads a frame when
+                it is needed. The strategy `paper` takes two of at least 2x2 pixels.
 
         Returns:
             The fused image, of the same shape and type. Every pixel is that of one of the sources; only `learned` mixes
@@ -109,13 +130,29 @@ class Fuser:
         """
         return self.decide(*images).fused
 
-    def decide(self, *images: np.ndarray) -> PaperDecision | MapDecision:
+    def decide(self, *images: Photograph | Sequence[Photograph]) -> PaperDecision | MapDecision:
         """As calling it, with what led to the result."""
-        if len(images) == 1 and not isinstance(images[0], np.ndarray):
+        if len(images) == 1 and not isinstance(images[0], Photograph):
             (images,) = images
         if not 2 <= len(images) <= MOST_IMAGES:
             raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(images)}.")
         if not isinstance(images, PreparedFrames):
+            images = [_as_array(image) for image in images]
             check_images(images)
             images = PreparedFrames(images, align="none", match_exposure="none")
         return self.strategy.decide(images)
+
+
+def _as_array(image):
+    if isinstance(image, np.ndarray):
+        return image
+    if isinstance(image, str | os.PathLike):
+        return read_image(image)
+    if isinstance(image, Image.Image) and image.mode in ("RGB", "L"):
+        return np.asarray(image)
+    kind = f"a Pillow image of mode {image.mode}" if isinstance(image, Image.Image) else type(image).__name__
+    raise InputError(f"an image is an array, a file or a Pillow image of mode RGB or L, received {kind}.")
+
+
+def _load_again(made_with):
+    return load_fuser(**made_with)

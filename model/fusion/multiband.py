@@ -42,7 +42,7 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
         for number, (inside, around) in enumerate(windows):
             part = mask[around]
             if part.any():
-                sums[number] = sums[number] + _share(image[around], part, levels)[within(inside, around)]
+                sums[number] = sums[number] + share(image[around], part, levels)[within(inside, around)]
     for number, (inside, _) in enumerate(windows):
         fused[inside] = quantize(sums[number], fused.dtype)
     return fused
@@ -57,8 +57,17 @@ def _mixed_windows(decision_map: np.ndarray, levels: int) -> Iterator[tuple[Wind
             yield inside, around
 
 
-def _share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
-    """What one source adds to the result: its bands, weighted by its mask at each scale; float32 of its shape."""
+def share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
+    """What one source adds to the result: its bands, weighted by its mask at each scale.
+
+    Args:
+        image: (H, W) or (H, W, 3), of any type.
+        mask: (H, W), bool or shares in [0, 1].
+        levels: As for `blend`.
+
+    Returns:
+        float32 of the image's shape.
+    """
     image, mask = image.astype(np.float32), mask.astype(np.float32)
     if levels == 0 or min(mask.shape) == 1:
         return image * mask.reshape(mask.shape + (1,) * (image.ndim - 2))
@@ -66,4 +75,4 @@ def _share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
     coarse = cv2.pyrDown(image)
     detail = image - cv2.pyrUp(coarse, dstsize=size)
     detail *= mask.reshape(mask.shape + (1,) * (image.ndim - 2))
-    return detail + cv2.pyrUp(_share(coarse, cv2.pyrDown(mask), levels - 1), dstsize=size)
+    return detail + cv2.pyrUp(share(coarse, cv2.pyrDown(mask), levels - 1), dstsize=size)

@@ -128,14 +128,24 @@ def write_depth(path: Path, depth: DepthMap, title: str) -> None:
     confidence_path, picture_path = (beside(path, ending) for ending in DEPTH_ENDINGS)
     write_image(path, quantize(depth.frames * DEPTH_SCALE, np.uint16))
     write_image(confidence_path, quantize(depth.confidence * 255))
-    frames, confidence = _thin(depth.frames), _thin(depth.confidence)[..., None]
+    frames, confidence = _thin(depth.frames), _thin(depth.confidence)
     scale = Normalize(0, max(1, float(depth.frames.max())))
-    colors = colormaps["turbo"](scale(frames))[..., :3]
     figure, ((axes,),) = new_figure(1, 1, (9, 1 + 8 * frames.shape[0] / frames.shape[1]))
-    show(axes, quantize(255 * (confidence * colors + (1 - confidence) * UNSURE)), title, fontsize=12)
+    show(axes, depth_colors(DepthMap(frames, confidence), scale.vmax), title, fontsize=12)
     bar = figure.colorbar(ScalarMappable(scale, "turbo"), ax=axes, shrink=0.8)
     bar.set_label("sharpest frame, from 0 on; gray: nothing tells")
     save_figure(figure, [picture_path], dpi=110)
+
+
+def depth_colors(depth: DepthMap, last: float) -> np.ndarray:
+    """A depth map in colors, (H, W, 3) uint8 RGB, gray where nothing tells the depth; `last` is the number that has the
+    last color."""
+    colors = np.rint(255 * colormaps["turbo"](np.arange(256))[:, :3]).astype(np.uint8)
+    picture = np.empty((*depth.frames.shape, 3), np.uint8)
+    for row, (frames, confidence) in enumerate(zip(depth.frames, depth.confidence, strict=True)):
+        color = colors[np.clip(frames / last * 255, 0, 255).astype(np.uint8)]
+        picture[row] = quantize(255 * UNSURE + confidence[:, None] * (color - 255 * UNSURE))
+    return picture
 
 
 def source_colors() -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,10 @@ from data.io.image_io import checked_suffix, write_image
 from data.io.metadata import Metadata
 from data.io.stacks import Stack
 from data.parts import alone
-from data.registration.prepared import Observer, PreparedFrames
+from data.registration.prepared import ByNumber, Observer, PreparedFrames
+from model.fusion.paper import PaperDecision
+from model.fusion.refined import MapDecision
+from model.fusion.retouch import Stroke, retouch
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class SceneOptions:
         panel: Whether a panel is drawn; for the proposed method.
         depth_map: Whether the depth map is written, or its file where that is not NAME-depth.png; for the strategy
             `learned`.
+        strokes: Painted over the result of the proposed method.
     """
 
     method: str = "proposed"
@@ -47,6 +51,7 @@ class SceneOptions:
     save_maps: bool = False
     panel: bool = False
     depth_map: bool | Path = False
+    strokes: tuple[Stroke, ...] = ()
 
 
 def make_job(stack: Stack, output: Path, options: SceneOptions, strategy: str | None) -> Job:
@@ -167,7 +172,7 @@ def fuse_scene(
     if options.align_only:
         summary = {"method": "alignment"}
     elif hasattr(fuser, "decide"):
-        decision = _number_by_stack(fuser.decide(images), images.kept)
+        decision = number_by_stack(fuser.decide(images), images.kept)
         summary = decision.summary()
     else:
         decision, summary = None, {"method": options.method}
@@ -184,6 +189,8 @@ def fuse_scene(
                 write_image(folder / job.files[place].name, image, metadata=scene.metadata)
         else:
             fused = fuser(*images) if decision is None else decision.fused
+            if options.strokes:
+                fused = retouch(fused, ByNumber(images), options.strokes)
             write_image(written, fused, metadata=scene.metadata)
             if decision is not None and (options.save_maps or options.panel or options.depth_map):
                 from model.fusion.pictures import write_companions  # loads matplotlib, which nothing else here needs
@@ -209,8 +216,9 @@ def _say_what_was_noticed(stack: Stack, images: PreparedFrames, strict: bool) ->
         warnings.warn(f"{stack.name}: {text}", stacklevel=3)
 
 
-def _number_by_stack(decision, kept):
-    """The decision with the sources' numbers in the whole stack, frames that were left out included."""
+def number_by_stack(decision: PaperDecision | MapDecision, kept: Sequence[int]) -> PaperDecision | MapDecision:
+    """The decision with the sources' numbers in the whole stack, frames that were left out included; `kept` are those
+    that were not."""
     if not hasattr(decision, "decision_map") or list(kept) == list(range(len(kept))):
         return decision
     return dataclasses.replace(decision, decision_map=np.array(kept, np.uint8)[decision.decision_map])

@@ -1,0 +1,81 @@
+"""Work on many items in several processes or on a cluster, with the results in the order of the items."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TypeVar
+
+from data.errors import InputError
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+RAY = "ray"
+"""How the address of a Ray cluster begins; those of Dask are tcp:// and the like."""
+
+
+def spread(
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int = 1, cluster: str | None = None
+) -> Iterator[Result]:
+    """Calls a function with each item.
+
+    Args:
+        function: Can be pickled, as its items and results; what it does twice must be the same as once, since a
+            cluster begins again what a machine that died had in hand.
+        items: Of any kind.
+        jobs: Processes on this machine; 1 works in this one.
+        cluster: The address of a scheduler, tcp://HOST:PORT of Dask or ray://HOST:PORT of Ray, in place of processes;
+            its machines must have this project and see the same files.
+
+    Yields:
+        What the function returned, in the order of the items.
+
+    Raises:
+        InputError: A library is missing, or there is no scheduler at the address.
+    """
+    if jobs == 1 and cluster is None:
+        yield from map(function, items)
+        return
+    _require("joblib")
+    import joblib
+
+    calls = [joblib.delayed(function)(item) for item in items]
+    if cluster is None:
+        yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(calls)
+        return
+    with _ray(cluster) if cluster.startswith(RAY) else _dask(cluster) as backend, joblib.parallel_config(backend):
+        yield from joblib.Parallel(n_jobs=-1)(calls)
+
+
+@contextmanager
+def _dask(address):
+    _require("distributed")
+    from dask.distributed import Client
+
+    try:
+        client = Client(address, timeout="4s", set_as_default=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"there is no scheduler of Dask at {address} ({type(error).__name__}).") from error
+    with client:
+        yield "dask"
+
+
+@contextmanager
+def _ray(address):
+    _require("ray")
+    import ray
+    from ray.util.joblib import register_ray
+
+    try:
+        ray.init(address=address)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(f"there is no cluster of Ray at {address} ({type(error).__name__}).") from error
+    register_ray()
+    try:
+        yield "ray"
+    finally:
+        ray.shutdown()
+
+
+def _require(library):
+    if find_spec(library) is None:
+        raise InputError(f"{library} is not installed: pip install -r requirements-cluster.txt.")

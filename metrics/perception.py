@@ -1,0 +1,173 @@
+"""What the eye sees of the sources in a fused image: Chen and Blum's Q_CB, and visual information fidelity (VIFF)."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from metrics.checks import require_equal_shapes, require_equal_sources
+from metrics.color import to_gray
+from metrics.metric import Metric
+from metrics.windows import filtered, gaussian_window, inside, moments
+
+_F0, _F1, _A = 15.3870, 1.3456, 0.7622
+"""Of the contrast sensitivity, a difference of Gaussians of the frequency."""
+
+_DEGREES = 30
+"""Pixels of a degree of vision."""
+
+_SIGMAS, _REACH = (2.0, 4.0), 15
+"""Standard deviations of the two Gaussians whose quotient is the local contrast, and how far they reach, in pixels."""
+
+_P, _Q, _Z = 3, 2, 0.0001
+"""Of the masking: contrast ** P / (contrast ** Q + Z)."""
+
+_VISUAL_NOISE = 0.005 * 255**2
+"""Variance of the noise of seeing, in squared gray levels."""
+
+_FINENESS = (1 / 2.15, 0.0, 0.15 / 2.15, 1 / 2.15)
+"""Weights of VIFF's scales, the finest first."""
+
+_SMALL = 1e-10
+"""Variances below this are none."""
+
+
+def chen_blum(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
+    """How well the fused image keeps the contrast that the eye sees in its sources.
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
+            two.
+        fused: Fused image, of the same shape.
+
+    Returns:
+        0..1, 1 where it equals its sources; larger is better. Pixels without contrast in all (0/0) are left out; NaN
+        (undefined) where there is no other.
+
+    Raises:
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
+
+    Source: Chen & Blum, "A new automated quality assessment algorithm for image fusion", Image and Vision Computing
+    27(10), 2009; constants and the stretch of each image to 0..255 as in Z. Liu's implementation.
+    """
+    require_equal_sources(sources)
+    require_equal_shapes(source=sources[0], fused=fused)
+    sensitivity = _sensitivity(to_gray(fused).shape)
+    contrasts = [_masked_contrast(image, sensitivity) for image in (*sources, fused)]
+    result = contrasts.pop()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = [np.where(one < result, one / result, result / one) for one in contrasts]
+        total = sum(one * one for one in contrasts)
+        quality = sum(one * one / total * share for one, share in zip(contrasts, kept, strict=True))
+    defined = np.isfinite(quality)
+    return float(quality[defined].mean()) if defined.any() else float("nan")
+
+
+def _sensitivity(shape):
+    """How strongly the eye responds to each frequency of a Fourier transform of this shape."""
+    rows, columns = (np.fft.fftfreq(side) * 2 * side / _DEGREES for side in shape)
+    square = rows[:, None] ** 2 + columns**2
+    return np.exp(-square / _F0**2) - _A * np.exp(-square / _F1**2)
+
+
+def _masked_contrast(image, sensitivity):
+    gray = to_gray(image).astype(np.float64)
+    low, high = gray.min(), gray.max()
+    if high > low:
+        gray = np.floor((gray - low) / (high - low) * 255 + 0.5)  # halves up, as MATLAB rounds
+    seen = np.fft.ifft2(np.fft.fft2(gray) * sensitivity).real
+    finer, coarser = (filtered(seen, gaussian_window(2 * _REACH + 1, sigma) * _mass(sigma)) for sigma in _SIGMAS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        contrast = np.abs(finer / coarser - 1)
+        return contrast**_P / (contrast**_Q + _Z)
+
+
+def _mass(sigma):
+    """What of a Gaussian lies within its reach: the published windows are not normalized."""
+    offsets = np.arange(-_REACH, _REACH + 1)
+    return float(np.exp(-(offsets**2) / (2 * sigma**2)).sum() / (np.sqrt(2 * np.pi) * sigma))
+
+
+def visual_information(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
+    """The share of the information that the eye takes from the sources which the fused image still has (VIFF).
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
+            two.
+        fused: Fused image, of the same shape, at least 64 x 64.
+
+    Returns:
+        0 and more: about 1 where it equals its sources, above 1 where it has more contrast; larger is better. NaN
+        (undefined) for fewer pixels.
+
+    Raises:
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
+
+    Source: Han, Cai, Cao & Xu, "A new image fusion performance metric based on visual information fidelity",
+    Information Fusion 14(2), 2013, on gray images. At each pixel the source counts of which the fused image has the
+    smaller gain, as in the authors' implementation.
+    """
+    require_equal_sources(sources)
+    require_equal_shapes(source=sources[0], fused=fused)
+    result = to_gray(fused).astype(np.float64)
+    if min(result.shape) < 64:
+        return float("nan")
+    scales = [_information(to_gray(source).astype(np.float64), result) for source in sources]
+    score = 0.0
+    for weight, parts in zip(_FINENESS, zip(*scales, strict=True), strict=True):
+        gains, kept, whole = (np.stack(values) for values in zip(*parts, strict=True))
+        # Of equal gains the last counts, as published for two.
+        chosen = len(sources) - 1 - gains[::-1].argmin(0)[None]
+        kept, whole = (np.take_along_axis(values, chosen, 0) + 1e-7 for values in (kept, whole))
+        score += weight * kept.sum() / whole.sum()
+    return float(score)
+
+
+def _information(source, result):
+    """At each of four scales: the gain of the fused image, the information that it keeps, and what there was."""
+    for size in (17, 9, 5, 3):
+        weigh = partial(inside, window=gaussian_window(size, size / 5))
+        if size < 17:
+            source, result = weigh(source)[::2, ::2], weigh(result)[::2, ::2]
+        _, variance, _, fused_variance, covariance = moments(source, result, weigh)
+        variance, fused_variance = np.maximum(variance, 0), np.maximum(fused_variance, 0)
+        gain = covariance / (variance + _SMALL)
+        rest = fused_variance - gain * covariance
+        flat = variance < _SMALL
+        gain, rest, variance = (
+            np.where(flat, 0, gain),
+            np.where(flat, fused_variance, rest),
+            np.where(flat, 0, variance),
+        )
+        fused_flat = fused_variance < _SMALL
+        gain, rest = np.where(fused_flat, 0, gain), np.where(fused_flat, 0, rest)
+        opposed = gain < 0
+        rest, gain = np.where(opposed, fused_variance, rest), np.where(opposed, 0, gain)
+        rest = np.maximum(rest, _SMALL)
+        kept = np.log10(1 + gain**2 * variance / (rest + _VISUAL_NOISE))
+        yield gain, kept, np.log10(1 + variance / _VISUAL_NOISE)
+
+
+METRICS = (
+    Metric(
+        "q_cb",
+        "Q_CB",
+        "$Q_{CB}$",
+        "contrast that the eye sees",
+        "Chen & Blum 2009",
+        variants=("liu",),
+        range=(0.0, 1.0),
+        score=lambda plane, _: chen_blum(plane.sources, plane.fused),
+    ),
+    Metric(
+        "viff",
+        "VIFF",
+        "VIFF",
+        "visual information fidelity",
+        "Han, Cai, Cao & Xu 2013",
+        variants=("gray",),
+        range=(0.0, float("inf")),
+        score=lambda plane, _: visual_information(plane.sources, plane.fused),
+    ),
+)
+"""The metrics of this family."""

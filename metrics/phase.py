@@ -1,0 +1,161 @@
+"""Zhao's Q_P: features that phase congruency finds in the sources, and in the fused image."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from metrics.checks import require_equal_shapes, require_equal_sources
+from metrics.color import to_gray
+from metrics.metric import Metric
+from metrics.windows import filtered, gaussian_window, moments
+
+_SCALES, _ORIENTATIONS = 4, 6
+"""Of the log-Gabor filters."""
+
+_SHORTEST, _FACTOR = 3.0, 2.1
+"""Wavelength of the finest, in pixels, and by how much each is longer than the one before."""
+
+_BANDWIDTH, _ANGULAR = 0.55, 1.2
+"""Deviation of a filter's frequency in proportion to its center, and angle between two filters to their deviation."""
+
+_NOISE_SIGMAS, _OVERESTIMATED = 2.0, 1.7
+"""Standard deviations of the noise's energy that count for nothing, and by how much that is too many."""
+
+_CUTOFF, _GAIN = 0.5, 10.0
+"""Of the weight of how widely the frequencies spread."""
+
+_EPSILON = 1e-4
+"""Keeps quotients finite."""
+
+_FEATURE = 0.1
+"""Phase congruency from which a pixel is a feature."""
+
+
+def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
+    """How well the edges and corners of the sources, found by phase congruency, come back in the fused image.
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
+            two.
+        fused: Fused image, of the same shape.
+
+    Returns:
+        The product of the correlations of phase congruency and of its largest and least moment: at most 1, near 1 where
+        all features come back; larger is better. NaN (undefined) where the sources have no feature.
+
+    Raises:
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
+
+    Source: Zhao, Laganiere & Liu, "Performance assessment of combinative pixel-level image fusion based on an absolute
+    feature measurement", International Journal of Innovative Computing, Information and Control 3(6A), 2007; phase
+    congruency: Kovesi, "Image features from phase congruency", Videre 1(3), 1999; constants as in Z. Liu's
+    implementation.
+    """
+    require_equal_sources(sources)
+    require_equal_shapes(source=sources[0], fused=fused)
+    *found, result = (_features(to_gray(image).astype(np.float64)) for image in (*sources, fused))
+    masks = [congruency > _FEATURE for congruency, _, _ in found]
+    # The strongest of the sources at each pixel; of equals the last.
+    leader = len(found) - 1 - np.argmax([congruency for congruency, _, _ in found[::-1]], 0)[None]
+    strongest = [np.take_along_axis(np.stack(maps), leader, 0)[0] for maps in zip(*found, strict=True)]
+    mask = strongest[0] > _FEATURE
+    if not mask.any():
+        return float("nan")
+    product = 1.0
+    for number, fused_map in enumerate(result):
+        maps = [*((one[number], where) for one, where in zip(found, masks, strict=True)), (strongest[number], mask)]
+        best = np.maximum.reduce([_correlation(values * where, fused_map, where) for values, where in maps])
+        product *= best.sum() / mask.sum()
+    return float(product)
+
+
+def _correlation(source, fused, where):
+    weigh = partial(filtered, window=gaussian_window(11, 1.5))
+    _, variance, _, fused_variance, covariance = moments(source, fused, weigh)
+    return np.where(where, (covariance + _EPSILON) / (np.sqrt(np.abs(variance * fused_variance)) + _EPSILON), 0)
+
+
+def _features(gray):
+    """Phase congruency, and the largest and the least moment of its covariance over orientations."""
+    transform = np.fft.fft2(gray)
+    bands, directions = _filters(gray.shape)
+    energies = amplitudes = 0.0
+    xx = yy = xy = 0.0
+    for number, direction in enumerate(directions):
+        angle = number * np.pi / _ORIENTATIONS
+        filters = [band * direction for band in bands]
+        responses = [np.fft.ifft2(transform * one) for one in filters]
+        sizes = [np.abs(response) for response in responses]
+        amplitude = sum(sizes)
+        energy = np.maximum(_energy(responses) - _noise(filters, sizes[0]), 0)
+        width = amplitude / (np.maximum.reduce(sizes) + _EPSILON) / _SCALES
+        energy /= 1 + np.exp((_CUTOFF - width) * _GAIN)
+        energies, amplitudes = energies + energy, amplitudes + amplitude
+        congruency = np.divide(energy, amplitude, out=np.zeros_like(energy), where=amplitude > 0)
+        along_x, along_y = congruency * np.cos(angle), congruency * np.sin(angle)
+        xx, yy, xy = xx + along_x**2, yy + along_y**2, xy + along_x * along_y
+    xx, yy, xy = xx / (_ORIENTATIONS / 2), yy / (_ORIENTATIONS / 2), xy / _ORIENTATIONS
+    spread = np.sqrt(xy**2 + (xx - yy) ** 2) + _EPSILON
+    return energies / (amplitudes + _EPSILON), (yy + xx + spread) / 2, (yy + xx - spread) / 2
+
+
+def _energy(responses):
+    """Amplitudes times the cosine less the sine of their deviation from the mean phase."""
+    total = sum(responses)
+    mean = total / (np.abs(total) + _EPSILON)
+    products = [response * mean.conj() for response in responses]
+    return sum(product.real - np.abs(product.imag) for product in products)
+
+
+def _noise(filters, finest):
+    """The energy that noise has, estimated from the median response at the finest scale."""
+    power = -np.median(finest**2) / np.log(0.5) / np.sum(filters[0] ** 2)
+    kernels = [np.fft.ifft2(one).real * np.sqrt(finest.size) for one in filters]
+    squares = sum(np.sum(kernel**2) for kernel in kernels)
+    products = sum(np.sum(one * other) for n, one in enumerate(kernels) for other in kernels[n + 1 :])
+    tau = np.sqrt(power * squares + 2 * power * products)
+    return (tau * np.sqrt(np.pi / 2) + _NOISE_SIGMAS * np.sqrt((2 - np.pi / 2) * tau**2)) / _OVERESTIMATED
+
+
+def _filters(shape):
+    """The radial parts of the filters and their angular parts, with the frequency 0 in the corner."""
+    y, x = np.meshgrid(*(_range(side) for side in shape), indexing="ij")
+    radius = np.hypot(x, y)
+    radius[shape[0] // 2, shape[1] // 2] = 1  # whose logarithm is not needed
+    radius, theta = np.fft.ifftshift(radius), np.fft.ifftshift(np.arctan2(-y, x))
+    rows, columns = ((np.arange(side) - side // 2) / side for side in shape)
+    low_pass = np.fft.fftshift(1 / (1 + (np.hypot(rows[:, None], columns) / 0.45) ** 30))
+    bands = []
+    for scale in range(_SCALES):
+        wavelength = _SHORTEST * _FACTOR**scale
+        band = np.exp(-(np.log(radius * wavelength) ** 2) / (2 * np.log(_BANDWIDTH) ** 2)) * low_pass
+        band[0, 0] = 0
+        bands.append(band)
+    deviation = np.pi / _ORIENTATIONS / _ANGULAR
+    directions = []
+    for number in range(_ORIENTATIONS):
+        away = theta - number * np.pi / _ORIENTATIONS
+        away = np.abs(np.arctan2(np.sin(away), np.cos(away)))
+        directions.append(np.exp(-(away**2) / (2 * deviation**2)))
+    return bands, directions
+
+
+def _range(side):
+    """Frequencies of an axis, from -1/2 on, 0 in the middle; those of an odd one reach 1/2, as in Kovesi's code."""
+    return np.arange(-(side // 2), side - side // 2) / (side - side % 2)
+
+
+METRICS = (
+    Metric(
+        "q_p",
+        "Q_P",
+        "$Q_{P}$",
+        "features by phase congruency",
+        "Zhao, Laganiere & Liu 2007",
+        variants=("liu",),
+        range=(-1.0, 1.0),
+        score=lambda plane, _: phase_congruency_quality(plane.sources, plane.fused),
+    ),
+)
+"""The metrics of this family."""

@@ -1,0 +1,1 @@
+"""The page for photographers and the interface for programs, in one small server on this machine."""

@@ -1,0 +1,137 @@
+"""One thread that does the heavy work, task by task, in the order in which it was asked for."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from data.errors import InputError, explain
+from data.registration.prepared import Observer
+
+LOG = logging.getLogger("multifocus")
+"""What goes wrong here and is nobody's input."""
+
+WAITING = 16
+"""Tasks that may wait; more are refused."""
+
+
+class CancelledError(Exception):
+    """Somebody wants the result no longer."""
+
+
+class FullError(Exception):
+    """Too many tasks wait."""
+
+
+class Task:
+    """Something to be done, and how far it is.
+
+    Attributes:
+        state: "waiting", "running", "done", "failed" or "cancelled".
+        stage: What is done at the moment.
+        done: The steps done of it.
+        total: Their number.
+        result: What the work returned.
+        error: Why it failed: an `InputError` is the user's, another one ours.
+        began: When it did, in seconds of `time.monotonic`.
+    """
+
+    def __init__(self, work: Callable[[Observer], Any]):
+        self.state, self.stage, self.done, self.total = "waiting", "", 0, 0
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.began: float | None = None
+        self._work = work
+        self._cancelled, self._ended = threading.Event(), threading.Event()
+
+    def cancel(self) -> None:
+        """Asks it to end at its next step."""
+        self._cancelled.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits until it has ended, at most so long; returns whether it has."""
+        return self._ended.wait(seconds)
+
+    def describe(self) -> dict[str, Any]:
+        """How far it is, as JSON values."""
+        error = self.error and explain(self.error)
+        return {"state": self.state, "stage": self.stage, "done": self.done, "total": self.total, "error": error}
+
+    def run(self) -> None:
+        """Does the work; an exception becomes its `error`."""
+        try:
+            self._observe("beginning", 0, 1)
+            self.state, self.began = "running", time.monotonic()
+            self.result = self._work(self._observe)
+            self.state = "done"
+        except CancelledError:
+            self.state = "cancelled"
+        except Exception as error:  # a task that fails must not end the thread
+            self.state, self.error = "failed", error
+            if not isinstance(error, InputError):
+                LOG.exception("a task failed")
+        finally:
+            self._work = None
+            self._ended.set()
+
+    def _observe(self, stage, done, total):
+        if self._cancelled.is_set():
+            raise CancelledError
+        self.stage, self.done, self.total = stage, done, total
+
+
+class Worker:
+    """Does tasks one after the other.
+
+    Args:
+        finished: Told of each task that ended.
+    """
+
+    def __init__(self, finished: Callable[[Task], None] = lambda task: None):
+        self._finished = finished
+        self._tasks: queue.Queue[Task | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._serve, name="fuser", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return self._tasks.qsize()
+
+    def submit(self, work: Callable[[Observer], Any]) -> Task:
+        """Has something done.
+
+        Args:
+            work: Gets an observer, to be told of the progress; it raises where the task is cancelled.
+
+        Raises:
+            FullError: Too many wait.
+        """
+        task = Task(work)
+        try:
+            self._tasks.put_nowait(task)
+        except queue.Full:
+            raise FullError from None
+        return task
+
+    def close(self) -> None:
+        """Ends when the task in hand has ended; those that wait are not done."""
+        while True:
+            try:
+                task = self._tasks.get_nowait()
+            except queue.Empty:
+                break
+            task.cancel()
+            self._run(task)  # which ends it at once: somebody may wait for it
+        self._tasks.put(None)
+        self._thread.join()
+
+    def _serve(self):
+        while task := self._tasks.get():
+            self._run(task)
+
+    def _run(self, task):
+        task.run()
+        self._finished(task)

@@ -1,0 +1,340 @@
+"""What one tab of the page works on: its frames, the result, what is painted over it; files in a folder of its own."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data.errors import InputError
+from data.io.files import file_digest
+from data.io.frames import Frames
+from data.io.image_io import read_image, write_image
+from data.io.metadata import Metadata
+from data.io.stacks import LARGEST, Stack
+from data.pixels import to_bytes
+from data.registration.prepared import ByNumber, Observer, PreparedFrames
+from model.app.pyramid import Pyramid
+from model.fusion.project import Frame, Project, Settings
+from model.fusion.refined import MapDecision
+from model.fusion.retouch import Stroke, paint, retouch
+from model.fusion.scene import number_by_stack
+
+THUMBNAIL = 240
+"""Longest side of a thumbnail, in pixels."""
+
+KEPT = 4
+"""Pictures besides the result that stay in memory."""
+
+FORMATS = {"png": "image/png", "tif": "image/tiff", "jpg": "image/jpeg"}
+"""Types that a result is saved in."""
+
+FuserSource = Callable[[Settings, Observer], Callable]
+"""Gives the fuser for settings, which tells an observer of its progress."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A frame that was dropped on the page.
+
+    Attributes:
+        path: Of its file here.
+        name: That the user knows it by.
+        sha256: Of the file.
+        size: Width and height, in pixels.
+        thumbnail: A small JPEG.
+    """
+
+    path: Path
+    name: str
+    sha256: str
+    size: tuple[int, int]
+    thumbnail: bytes
+
+
+@dataclass
+class Result:
+    """What was fused of which frames, and how it was retouched since.
+
+    Attributes:
+        uploads: The frames, by their numbers, in order.
+        settings: How they were fused.
+        images: Laid on each other.
+        metadata: What a saved file takes over.
+        decision: As the fuser made it.
+        image: Retouched, (H, W, 3) or (H, W).
+        pyramid: Of it.
+        strokes: Painted over it.
+        version: Another number after each change of it.
+    """
+
+    uploads: tuple[int, ...]
+    settings: Settings
+    images: PreparedFrames
+    metadata: Metadata
+    decision: MapDecision
+    image: np.ndarray
+    pyramid: Pyramid
+    strokes: list[Stroke] = field(default_factory=list)
+    version: int = 1
+
+
+class Workplace:
+    """One tab's. Methods may be called from several threads.
+
+    Args:
+        largest: Bytes of all frames together.
+
+    Attributes:
+        used: When it was last used, in seconds of `time.monotonic`.
+        task: What is done for it at the moment, or was last.
+    """
+
+    def __init__(self, largest: int):
+        self.folder = Path(tempfile.mkdtemp(prefix="multifocus-"))
+        self.used, self.task = time.monotonic(), None
+        self._largest = largest
+        self._lock = threading.RLock()
+        self._uploads: dict[int, Upload] = {}
+        self._bytes, self._next = 0, 0
+        self._result: Result | None = None
+        self._pictures: OrderedDict[str, Pyramid] = OrderedDict()
+
+    def close(self) -> None:
+        """Removes its files."""
+        if self.task:
+            self.task.cancel()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def reserve(self, size: int) -> Path:
+        """A place for a file of so many bytes.
+
+        Raises:
+            InputError: There are too many frames, or they are too large together.
+        """
+        with self._lock:
+            if len(self._uploads) >= LARGEST:
+                raise InputError(f"at most {LARGEST} frames can be fused together.")
+            if self._bytes + size > self._largest:
+                raise InputError(f"all frames together may have {self._largest / 1e9:.1f} GB, and these have more.")
+            self._bytes += size
+            self._next += 1
+            return self.folder / str(self._next)
+
+    def add(self, path: Path, name: str) -> dict[str, Any]:
+        """Takes in a frame whose file was received.
+
+        Args:
+            path: As `reserve` gave it.
+            name: Of the file as the user has it.
+
+        Returns:
+            What the page shows of it.
+
+        Raises:
+            InputError: It cannot be read; its file is removed.
+        """
+        size = path.stat().st_size
+        kept = path.with_name(f"{path.name}-{Path(name).name or 'frame'}")
+        try:
+            path.replace(kept)
+            image = to_bytes(read_image(kept))
+        except InputError as error:
+            self._forget(size)
+            kept.unlink(missing_ok=True)
+            raise InputError(str(error).replace(str(kept), name)) from error
+        height, width = image.shape[:2]
+        scale = THUMBNAIL / max(height, width)
+        if scale < 1:
+            small = max(1, round(width * scale)), max(1, round(height * scale))
+            image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        values = image if image.ndim == 2 else image[..., ::-1]
+        thumbnail = cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        upload = Upload(kept, name, file_digest(kept, "sha256"), (width, height), thumbnail)
+        with self._lock:
+            number = int(path.name)
+            self._uploads[number] = upload
+        return {"id": number, "name": name, "sha256": upload.sha256, "width": width, "height": height}
+
+    def release(self, path: Path, size: int) -> None:
+        """Gives back what `reserve` gave, where the file did not arrive."""
+        path.unlink(missing_ok=True)
+        self._forget(size)
+
+    def remove(self, number: int) -> None:
+        """Forgets a frame that no result was made of."""
+        with self._lock:
+            upload = self.upload(number)
+            if self._result and number in self._result.uploads:
+                raise InputError("the result was made of this frame: leave it out and fuse again.")
+            del self._uploads[number]
+            self._forget(upload.path.stat().st_size)
+            upload.path.unlink(missing_ok=True)
+
+    def upload(self, number: int) -> Upload:
+        """A frame by its number.
+
+        Raises:
+            InputError: There is none.
+        """
+        if number not in self._uploads:
+            raise InputError(f"there is no frame {number}.")
+        return self._uploads[number]
+
+    def fuse(
+        self,
+        numbers: Sequence[int],
+        settings: Settings,
+        strokes: Sequence[Stroke],
+        load: FuserSource,
+        observe: Observer,
+    ) -> None:
+        """Fuses frames; a result of before stays until this one is there.
+
+        Args:
+            numbers: Of the frames, in order.
+            settings: How.
+            strokes: To be painted over the result, of a project that is opened.
+            load: Gives the fuser.
+            observe: Told of the progress.
+
+        Raises:
+            InputError: They cannot be fused.
+        """
+        uploads = [self.upload(number) for number in numbers]
+        frames = Frames(Stack("stack", tuple(upload.path for upload in uploads)))
+        try:
+            images = PreparedFrames(
+                frames,
+                align=settings.align,
+                crop=settings.crop,
+                match_exposure=settings.match_exposure,
+                observe=observe,
+            )
+            decision = number_by_stack(load(settings, observe).decide(images), images.kept)
+            image = retouch(decision.fused, ByNumber(images), strokes)
+        except InputError as error:
+            text = str(error)
+            for upload in uploads:
+                text = text.replace(str(upload.path), upload.name)
+            raise InputError(text) from error
+        pyramid = Pyramid(image)
+        with self._lock:
+            version = self._result.version + 1 if self._result else 1
+            self._result = Result(
+                tuple(numbers), settings, images, frames.metadata, decision, image, pyramid, list(strokes), version
+            )
+            self._pictures.clear()
+
+    def describe(self) -> dict[str, Any]:
+        """What the page shows of the result, as JSON values.
+
+        Raises:
+            InputError: There is none yet.
+        """
+        with self._lock:
+            result = self._need()
+            height, width = result.image.shape[:2]
+            return {
+                "version": result.version,
+                "width": width,
+                "height": height,
+                "frames": list(result.uploads),
+                "left_out": [result.uploads[n] for n in range(len(result.uploads)) if n not in result.images.kept],
+                "remarks": list(result.images.alignment.remarks) if result.images.alignment else [],
+                "strokes": len(result.strokes),
+                "depth": result.decision.find_depth is not None,
+                "summary": result.decision.summary(),
+            }
+
+    def tile(self, layer: str, level: int, row: int, column: int) -> bytes | None:
+        """A tile of a picture: "result", "map", "depth" or "frame-N" with the number N of a frame in the stack; None
+        where there is none."""
+        with self._lock:
+            result = self._need()
+            if layer == "result":
+                return result.pyramid.tile(level, row, column)
+            if layer not in self._pictures:
+                self._pictures[layer] = Pyramid(_picture(result, layer))
+            self._pictures.move_to_end(layer)
+            while len(self._pictures) > KEPT:
+                self._pictures.popitem(last=False)
+            return self._pictures[layer].tile(level, row, column)
+
+    def paint(self, stroke: Stroke) -> dict[str, Any]:
+        """Paints a stroke over the result; returns as `describe`."""
+        with self._lock:
+            result = self._need()
+            source = ByNumber(result.images)[stroke.frame]
+            window = paint(result.image, source, stroke)
+            if window is not None:
+                result.pyramid.update(result.image, window)
+            result.strokes.append(stroke)
+            result.version += 1
+            return self.describe()
+
+    def undo(self) -> dict[str, Any]:
+        """Takes the last stroke back; returns as `describe`."""
+        with self._lock:
+            result = self._need()
+            if result.strokes:
+                result.strokes.pop()
+                result.image = retouch(result.decision.fused, ByNumber(result.images), result.strokes)
+                result.pyramid = Pyramid(result.image)
+                result.version += 1
+            return self.describe()
+
+    def save(self, suffix: str) -> Path:
+        """Writes the result, with the metadata of the first frame; returns its file.
+
+        Raises:
+            InputError: There is none, or the type cannot hold it.
+        """
+        with self._lock:
+            result = self._need()
+            path = self.folder / f"result-{result.version}.{suffix}"
+            image = result.image if suffix in ("png", "tif") else to_bytes(result.image)
+            write_image(path, image, metadata=result.metadata)
+            return path
+
+    def project(self) -> Project:
+        """What the result comes from."""
+        with self._lock:
+            result = self._need()
+            uploads = [self._uploads[number] for number in result.uploads]
+            names = [upload.name.casefold() for upload in uploads]
+            for upload in uploads:
+                if names.count(upload.name.casefold()) > 1:
+                    raise InputError(f"two frames are called {upload.name}: a project cannot tell them apart.")
+            frames = tuple(Frame(upload.name, upload.sha256) for upload in uploads)
+            return Project(frames, result.settings, tuple(result.strokes))
+
+    def _need(self) -> Result:
+        if self._result is None:
+            raise InputError("nothing has been fused yet.")
+        return self._result
+
+    def _forget(self, size):
+        with self._lock:
+            self._bytes -= size
+
+
+def _picture(result, layer):
+    """A picture of the result's making, for looking at."""
+    from model.fusion.pictures import depth_colors, source_colors  # loads matplotlib
+
+    kind, _, number = layer.partition("-")
+    if layer == "map":
+        return source_colors()[result.decision.decision_map]
+    if layer == "depth" and result.decision.find_depth is not None:
+        return depth_colors(result.decision.depth, len(result.uploads) - 1)
+    if kind == "frame" and number.isdecimal() and int(number) < len(result.uploads):
+        return ByNumber(result.images)[int(number)]
+    raise InputError(f"there is no picture {layer!r}.")

@@ -1,0 +1,199 @@
+"""The page in a browser: drop, fuse, compare, retouch, save, open again."""
+
+import base64
+import io
+import json
+import shutil
+import socket
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.demo import rendered_scene
+from data.io.image_io import read_image, write_image
+
+pytest.importorskip("fastapi", reason="the page's libraries are not installed (requirements-app.txt)")
+pytest.importorskip("uvicorn", reason="the page's libraries are not installed (requirements-app.txt)")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+import uvicorn
+from playwright.sync_api import expect, sync_playwright
+
+from model.app.server import create_app
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser here: none of {', '.join(BROWSERS)}")
+
+DROP = """files => {
+  const transfer = new DataTransfer();
+  for (const [name, data] of files) {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], name));
+  }
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+@pytest.fixture(scope="module")
+def address():
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(), log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    context = browser.new_context(viewport={"width": 1200, "height": 760}, accept_downloads=True)
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request", lambda request: request.url.startswith((address, "blob:", "data:")) or problems.append(request.url)
+    )
+    page.goto(address)
+    yield page
+    context.close()
+    assert not problems
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Three photographs; the third is sharp nowhere."""
+    folder = tmp_path_factory.mktemp("frames")
+    near, far = (image[:240, :320] for image in rendered_scene().photographs())
+    for name, image in (("f 10.png", far), ("f 9.png", near), ("f 11.png", near // 2 + far // 2)):
+        write_image(folder / name, image)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def drop(page, files):
+    page.evaluate(DROP, [[name, base64.b64encode(data).decode()] for name, data in files.items()])
+
+
+def fuse(page):
+    page.click("#fuse")
+    expect(page.locator("#tools")).to_be_visible(timeout=60_000)
+    expect(page.locator("#progress")).to_be_hidden(timeout=60_000)
+
+
+def save(page, kind, path):
+    page.click("#save summary")
+    with page.expect_download() as download:
+        page.click(f"[data-save={kind}]")
+    download.value.save_as(path)
+    return download.value.suggested_filename
+
+
+def pixels(page):
+    """What the canvas shows."""
+    page.wait_for_timeout(400)
+    return np.asarray(Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("RGB")).astype(int)
+
+
+def test_from_dropped_frames_to_a_saved_and_reopened_project(page, files, tmp_path):
+    drop(page, files)
+    names = page.locator("#frames .name")
+    expect(names).to_have_text(["1. f 9.png", "2. f 10.png", "3. f 11.png"])
+    page.locator("#frames .picture").nth(2).click()  # leave it out
+    expect(page.locator("#frames li.out")).to_have_count(1)
+    fuse(page)
+    expect(page.locator("#facts")).to_contain_text("320\u00d7240 pixels")
+    alone = pixels(page)
+    page.keyboard.press("2")
+    expect(page.locator("#facts")).to_contain_text("right: f 10.png")
+    compared = pixels(page)
+    middle = alone.shape[1] // 2
+    assert np.abs(compared[:, : middle - 20] - alone[:, : middle - 20]).mean() < 0.5
+    assert np.abs(compared[:, middle + 20 :] - alone[:, middle + 20 :]).mean() > 1
+    save(page, "png", tmp_path / "before.png")
+    box = page.locator("#canvas").bounding_box()
+    page.keyboard.press("1")
+    page.keyboard.press("b")
+    for row in (0.35, 0.65):
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * row)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * row, steps=5)
+        page.mouse.up()
+    expect(page.locator("#facts")).to_contain_text("2 strokes")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#facts")).to_contain_text("1 stroke")
+    assert save(page, "tif", tmp_path / "saved.tif") == "f-fused.tif"
+    save(page, "project", tmp_path / "project.json")
+    before, saved = read_image(tmp_path / "before.png"), read_image(tmp_path / "saved.tif")
+    assert (before != saved).any()
+    project = json.loads((tmp_path / "project.json").read_text())
+    assert ([frame["file"] for frame in project["frames"]], len(project["strokes"])) == (["f 9.png", "f 10.png"], 1)
+    page.reload()
+    drop(page, {**files, "project.json": (tmp_path / "project.json").read_bytes()})
+    expect(page.locator("#facts")).to_contain_text("1 stroke", timeout=60_000)
+    save(page, "tif", tmp_path / "again.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "again.tif"), saved)
+
+
+def test_frames_are_reordered_by_mouse_and_by_buttons(page, files):
+    drop(page, files)
+    expect(page.locator("#frames li")).to_have_count(3)
+    page.locator("#frames li").nth(2).drag_to(page.locator("#frames li").nth(0))
+    expect(page.locator("#frames .name")).to_have_text(["1. f 11.png", "2. f 9.png", "3. f 10.png"])
+    page.get_by_role("button", name="f 11.png: later").click()
+    expect(page.locator("#frames .name")).to_have_text(["1. f 9.png", "2. f 11.png", "3. f 10.png"])
+
+
+def test_wheel_zooms_at_the_pointer_and_drag_pans(page, files):
+    drop(page, {name: files[name] for name in ("f 9.png", "f 10.png")})
+    fuse(page)
+    box = page.locator("#canvas").bounding_box()
+    x, y = round(box["x"] + box["width"] * 0.25), round(box["y"] + box["height"] * 0.4)
+    page.mouse.move(x, y)
+    below = "([x, y]) => { const v = window.viewer; return v.inside([x * v.ratio, y * v.ratio]); }"
+    place = [x - box["x"], y - box["y"]]
+    before = page.evaluate(below, place)
+    page.mouse.wheel(0, -600)
+    np.testing.assert_allclose(page.evaluate(below, place), before, atol=0.01)
+    expect(page.locator("#facts")).not_to_contain_text("at 100 %")
+    page.mouse.down()
+    page.mouse.move(x + 50, y + 20)
+    page.mouse.up()
+    np.testing.assert_allclose(page.evaluate(below, [place[0] + 50, place[1] + 20]), before, atol=0.01)
+
+
+def test_what_cannot_be_used_is_one_sentence(page, files):
+    drop(page, {"broken.jpg": files["f 9.png"][:700], **files})
+    expect(page.locator("#messages p")).to_have_count(1)
+    expect(page.locator("#messages")).to_contain_text("broken.jpg")
+    expect(page.locator("#frames li")).to_have_count(3)
+    drop(page, {"project.json": b"{}"})
+    expect(page.locator("#messages")).to_contain_text("Project.json is no project")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser, address, files, scheme):
+    with browser.new_context(viewport={"width": 420, "height": 800}, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(address)
+        drop(page, files)
+        fuse(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
+        ground, ink = page.evaluate(
+            "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+        )
+        brightness = [sum(int(part) for part in color[4:-1].split(",")[:3]) / 3 for color in (ground, ink)]
+        assert abs(brightness[0] - brightness[1]) > 150
+        assert (brightness[0] > 128) == (scheme == "light")

@@ -1,0 +1,111 @@
+"""Work spread over processes and over a cluster: nothing is lost, nothing is done twice."""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import evaluate
+import fuse
+from data.demo import rendered_scene
+from data.errors import InputError, run_command
+from data.io.image_io import read_image, write_image
+from data.spread import spread
+from model.experiments.__main__ import main as experiments
+
+joblib = pytest.importorskip("joblib", reason="joblib is not installed (requirements-cluster.txt)")
+
+SCENES = ("a", "b", "c", "d")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    near, far = rendered_scene().photographs()
+    for number, name in enumerate(SCENES):
+        for side, image in (("A", near), ("B", far)):
+            write_image(folder / f"{name}-{side}.png", image[20 * number :][:96, :128])
+    return folder
+
+
+def slowly(work):
+    """Notes that it was begun, where, and gives a number back."""
+    folder, number = work
+    (folder / f"{number}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    time.sleep(1.5)
+    return number
+
+
+def test_processes_give_results_in_order(tmp_path):
+    assert list(spread(abs, [-3, 2, -1])) == [3, 2, 1]
+    assert list(spread(abs, [-3, 2, -1], jobs=2)) == [3, 2, 1]
+
+
+def test_several_scenes_at_once_are_what_they_are_one_by_one(pairs, tmp_path):
+    for name, options in (("one", ()), ("two", ("--jobs", "2"))):
+        assert fuse.main(["-i", str(pairs), "-o", str(tmp_path / name), "--quiet", *options]) == 0
+        table = ["--source", str(pairs), "--fused", f"x={tmp_path / name}", "-o", str(tmp_path / f"{name}-tables")]
+        assert evaluate.main([*table, "--quiet", *options]) == 0
+    for scene in SCENES:
+        images = [read_image(tmp_path / name / f"{scene}.png") for name in ("one", "two")]
+        np.testing.assert_array_equal(*images)
+    tables = [(tmp_path / f"{name}-tables" / "per_pair.csv").read_text() for name in ("one", "two")]
+    assert tables[0] == tables[1]
+
+
+def test_a_scene_that_fails_fails_alone(pairs, tmp_path, capsys):
+    for path in pairs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "b-A.png").write_bytes((pairs / "b-A.png").read_bytes()[:-500])
+    command = ["-i", str(tmp_path), "-o", str(tmp_path / "out"), "--jobs", "2", "--json", "-"]
+    assert run_command(fuse.main, command) == 1
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [result["name"] for result in results if "error" in result] == ["b"]
+    assert sorted(path.stem for path in (tmp_path / "out").glob("*.png")) == ["a", "c", "d"]
+
+
+def test_a_comparison_of_several_pairs_at_once(pairs, tmp_path):
+    for name, options in (("one", ()), ("two", ("--jobs", "2"))):
+        command = ["comparison", "-i", str(pairs), "-o", str(tmp_path / name), "--quiet", "--methods", "pca", "dwt"]
+        assert experiments([*command, *options]) == 0
+    tables = [(tmp_path / name / "tables" / "per_pair.csv").read_text() for name in ("one", "two")]
+    assert tables[0] == tables[1]
+
+
+def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (requirements-cluster.txt)")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        results = spread(slowly, [(tmp_path, number) for number in range(6)], cluster=cluster.scheduler_address)
+        import threading
+
+        def kill():
+            while not list(tmp_path.iterdir()):
+                time.sleep(0.05)
+            process = int(next(tmp_path.iterdir()).name.split("-")[1])
+            os.kill(process, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        assert list(results) == list(range(6))
+        killer.join()
+        assert client is not None
+    begun = [path.name.split("-")[0] for path in tmp_path.iterdir()]
+    assert len(begun) > 6  # what the dead one had in hand was begun again
+
+
+def test_an_address_without_a_scheduler():
+    pytest.importorskip("distributed", reason="Dask is not installed (requirements-cluster.txt)")
+    with pytest.raises(InputError, match=r"no scheduler of Dask at tcp://127\.0\.0\.1:9"):
+        list(spread(abs, [1], cluster="tcp://127.0.0.1:9"))
+
+
+def test_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        fuse.main(["a.png", "b.png", "-o", "c.png", "--jobs", "2"])
+    assert "are for a folder" in capsys.readouterr().err
