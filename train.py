@@ -114,7 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.keep_checkpoints > MOST:
         parser.error(f"--keep-checkpoints must be at most {MOST}, received {arguments.keep_checkpoints}.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
-        raise InputError("TensorBoard is not installed: `pip install -r requirements-tensorboard.txt`, or leave --tensorboard out.")
+        raise InputError(
+            "TensorBoard is not installed: `pip install -r requirements-tensorboard.txt`, or leave --tensorboard out."
+        )
     from model import TrainingRun, choose_device  # loads TensorFlow, which wrong usage need not wait for
     from model.training.distribution import make_distribution
 
