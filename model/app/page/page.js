@@ -355,6 +355,7 @@ async function filesOf(folder) {
   }
 }
 
+addEventListener("click", (event) => { if (!$("save").contains(event.target)) $("save").open = false; });
 $("fuse").onclick = trying(() => fuse());
 $("cancel").onclick = trying(() => post(`${workplace}/cancel`));
 for (const button of document.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
@@ -378,6 +379,7 @@ $("full").onclick = () => viewer.full();
 $("strategy").onchange = () => { $("prefer").disabled = $("strategy").value !== "learned"; };
 
 addEventListener("keydown", (event) => {
+  if (event.key === "Escape") $("save").open = false;
   if (!result || event.target.matches("input, select, textarea")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
     event.preventDefault();
