@@ -208,7 +208,7 @@ def test_results_of_several_hosts_are_scored_as_one(folder, tmp_path, capsys):
     assert merged == whole
     assert merged.count("scene3") == 1
     shutil.copy(next(parts[0].glob("scene*.png")), parts[1])  # one image in both is not counted twice but refused
-    assert evaluate([*sources, "-o", str(tables[0]), "--fused", *(f"dwt={part}" for part in parts)]) == 1
+    assert evaluate([*sources, "-o", str(tables[0]), "--overwrite", "--fused", *(f"dwt={part}" for part in parts)]) == 1
     assert "several images for one name" in capsys.readouterr().err
 
 

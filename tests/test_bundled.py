@@ -5,7 +5,7 @@ import pytest
 
 from data.io.image_io import read_image
 from data.io.stacks import find_pairs
-from metrics import compute_all
+from metrics import PAPER_METRICS, Scorer
 from model import load_fuser
 from model.bundled import BUNDLED_WEIGHTS
 from model.networks.weights import load_network, read_sidecar
@@ -37,7 +37,7 @@ def test_lytro(strategy, q_abf, q_mi, lytro):
     scores = []
     for pair in find_pairs(lytro).stacks:
         near, far = read_image(pair.near), read_image(pair.far)
-        scores.append(compute_all(near, far, fuser(near, far)))
+        scores.append(Scorer((near, far)).score(fuser(near, far), PAPER_METRICS))
     assert len(scores) == 20
     assert np.mean([score["q_abf"] for score in scores]) >= q_abf
     assert np.mean([score["q_mi"] for score in scores]) >= q_mi

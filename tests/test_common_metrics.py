@@ -125,7 +125,16 @@ def test_sets_of_metrics_on_the_command_line(tmp_path, drawn, capsys):
     for name, image in zip(("s/a-A.png", "s/a-B.png", "f/a.png"), drawn, strict=True):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_image(tmp_path / name, image)
-    command = ["--source", str(tmp_path / "s"), "--fused", f"x={tmp_path / 'f'}", "-o", str(tmp_path), "--quiet"]
+    command = [
+        "--source",
+        str(tmp_path / "s"),
+        "--fused",
+        f"x={tmp_path / 'f'}",
+        "-o",
+        str(tmp_path),
+        "--quiet",
+        "--overwrite",
+    ]
     assert evaluate.main([*command, "--metrics", "q_g,q_y", "paper", "en"]) == 0
     rows = (tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == ["q_abf", "q_y", "q_sf", "q_labf", "q_mi", "q_ag", "en"]

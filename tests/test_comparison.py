@@ -26,7 +26,7 @@ from model.training.train_comparer import main
 def test_its_parameters():
     # 5x5: 6-32; 3x3: down, up and at full size; 2x2: enlarging.
     down = [(36, 32), (32, 48), (48, 48), (48, 64), (64, 64), (64, 96), (96, 96)]
-    up = [(64, 64), (48, 48), (32, 32), (16, 16), (16, 1)]
+    up = [(64, 64), (48, 48), (32, 32), *[(16, 16)] * 3, (16, 1)]
     expected = 25 * 6 * 32 + 32 + sum(9 * a * b + b for a, b in (*down, *up))
     expected += sum(4 * a * b + b for a, b in [(96, 64), (64, 48), (48, 32), (32, 10)])
     assert build_comparer().count_params() == expected
@@ -35,7 +35,7 @@ def test_its_parameters():
 def test_an_untrained_one_says_what_the_contrasts_say():
     rng = np.random.default_rng(0)
     photographs = np.concatenate([rng.uniform(0, 255, (1, 32, 48, 3)), np.full((1, 32, 48, 3), 99.0)], -1)
-    logits = build_comparer()([photographs, rng.normal(0, 9, (1, 16, 24, 2))])
+    logits = build_comparer()([photographs, rng.normal(0, 9, (1, 8, 12, 2))])
     assert logits.shape == (1, 32, 48, 1)
     assert np.max(logits) < -2  # the first shows something, the second nothing
 
@@ -111,7 +111,8 @@ def test_a_decision_at_reduced_size_agrees_with_one_at_full_size(monkeypatch):
     assert np.mean(reduced.decision_map == whole.decision_map) > 0.95
     tiles = sum(stage == "comparing at full size" for stage, *_ in done)
     assert done[-1] == ("comparing at full size", tiles, tiles)
-    np.testing.assert_array_equal(fuser(far, near), reduced.fused)
+    # The last bit of a logit may depend on which photograph is looked at first, and with it how a mixture is rounded.
+    np.testing.assert_allclose(fuser(far, near).astype(int), reduced.fused, rtol=0, atol=1)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +177,8 @@ def test_what_a_comparison_loses_by_hand():
     """An untrained network says 0 of two flat photographs: log 2, and wrong where the first is the blurred one."""
     photographs = tf.concat([tf.fill((1, 16, 16, 3), 100.0), tf.fill((1, 16, 16, 3), 108.0)], -1)
     labels = tf.constant(np.broadcast_to(np.arange(16) < 4, (1, 16, 16))[..., None], tf.float32)
-    left = np.broadcast_to(np.arange(8) < 4, (1, 8, 8))
-    focus = tf.constant(np.stack([np.where(left, 3.0, -1.0), np.zeros((1, 8, 8))], -1), tf.float32)
+    left = np.broadcast_to(np.arange(4) < 2, (1, 4, 4))
+    focus = tf.constant(np.stack([np.where(left, 3.0, -1.0), np.zeros((1, 4, 4))], -1), tf.float32)
     loss, (reported, wrong, before) = ComparerLoss().measure(build_comparer(), (photographs, focus), labels)
     assert float(loss) == pytest.approx(np.log(2), rel=1e-5)
     # The first is blurred on 4 columns of 16; by the logits of the paper's network it would be on 8.

@@ -13,7 +13,7 @@ import pytest
 from data.errors import InputError, StoppedError, run_command
 from data.io.image_io import read_image, write_image
 from data.io.stacks import find_pairs
-from metrics import compute_all, resolve_variants
+from metrics import PAPER_METRICS, Scorer, compute, resolve_variants
 from metrics.scores import Scores
 from model import load_fuser
 from model.baselines import BASELINES
@@ -72,7 +72,7 @@ def test_a_comparison_scores_what_it_fused(comparison, pairs):
     fused = read_image(comparison / "fused" / "dwt" / "scene.1.png")
     np.testing.assert_array_equal(fused, BASELINES["dwt"].fuse(near, far))
     record = json.loads((comparison / "records" / "dwt" / "scene.1.json").read_text())
-    expected = compute_all(near, far, fused)
+    expected = Scorer((near, far)).score(fused, PAPER_METRICS)
     assert record["scores"] == pytest.approx({name: expected[name] for name in record["scores"]})
     assert record["seconds"] > 0
     table = (comparison / "tables" / "summary.md").read_text()
@@ -415,7 +415,7 @@ def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, s
             *(tmp_path / "fused" / name / "scene.1.png" for name in ("proposed-seed0", "non-tl")),
         )
     )
-    one, two = (compute_all(near, far, fused)["q_abf"] for fused in (dwt, pca))
+    one, two = (compute("q_abf", near, far, fused) for fused in (dwt, pca))
     assert one > two
     assert f"| scene.1 | Q_ABF ↑ | **{one:.4f}** | {two:.4f} | proposed-seed0 |" in table
     assert table.count(f"- Our methods find their maps at {size}x{size}.") == 2

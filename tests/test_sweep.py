@@ -17,5 +17,5 @@ def test_every_constant_is_swept(strategy, settings, further, small_voc, capsys)
     alternatives = ALTERNATIVES[strategy]
     assert set(alternatives) == {field.name for field in fields(settings)}
     assert len(lines) == 2 + 1 + sum(len(values) for values in alternatives.values()) + further
-    accuracies = [float(line.split("|")[-5]) for line in lines[2:]]
+    accuracies = [float(line.split("|")[-6]) for line in lines[2:]]
     assert all(0 < accuracy <= 1 for accuracy in accuracies)

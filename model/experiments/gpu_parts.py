@@ -10,7 +10,7 @@ import numpy as np
 
 from data.io.image_io import read_image
 from data.io.stacks import find_pairs
-from metrics import compute_all
+from metrics import PAPER_METRICS, Scorer
 from model.training.settings import TrainingConfig
 
 WEIGHTS = "stopped.weights.h5"
@@ -169,13 +169,13 @@ def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict
 
 
 def fuse(device: str, weights: Path, size: int, folder: Path) -> dict[str, Any]:
-    """The means of all metrics of a folder of pairs, fused by the paper's strategy with its maps at `size`."""
+    """The means of the paper's metrics of a folder of pairs, fused by the paper's strategy with its maps at `size`."""
     from model import choose_device, load_fuser  # loads TensorFlow, quietly
 
     choose_device(device)
     fuser = load_fuser(weights, strategy="paper", size=size)
     pairs = [[read_image(path) for path in stack.images] for stack in find_pairs(folder).stacks]
-    scores = [compute_all(*pair, fuser(*pair)) for pair in pairs]
+    scores = [Scorer(pair).score(fuser(*pair), PAPER_METRICS) for pair in pairs]
     return {"pairs": len(pairs)} | {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
 
 

@@ -17,7 +17,6 @@ from data.io.image_io import read_image
 from data.pixels import to_bytes
 from metrics.registry import get_metric
 from metrics.scores import Scores, summarize
-from metrics.significance import SIGNIFICANT, rank
 from model.experiments.results import Comparison
 
 LONGEST_SIDE = 1200
@@ -49,6 +48,8 @@ def write_report(path: Path, comparison: Comparison, scores: Scores, record: dic
 
 
 def _content(comparison, scores, record):
+    from metrics.significance import rank  # loads scipy's statistics
+
     metrics = [get_metric(name) for name in scores.variants]
     summaries, seconds = summarize(scores), comparison.seconds()
     shown = _shown_names(scores.pairs)
@@ -91,6 +92,8 @@ def _content(comparison, scores, record):
 
 def _sign(ranking, name):
     """How a method compares with the first: better, worse, or no difference shown; nothing where it is not known."""
+    from metrics.significance import SIGNIFICANT
+
     p = ranking.wilcoxon.get(name, nan)
     if not np.isfinite(p):
         return ""

@@ -1,5 +1,5 @@
 """Measures a strategy over its constants, one at a time, on pairs of VOC's validation part made by the recipe
-`photographic`: accuracy of the map, weighted by detail, PSNR, Q_ABF and Q_MI of the fused image."""
+`photographic`: accuracy of the map, weighted by detail, PSNR, Q_ABF, Q_LABF and Q_MI of the fused image."""
 
 import argparse
 import math
@@ -13,7 +13,7 @@ from data.boundaries import align_boundaries
 from data.errors import EXIT_DONE
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
-from metrics import compute_all
+from metrics import Scorer
 from metrics.markup import Cell, Table
 from metrics.reference import psnr
 from model.bundled import BUNDLED_WEIGHTS
@@ -33,7 +33,7 @@ ALTERNATIVES = {
     "learned": {
         "smoothing": (0.7, 1.0, 1.5),
         "reach": (1, 2, 8),
-        "mistake": (0.0, 1.0, 2.0, 8.0, math.inf),
+        "mistake": (0.0, 2.0, 4.0, 16.0, math.inf),
     },
 }
 """What each constant is tried at, beside its default, the others at theirs."""
@@ -44,7 +44,7 @@ SIZE = 320
 SEED = 11
 """One that no training uses by default."""
 
-MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_MI": ".4f"}
+MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_LABF": ".4f", "Q_MI": ".4f"}
 """What is measured, and how it is printed."""
 
 EXAMPLES = """examples:
@@ -77,11 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     for pair in tqdm(pairs.validation_pairs(arguments.pairs), unit="pair", disable=arguments.quiet):
         images = pair.near, pair.far
         weights = detail_weights(np.stack(images).astype(np.float32))[0, ..., 0].numpy()
-        rows = []
+        rows, scorer = [], Scorer(images)
         for decision_map, fused in decide(fuser, images, settings):
-            scores = compute_all(*images, fused)
+            scores = scorer.score(fused, ["q_abf", "q_labf", "q_mi"])
             right = np.average(decision_map == pair.label, weights=weights)
-            rows.append((right, psnr(pair.reference, fused), scores["q_abf"], scores["q_mi"]))
+            rows.append((right, psnr(pair.reference, fused), *scores.values()))
         judged.append(rows)
     print(_table(settings, np.mean(judged, axis=0)).markdown(), end="")
     return EXIT_DONE

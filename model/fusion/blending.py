@@ -30,7 +30,7 @@ class BoundaryBlending:
 
     smoothing: float = 0.0
     reach: int = 4
-    mistake: float = 4.0
+    mistake: float = 8.0
 
     def smooth(self, logits: np.ndarray) -> np.ndarray:
         """Smooths logits, (H, W) float32."""
