@@ -38,14 +38,14 @@ def mutual_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant
     require_known("MI variant", variant, MI_VARIANTS)
     require_equal_sources(sources)
     require_equal_shapes(source=sources[0], fused=fused)
-    to_levels = _stretched_levels if variant == "hossny" else _levels
+    to_levels = _stretched_levels if variant == "hossny" else levels
     fused_levels = to_levels(to_gray(fused))
-    fused_entropy = _entropy(np.bincount(fused_levels))
+    fused_entropy = histogram_entropy(np.bincount(fused_levels))
     score = 0.0
     for source in sources:
         source_levels = to_levels(to_gray(source))
-        source_entropy = _entropy(np.bincount(source_levels))
-        joint_entropy = _entropy(np.bincount(source_levels * _LEVELS + fused_levels))
+        source_entropy = histogram_entropy(np.bincount(source_levels))
+        joint_entropy = histogram_entropy(np.bincount(source_levels * _LEVELS + fused_levels))
         # Rounding can leave an independent pair at -1e-16.
         shared = max(0.0, source_entropy + fused_entropy - joint_entropy)
         if variant == "hossny":
@@ -77,13 +77,13 @@ def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> f
     """
     require_equal_sources(sources)
     require_equal_shapes(source=sources[0], fused=fused)
-    levels = [_stretched_levels(to_gray(image)) for image in (*sources, fused)]
-    entropies = [_entropy(np.bincount(one)) for one in levels]
-    count = len(levels)
+    stretched = [_stretched_levels(to_gray(image)) for image in (*sources, fused)]
+    entropies = [histogram_entropy(np.bincount(one)) for one in stretched]
+    count = len(stretched)
     matrix = np.eye(count)
     for row in range(count):
         for column in range(row):
-            joint = _entropy(np.bincount(levels[row] * _LEVELS + levels[column]))
+            joint = histogram_entropy(np.bincount(stretched[row] * _LEVELS + stretched[column]))
             shared = (entropies[row] + entropies[column] - joint) / np.log2(_LEVELS)
             matrix[row, column] = matrix[column, row] = shared
     shares = np.clip(np.linalg.eigvalsh(matrix) / count, 0, None)
@@ -91,7 +91,8 @@ def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> f
     return float(1 + (occupied * np.log2(occupied)).sum() / np.log2(_LEVELS))
 
 
-def _levels(gray: np.ndarray) -> np.ndarray:
+def levels(gray: np.ndarray) -> np.ndarray:
+    """The whole gray levels of all pixels, (n,) intp, for a histogram."""
     rounded = gray if gray.dtype == np.uint8 else np.rint(gray)
     return rounded.ravel().astype(np.intp)
 
@@ -100,10 +101,10 @@ def _stretched_levels(gray: np.ndarray) -> np.ndarray:
     low, high = float(gray.min()), float(gray.max())
     if high == low:
         return np.zeros(gray.size, np.intp)
-    return _levels((gray - low) * ((_LEVELS - 1) / (high - low)))
+    return levels((gray - low) * ((_LEVELS - 1) / (high - low)))
 
 
-def _entropy(counts: np.ndarray) -> float:
+def histogram_entropy(counts: np.ndarray) -> float:
     """Entropy in bits of a histogram of counts, int64."""
     occupied = counts[counts > 0].astype(np.float64)
     total = occupied.sum()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from metrics.color import to_gray
+from metrics.information import histogram_entropy, levels
 from metrics.metric import Metric
 
 _BITS = 8.0
@@ -23,9 +24,7 @@ def entropy(fused: np.ndarray) -> float:
 
     Source: Roberts, van Aardt & Ahmed, Journal of Applied Remote Sensing 2, 2008.
     """
-    counts = np.bincount(np.rint(to_gray(fused)).astype(np.intp).ravel())
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log2(shares)).sum()) + 0.0
+    return histogram_entropy(np.bincount(levels(to_gray(fused))))
 
 
 def standard_deviation(fused: np.ndarray) -> float:

@@ -162,9 +162,9 @@ def create_app(
         if not 2 <= len(frames) <= LARGEST:
             raise InputError(f"from 2 to {LARGEST} frames can be fused, received {len(frames)}.")
         with tempfile.TemporaryDirectory(prefix="multifocus-") as folder:
-            paths = [_receive(frame, Path(folder) / str(n), limits) for n, frame in enumerate(frames)]
-            if sum(path.stat().st_size for path in paths) > limits.bytes:
+            if sum(frame.size for frame in frames) > limits.bytes:
                 raise HTTPException(413, f"all frames together may have {limits.bytes / 1e9:.1f} GB.")
+            paths = [_receive(frame, Path(folder) / str(n), limits) for n, frame in enumerate(frames)]
             output = Path(folder) / f"fused.{format}"
             task = worker.submit(partial(_fuse_files, paths, output, settings, fusers))
             task.wait()

@@ -209,8 +209,8 @@ class Workplace:
             InputError: They cannot be fused.
         """
         uploads = [self.upload(number) for number in numbers]
-        frames = Frames(Stack("stack", tuple(upload.path for upload in uploads)))
         try:
+            frames = Frames(Stack("stack", tuple(upload.path for upload in uploads)))
             images = PreparedFrames(
                 frames,
                 align=settings.align,

@@ -40,9 +40,6 @@ DOUBT = 2.0
 STACK_BLENDING = BoundaryBlending(smoothing=1.0)
 """Of stacks the logits are smoothed: one frame of many always seems the sharper one somewhere, by noise alone."""
 
-BANDS = 1
-"""Levels of the blending of stacks; chosen on drawn stacks (docs/stacks.md)."""
-
 
 def load(predictor: FocusPredictor, engine: Engine, prefer: str | None = None) -> "LearnedStrategy":
     """Makes the strategy."""
@@ -66,7 +63,7 @@ class LearnedStrategy:
     def __init__(self, predictor: FocusPredictor, compare: PairComparer, prefer: str | None = None):
         self._predictor, self._prefer = predictor, prefer
         self.compare = compare
-        self.bands = BANDS
+        self.bands = multiband.BANDS
         self.keep_visible = True
 
     def decide(self, images: PreparedFrames) -> MapDecision:

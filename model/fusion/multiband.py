@@ -14,6 +14,9 @@ import numpy as np
 from data.blocks import Window, blocks, within
 from data.pixels import quantize
 
+BANDS = 1
+"""Levels of the blending of stacks and of strokes; chosen on drawn stacks (docs/stacks.md)."""
+
 SIDE = 256
 """Of the windows, in pixels."""
 

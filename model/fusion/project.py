@@ -8,7 +8,7 @@ from data.errors import InputError
 from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
-from model.fusion import PREFERENCES, STRATEGIES
+from model.fusion import PREFERENCES
 from model.fusion.retouch import Stroke
 
 FORMAT = 1
@@ -25,8 +25,6 @@ CHOICES = {
     "prefer": (None, *PREFERENCES),
 }
 """What each setting may be; the first is the default."""
-
-assert set(CHOICES["strategy"]) <= set(STRATEGIES)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from data.blocks import Window
 from data.pixels import quantize
 from model.fusion import multiband
-from model.fusion.learned import BANDS
+from model.fusion.multiband import BANDS
 
 REACH = 2 ** (BANDS + 2)
 """Pixels around a stroke that blending may change."""
