@@ -80,8 +80,11 @@ def _take_project(parser, arguments):
         return None
     if arguments.images or arguments.input or arguments.align_only or arguments.method != "proposed":
         parser.error("--project says which frames are fused, and how: give no images, -i, --align-only or --method.")
-    from model.fusion.project import read_project
+    from model.fusion.project import CHOICES, read_project
 
+    given = [name for name in CHOICES if getattr(arguments, name) != parser.get_default(name)]
+    if given:
+        parser.error(f"--project says how frames are fused: leave --{given[0].replace('_', '-')} out.")
     project = read_project(arguments.project)
     arguments.images = project.locate(arguments.project.parent)
     for name, value in asdict(project.settings).items():

@@ -1,5 +1,6 @@
 """Closeness to a ground-truth image, where one exists: PSNR, SSIM, and gradient that is too much or missing."""
 
+from functools import partial
 from math import inf
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import to_gray
 from metrics.metric import Metric
+from metrics.windows import gaussian_window, inside, moments, similarity
 
 _PEAK = 255.0
 """The largest gray level."""
@@ -70,15 +72,9 @@ def ssim(reference: np.ndarray, fused: np.ndarray) -> float:
     if min(fused.shape[:2]) < _WINDOW:
         raise RefusedError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, but got the shape {fused.shape}.")
     truth, result = (to_gray(image).astype(np.float64) for image in (reference, fused))
-    truth_mean, result_mean = _window_mean(truth), _window_mean(result)
-    truth_variance = _window_mean(truth * truth) - truth_mean**2
-    result_variance = _window_mean(result * result) - result_mean**2
-    covariance = _window_mean(truth * result) - truth_mean * result_mean
     c1, c2 = (_K1 * _PEAK) ** 2, (_K2 * _PEAK) ** 2
-    similarity = ((2.0 * truth_mean * result_mean + c1) * (2.0 * covariance + c2)) / (
-        (truth_mean**2 + result_mean**2 + c1) * (truth_variance + result_variance + c2)
-    )
-    return float(similarity.mean())
+    weigh = partial(inside, window=gaussian_window(_WINDOW, _SIGMA))
+    return float(similarity(moments(truth, result, weigh), c1, c2).mean())
 
 
 def spurious_gradient(reference: np.ndarray, fused: np.ndarray) -> float:
@@ -114,12 +110,6 @@ def _gradients(*images):
 
 def _share(part, whole):
     return float(part / whole) if whole > 0.0 else float("nan")
-
-
-def _window_mean(values: np.ndarray) -> np.ndarray:
-    """Gaussian-weighted means of the windows that lie inside: `(H, W)` to `(H - 10, W - 10)`, float64."""
-    margin = _WINDOW // 2
-    return cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA)[margin:-margin, margin:-margin]
 
 
 METRICS = (

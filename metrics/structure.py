@@ -9,7 +9,7 @@ import numpy as np
 from metrics.checks import require_equal_shapes, require_equal_sources
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import gaussian_window, inside, moments
+from metrics.windows import gaussian_window, inside, moments, similarity
 
 _SIMILAR = 0.75
 """SSIM of two sources from which both count where they are alike; below it the better one does."""
@@ -48,14 +48,14 @@ def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     if min(result.shape) < 11:
         return float("nan")
     weigh = partial(inside, window=gaussian_window(7, 1.5))
-    with_fused = [_similarity(moments(plane, result, weigh), _TINY, _TINY) for plane in planes]
+    with_fused = [similarity(moments(plane, result, weigh), _TINY, _TINY) for plane in planes]
     variances = [weigh(plane * plane) - weigh(plane) ** 2 for plane in planes]
     total = sum(variances)
     # Where no source has any variance, each counts alike.
     shares = [np.divide(one, total, out=np.full_like(one, 1 / len(planes)), where=total != 0) for one in variances]
-    together = sum(share * similarity for share, similarity in zip(shares, with_fused, strict=True))
+    together = sum(share * local for share, local in zip(shares, with_fused, strict=True))
     pairs = [(one, other) for number, one in enumerate(planes) for other in planes[number + 1 :]]
-    alike = np.minimum.reduce([_similarity(moments(*pair, weigh), _TINY, _TINY) for pair in pairs]) >= _SIMILAR
+    alike = np.minimum.reduce([similarity(moments(*pair, weigh), _TINY, _TINY) for pair in pairs]) >= _SIMILAR
     return float(np.where(alike, together, np.maximum.reduce(with_fused)).mean())
 
 
@@ -89,8 +89,8 @@ def _at_scales(one, other):
         last = number == len(_SCALE_WEIGHTS)
         local = moments(one, other, weigh)
         structure = (2 * local[4] + c2) / (local[1] + local[3] + c2)
-        similarity = _similarity(local, c1, c2) if last else structure
-        product *= max(0.0, float(similarity.mean())) ** weight
+        shown = similarity(local, c1, c2) if last else structure
+        product *= max(0.0, float(shown.mean())) ** weight
         if not last:
             one, other = _halved(one), _halved(other)
     return product
@@ -101,13 +101,6 @@ def _halved(plane):
     it."""
     height, width = (side - side % 2 for side in plane.shape)
     return cv2.resize(plane[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-
-
-def _similarity(local, c1, c2):
-    """SSIM, from what `moments` gives."""
-    first, first_variance, second, second_variance, covariance = local
-    means = (2 * first * second + c1) / (first * first + second * second + c1)
-    return means * (2 * covariance + c2) / (first_variance + second_variance + c2)
 
 
 def _planes(sources, fused):

@@ -46,3 +46,10 @@ def moments(one: np.ndarray, other: np.ndarray, weigh) -> tuple[np.ndarray, ...]
     covariance = weigh(one * other) - first * second
     first_variance, second_variance = variances
     return first, first_variance, second, second_variance, covariance
+
+
+def similarity(local: tuple[np.ndarray, ...], c1: float, c2: float) -> np.ndarray:
+    """The structural similarity of each place, from what `moments` gives; `c1` and `c2` keep quotients finite."""
+    first, first_variance, second, second_variance, covariance = local
+    means = (2 * first * second + c1) / (first * first + second * second + c1)
+    return means * (2 * covariance + c2) / (first_variance + second_variance + c2)

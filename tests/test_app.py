@@ -132,6 +132,14 @@ def client_strokes(content):
     return [{**stroke, "points": [list(point) for point in stroke["points"]]} for stroke in content["strokes"]]
 
 
+def test_frames_of_unequal_sizes_are_called_by_their_names(client, files, tmp_path):
+    place = begin(client)
+    write_image(tmp_path / "small.png", np.zeros((40, 50, 3), np.uint8))
+    numbers = add(client, place, [files[0], ("small.png", (tmp_path / "small.png").read_bytes())])
+    error = fuse(client, place, numbers)["error"]
+    assert "a 1.png" in error and "small.png is 50x40" in error and "multifocus-" not in error
+
+
 def test_one_tab_does_not_disturb_another(client, files):
     one, other = begin(client), begin(client)
     numbers = add(client, one, files)

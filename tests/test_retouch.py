@@ -133,5 +133,8 @@ def test_usage(capsys, tmp_path):
         assert ended.value.code == 2
         assert "--project says which frames" in capsys.readouterr().err
     with pytest.raises(SystemExit):
+        fuse.main(["--project", "a.json", "-o", "c.png", "--align", "none"])
+    assert "--project says how frames are fused: leave --align out" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
         fuse.main(["--app", "a.png"])
     assert "--app takes frames on its page" in capsys.readouterr().err
