@@ -115,8 +115,8 @@ def _check_usage(parser, arguments) -> None:
                 "method; others have none."
             )
         if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
-            needs = "needs its authors' file" if arguments.weights is None else "has no weights; leave it without"
-            parser.error(f"--method {arguments.method} {needs}: --weights FILE.")
+            mend = "leave --weights out" if arguments.weights else "give its authors' file, --weights FILE"
+            parser.error(f"--method {arguments.method} {'has no' if arguments.weights else 'needs'} weights: {mend}.")
     if arguments.crop == "none" and _pairs_only(arguments):
         parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
     strategy = arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS, arguments.comparer)

@@ -35,45 +35,57 @@ def spread(
     if jobs == 1 and cluster is None:
         yield from map(function, items)
         return
-    _require("joblib")
-    import joblib
-
-    calls = [joblib.delayed(function)(item) for item in items]
+    # joblib's own backends for clusters give up when a process of Ray dies, and leave a cluster of one process idle.
     if cluster is None:
-        yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(calls)
-        return
-    with _ray(cluster) if cluster.startswith(RAY) else _dask(cluster) as backend, joblib.parallel_config(backend):
-        yield from joblib.Parallel(n_jobs=-1)(calls)
+        _require("joblib")
+        import joblib
+
+        yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(function)(item) for item in items)
+    else:
+        yield from (_on_ray if cluster.startswith(RAY) else _on_dask)(function, items, cluster)
 
 
-@contextmanager
-def _dask(address):
+def _on_dask(function, items, address):
     _require("distributed")
-    from dask.distributed import Client
+    from dask.distributed import Client, KilledWorker
 
     try:
         client = Client(address, timeout="4s", set_as_default=True)
     except (OSError, ValueError) as error:
         raise InputError(f"there is no scheduler of Dask at {address} ({type(error).__name__}).") from error
-    with client:
-        yield "dask"
+    with client, _deaths(address, KilledWorker):
+        for future in client.map(function, list(items), pure=False):
+            yield future.result()
 
 
-@contextmanager
-def _ray(address):
+def _on_ray(function, items, address):
     _require("ray")
     import ray
-    from ray.util.joblib import register_ray
 
     try:
         ray.init(address=address)
     except (ConnectionError, ValueError) as error:
         raise InputError(f"there is no cluster of Ray at {address} ({type(error).__name__}).") from error
-    register_ray()
     try:
-        yield "ray"
+        task = ray.remote(_call)
+        results = [task.remote(function, item) for item in items]
+        with _deaths(address, ray.exceptions.WorkerCrashedError):
+            yield from map(ray.get, results)
     finally:
         ray.shutdown()
+
+
+def _call(function, item):
+    return function(item)  # Ray takes functions alone, nothing else that can be called
+
+
+@contextmanager
+def _deaths(address, error):
+    """Says what the library raises where one piece of work ends process after process."""
+    try:
+        yield
+    except error as death:
+        raise InputError(f"the cluster at {address} gave up: its processes die ({death}).") from death
 
 
 def _require(library):

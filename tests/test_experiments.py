@@ -127,7 +127,7 @@ def test_a_missing_image_fails_its_row_alone(pairs, others, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--methods", "nonsense"], "no method 'nonsense'"),
-        (["--methods", "ifcnn"], "needs its authors' file"),
+        (["--methods", "ifcnn"], "needs its authors' file: --weights ifcnn=FILE"),
         (["--methods", "pca", "--fused", "pca=."], "both run and taken from"),
         (["--methods", "pca", "--pairs", "absent"], "no pair 'absent'"),
         (["--methods", "pca", "--weights", "ifcnn=absent.pth"], "not among the methods"),
@@ -323,7 +323,7 @@ def test_agreement_of_a_method_with_weights(pairs, tmp_path, monkeypatch):
     command += ["--comparison", str(tmp_path / "comparison"), "-o", str(tmp_path / "table.md"), "--methods", "ifcnn"]
     assert main([*command, "--weights", f"ifcnn={path}"]) == 0
     assert "| IFCNN | PNG | 3 | 3 | 0.000 | 0 | 1.0000 |" in (tmp_path / "table.md").read_text()
-    with pytest.raises(InputError, match="IFCNN needs its authors' file"):
+    with pytest.raises(InputError, match="IFCNN needs its authors' file: --weights ifcnn=FILE"):
         main(command)
 
 

@@ -3,8 +3,12 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -76,25 +80,51 @@ def test_a_comparison_of_several_pairs_at_once(pairs, tmp_path):
     assert tables[0] == tables[1]
 
 
-def test_a_worker_of_a_cluster_that_dies_loses_nothing(tmp_path, monkeypatch):
+@contextmanager
+def dask_cluster():
     distributed = pytest.importorskip("distributed", reason="Dask is not installed (requirements-cluster.txt)")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
-        results = spread(slowly, [(tmp_path, number) for number in range(6)], cluster=cluster.scheduler_address)
-        import threading
+    with distributed.LocalCluster(**options) as cluster:
+        yield cluster.scheduler_address
 
-        def kill():
-            while not list(tmp_path.iterdir()):
-                time.sleep(0.05)
-            process = int(next(tmp_path.iterdir()).name.split("-")[1])
-            os.kill(process, signal.SIGKILL)
 
+@contextmanager
+def ray_cluster():
+    pytest.importorskip("ray", reason="Ray is not installed (requirements-cluster.txt)")
+    port = free_port()
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    options = ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false", "--disable-usage-stats"]
+    head = ["--head", f"--port={free_port()}", f"--ray-client-server-port={port}"]
+    subprocess.run([*ray, "start", *head, *options], check=True, capture_output=True, timeout=120)
+    try:
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        subprocess.run([*ray, "stop", "--force"], check=True, capture_output=True, timeout=120)
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("start", [dask_cluster, ray_cluster])
+def test_a_worker_of_a_cluster_that_dies_loses_nothing(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+
+    def kill():
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.05)
+        process = int(next(tmp_path.iterdir()).name.split("-")[1])
+        os.kill(process, signal.SIGKILL)
+
+    with start() as address:
         killer = threading.Thread(target=kill)
         killer.start()
-        assert list(results) == list(range(6))
+        assert list(spread(slowly, [(tmp_path, number) for number in range(6)], cluster=address)) == list(range(6))
         killer.join()
-        assert client is not None
+        with pytest.raises(InputError, match="gave up: its processes die"):
+            list(spread(os._exit, [3], cluster=address))
     begun = [path.name.split("-")[0] for path in tmp_path.iterdir()]
     assert len(begun) > 6  # what the dead one had in hand was begun again
 

@@ -276,4 +276,4 @@ def test_weights_of_another_network(tmp_path, monkeypatch, capsys):
     for wrong in (["sesf"], ["pca", "--weights", "x.pth"], ["dwt", "--strategy", "paper"]):
         with pytest.raises(SystemExit):
             fuse_main([*images, *output, *wrong])
-    assert "needs its authors' file" in capsys.readouterr().err
+    assert "--method sesf needs weights: give its authors' file, --weights FILE." in capsys.readouterr().err

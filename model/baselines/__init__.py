@@ -48,7 +48,7 @@ class Baseline:
                 raise InputError(f"{self.title} has no weights; leave {weights} out.")
             return self.fuse
         if weights is None:
-            raise InputError(f"{self.title} needs its authors' file of weights: --weights FILE.")
+            raise InputError(f"{self.title} needs its authors' file of weights.")
         return self.load(weights)
 
 

@@ -165,7 +165,9 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
     """
     if name in BASELINES:
         baseline = BASELINES[name]
-        if baseline.load is None or weights is None:
+        if baseline.load and weights is None:
+            raise InputError(f"{baseline.title} needs its authors' file: --weights {name}=FILE.")
+        if baseline.load is None:
             baseline.method(weights)  # says what is wrong, if something is
         key = name if weights is None else f"{name} {file_digest(weights, 'sha256')}"
         return Run(baseline.title, key, lambda: baseline.method(weights))

@@ -53,6 +53,6 @@ def check_beside(path: Path | str, weights: Path | str) -> None:
     content = read_description(path, {"beside": str})
     if file_digest(Path(weights), "sha256") != content["beside"]:
         raise InputError(
-            f"the strategy `learned` needs a network that was trained beside {weights}, which {path} was not; "
-            "train one with `python -m model.training.train_comparer --weights FILE`."
+            f"the strategy `learned` needs a network that was trained beside {weights}, which {path} was not; train "
+            f"one with `python -m model.training.train_comparer --voc DIR --weights {weights} -o FILE`."
         )
