@@ -21,7 +21,8 @@ pytest.importorskip("fastapi", reason="the page's libraries are not installed (r
 from fastapi.testclient import TestClient
 
 from model.app import serve
-from model.app.server import Limits, create_app
+from model.app.limits import Limits
+from model.app.server import create_app
 
 SHAPE = (160, 224)
 

@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ import numpy as np
 
 from data.errors import InputError
 from data.io.files import file_digest
-from data.io.frames import Frames
 from data.io.image_io import read_image, write_image
 from data.io.metadata import Metadata
-from data.io.stacks import LARGEST, Stack
+from data.io.stacks import LARGEST
 from data.pixels import to_bytes
 from data.registration.prepared import ByNumber, Observer, PreparedFrames
+from model.app.fusing import Fusers, named, prepare
 from model.app.pyramid import Pyramid
 from model.fusion.project import Frame, Project, Settings
 from model.fusion.refined import MapDecision
@@ -32,12 +32,6 @@ THUMBNAIL = 240
 
 KEPT = 4
 """Pictures besides the result that stay in memory."""
-
-FORMATS = {"png": "image/png", "tif": "image/tiff", "jpg": "image/jpeg"}
-"""Types that a result is saved in."""
-
-FuserSource = Callable[[Settings, Observer], Callable]
-"""Gives the fuser for settings, which tells an observer of its progress."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +138,13 @@ class Workplace:
         size = path.stat().st_size
         kept = path.with_name(f"{path.name}-{Path(name).name or 'frame'}")
         try:
-            path.replace(kept)
-            image = to_bytes(read_image(kept))
-        except InputError as error:
+            with named({kept: name}):
+                path.replace(kept)
+                image = to_bytes(read_image(kept))
+        except InputError:
             self._forget(size)
             kept.unlink(missing_ok=True)
-            raise InputError(str(error).replace(str(kept), name)) from error
+            raise
         height, width = image.shape[:2]
         scale = THUMBNAIL / max(height, width)
         if scale < 1:
@@ -193,7 +188,7 @@ class Workplace:
         numbers: Sequence[int],
         settings: Settings,
         strokes: Sequence[Stroke],
-        load: FuserSource,
+        fusers: Fusers,
         observe: Observer,
     ) -> None:
         """Fuses frames; a result of before stays until this one is there.
@@ -202,29 +197,17 @@ class Workplace:
             numbers: Of the frames, in order.
             settings: How.
             strokes: To be painted over the result, of a project that is opened.
-            load: Gives the fuser.
+            fusers: Gives the fuser for settings.
             observe: Told of the progress.
 
         Raises:
             InputError: They cannot be fused.
         """
         uploads = [self.upload(number) for number in numbers]
-        try:
-            frames = Frames(Stack("stack", tuple(upload.path for upload in uploads)))
-            images = PreparedFrames(
-                frames,
-                align=settings.align,
-                crop=settings.crop,
-                match_exposure=settings.match_exposure,
-                observe=observe,
-            )
-            decision = number_by_stack(load(settings, observe).decide(images), images.kept)
+        with named({upload.path: upload.name for upload in uploads}):
+            frames, images = prepare([upload.path for upload in uploads], settings, observe)
+            decision = number_by_stack(fusers(settings, observe).decide(images), images.kept)
             image = retouch(decision.fused, ByNumber(images), strokes)
-        except InputError as error:
-            text = str(error)
-            for upload in uploads:
-                text = text.replace(str(upload.path), upload.name)
-            raise InputError(text) from error
         pyramid = Pyramid(image)
         with self._lock:
             version = self._result.version + 1 if self._result else 1

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from data.errors import InputError
 from data.io.fields import check_values
@@ -44,11 +44,11 @@ class Frame:
 class Settings:
     """How frames are fused; as the options of `fuse.py` of these names."""
 
-    strategy: str = "learned"
-    align: str = "auto"
-    crop: str = "common"
-    match_exposure: str = "auto"
-    prefer: str | None = None
+    strategy: Literal[CHOICES["strategy"]] = "learned"
+    align: Literal[ALIGN] = "auto"
+    crop: Literal[CROP] = "common"
+    match_exposure: Literal[MATCH_EXPOSURE] = "auto"
+    prefer: Literal[CHOICES["prefer"]] = None
 
     def __post_init__(self):
         for name, choices in CHOICES.items():

@@ -1,0 +1,166 @@
+"""The addresses that the page uses: each of its tabs has a workplace."""
+
+import asyncio
+import secrets
+import time
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from data.errors import InputError
+from model.app.fusing import FORMATS, Fusers
+from model.app.limits import Limits
+from model.app.worker import Worker
+from model.app.workplace import Workplace
+from model.fusion.project import parse_project, parse_stroke
+
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+"""Of tiles, whose address has the version of what they show."""
+
+
+def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, fusers: Fusers) -> APIRouter:
+    """Makes them.
+
+    Args:
+        workplaces: By a name that nobody guesses; tabs come and go.
+        limits: What they may bring.
+        worker: Does the work.
+        fusers: Gives the fuser for settings.
+    """
+    router = APIRouter(tags=["of the page"])
+
+    def find(workplace: str) -> Workplace:
+        if workplace not in workplaces:
+            raise HTTPException(404, "this workplace has ended: load the page again.")
+        workplaces[workplace].used = time.monotonic()
+        return workplaces[workplace]
+
+    @router.post("/workplaces", status_code=201)
+    def begin():
+        """Makes a workplace."""
+        if len(workplaces) >= limits.workplaces:
+            raise HTTPException(503, f"{limits.workplaces} tabs are at work already: close one.")
+        name = secrets.token_urlsafe(16)
+        workplaces[name] = Workplace(limits.bytes)
+        return {"workplace": name}
+
+    @router.post("/workplaces/{workplace}/end", status_code=204)
+    def end(workplace: str):
+        """Removes a workplace and its files; a beacon of a closing tab can send no other method."""
+        find(workplace).close()
+        workplaces.pop(workplace, None)
+
+    @router.put("/workplaces/{workplace}/frames", status_code=201)
+    async def add(workplace: str, request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]):
+        """Takes in a frame: the body is its file."""
+        place = find(workplace)
+        announced = int(request.headers.get("content-length", 0))
+        if announced > limits.frame_bytes:
+            raise HTTPException(413, f"{name} has {announced / 1e6:.0f} MB; at most {limits.frame_bytes / 1e6:.0f}.")
+        if not announced:
+            raise InputError(f"{name} is empty.")
+        path = place.reserve(announced)
+        received = 0
+        try:
+            with path.open("wb") as file:
+                async for chunk in request.stream():
+                    received += len(chunk)
+                    if received > announced:
+                        break
+                    await asyncio.to_thread(file.write, chunk)
+        finally:
+            if received != announced:
+                place.release(path, announced)
+        if received != announced:
+            raise InputError(f"{name} did not arrive whole.")
+        return await asyncio.to_thread(place.add, path, name)
+
+    @router.delete("/workplaces/{workplace}/frames/{number}", status_code=204)
+    def remove(workplace: str, number: int):
+        """Forgets a frame."""
+        find(workplace).remove(number)
+
+    @router.get("/workplaces/{workplace}/frames/{number}/thumbnail", response_class=Response)
+    def thumbnail(workplace: str, number: int):
+        """A small picture of a frame."""
+        return Response(find(workplace).upload(number).thumbnail, media_type="image/jpeg", headers=FOREVER)
+
+    @router.post("/workplaces/{workplace}/fuse", status_code=202)
+    def fuse_here(workplace: str, order: dict):
+        """Begins to fuse frames: {"frames": their numbers, "settings": {}, "strokes": []}."""
+        place = find(workplace)
+        numbers = order.get("frames", [])
+        if not (isinstance(numbers, list) and all(isinstance(number, int) for number in numbers)) or len(numbers) < 2:
+            raise InputError("two frames or more are needed.")
+        settings = order.get("settings", {})
+        content = {"format": 1, "frames": [{"file": "frame", "sha256": ""}] * len(numbers)}
+        project = parse_project({**content, "settings": settings, "strokes": order.get("strokes", [])}, "the order")
+        if place.task and place.task.state in ("waiting", "running"):
+            raise InputError("it is being fused already.")
+        place.task = worker.submit(
+            lambda observe: place.fuse(numbers, project.settings, project.strokes, fusers, observe)
+        )
+        return place.task.describe()
+
+    @router.get("/workplaces/{workplace}/progress")
+    def progress(workplace: str):
+        """How far the fusion is."""
+        task = find(workplace).task
+        return task.describe() if task else {"state": "idle"}
+
+    @router.post("/workplaces/{workplace}/cancel")
+    def cancel(workplace: str):
+        """Ends the fusion at its next step."""
+        task = find(workplace).task
+        if task:
+            task.cancel()
+        return progress(workplace)
+
+    @router.get("/workplaces/{workplace}/result")
+    def result(workplace: str):
+        """What was fused."""
+        return find(workplace).describe()
+
+    @router.get("/workplaces/{workplace}/tiles/{layer}/{level}/{row}/{column}")
+    def tile(workplace: str, layer: str, level: int, row: int, column: int):
+        """A part of a picture: "result", "map", "depth" or "frame-N"."""
+        data = find(workplace).tile(layer, level, row, column)
+        if data is None:
+            raise HTTPException(404, "there is no such tile.")
+        return Response(data, media_type="image/jpeg", headers=FOREVER)
+
+    @router.post("/workplaces/{workplace}/strokes")
+    def paint(workplace: str, stroke: dict):
+        """Paints over the result with a frame."""
+        place = find(workplace)
+        return place.paint(parse_stroke(stroke, len(place.describe()["frames"])))
+
+    @router.post("/workplaces/{workplace}/undo")
+    def undo(workplace: str):
+        """Takes the last stroke back."""
+        return find(workplace).undo()
+
+    @router.get("/workplaces/{workplace}/saved")
+    def saved(workplace: str, format: Literal["png", "tif", "jpg"] = "png", name: str = "fused"):
+        """The result as a file."""
+        path = find(workplace).save(format)
+        return FileResponse(path, media_type=FORMATS[format], filename=f"{name}.{format}")
+
+    @router.get("/workplaces/{workplace}/project")
+    def project(workplace: str):
+        """What the result comes from; `fuse.py --project` makes the same of it."""
+        return find(workplace).project().to_json()
+
+    return router
+
+
+async def clean(workplaces: dict[str, Workplace], minutes: float) -> None:
+    """Removes workplaces that nobody used for so long; never ends."""
+    while True:
+        await asyncio.sleep(min(60.0, 30 * minutes))
+        for name, workplace in list(workplaces.items()):
+            idle = time.monotonic() - workplace.used > 60 * minutes
+            if idle and not (workplace.task and workplace.task.state in ("waiting", "running")):
+                workplaces.pop(name, None)
+                await asyncio.to_thread(workplace.close)
