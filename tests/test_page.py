@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 import socket
 import threading
@@ -145,6 +146,26 @@ def test_from_dropped_frames_to_a_saved_and_reopened_project(page, files, tmp_pa
     expect(page.locator("#facts")).to_contain_text("1 stroke", timeout=60_000)
     save(page, "tif", tmp_path / "again.tif")
     np.testing.assert_array_equal(read_image(tmp_path / "again.tif"), saved)
+
+
+def test_the_decision_map_says_which_color_is_which_frame(page, files):
+    drop(page, files)
+    expect(page.locator("#frames li")).to_have_count(3)
+    fuse(page)
+    expect(page.locator("#frames li.marked")).to_have_count(0)
+    page.select_option("#overlay", "map")
+    expect(page.locator("#frames li.marked")).to_have_count(3)
+    page.locator("#opacity").fill("100")
+    colors = [
+        tuple(int(part) for part in re.findall(r"\d+", color))
+        for color in page.locator("#frames .name").evaluate_all(
+            "names => names.map(name => getComputedStyle(name, '::before').backgroundColor)"
+        )
+    ]
+    shown = pixels(page)
+    for color in colors[:2]:  # JPEG changes them by a little
+        assert (np.abs(shown - color).max(-1) < 12).mean() > 0.05
+    assert colors[0] != colors[1]
 
 
 def test_frames_are_reordered_by_mouse_and_by_buttons(page, files):

@@ -234,6 +234,7 @@ class Workplace:
                 "remarks": list(result.images.alignment.remarks) if result.images.alignment else [],
                 "strokes": len(result.strokes),
                 "depth": result.decision.find_depth is not None,
+                "colors": [f"#{bytes(color).hex()}" for color in _colors()[: len(result.uploads)]],
                 "summary": result.decision.summary(),
             }
 
@@ -309,14 +310,20 @@ class Workplace:
             self._bytes -= size
 
 
+def _colors():
+    from model.fusion.pictures import source_colors  # loads matplotlib
+
+    return source_colors()
+
+
 def _picture(result, layer):
     """A picture of the result's making, for looking at."""
-    from model.fusion.pictures import depth_colors, source_colors  # loads matplotlib
-
     kind, _, number = layer.partition("-")
     if layer == "map":
-        return source_colors()[result.decision.decision_map]
+        return _colors()[result.decision.decision_map]
     if layer == "depth" and result.decision.find_depth is not None:
+        from model.fusion.pictures import depth_colors
+
         return depth_colors(result.decision.depth, len(result.uploads) - 1)
     if kind == "frame" and number.isdecimal() and int(number) < len(result.uploads):
         return ByNumber(result.images)[int(number)]

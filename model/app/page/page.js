@@ -113,6 +113,16 @@ async function openProject(file) {
 function listFrames() {
   $("frames").replaceChildren(...frames.map(frameItem));
   $("fuse").disabled = running || frames.filter((frame) => frame.used).length < 2;
+  markFrames();
+}
+
+/** Shows each frame's color in the overlay of the decision map, while that is shown. */
+function markFrames() {
+  for (const [place, item] of [...$("frames").children].entries()) {
+    const number = result ? result.frames.indexOf(frames[place].id) : -1;
+    item.classList.toggle("marked", number >= 0 && $("overlay").value === "map");
+    if (number >= 0) item.style.setProperty("--mark", result.colors[number]);
+  }
 }
 
 function frameItem(frame, place) {
@@ -223,6 +233,7 @@ function showResult(description, made = false) {
   $("overlay").querySelector("[value=depth]").disabled = !result.depth;
   if (!result.depth && $("overlay").value === "depth") choose($("overlay"), "");
   viewer.show(result.width, result.height, { result: result.version, other: viewer.base });
+  markFrames();
 }
 
 const nameOf = (id) => frames.find((frame) => frame.id === id)?.name ?? "a frame";
@@ -367,6 +378,7 @@ $("compare").onchange = () => {
 $("overlay").onchange = () => {
   viewer.overlay = $("overlay").value || null;
   $("opacity").hidden = !viewer.overlay;
+  markFrames();
   viewer.redraw();
 };
 $("opacity").oninput = () => { viewer.opacity = $("opacity").value / 100; viewer.redraw(); };
