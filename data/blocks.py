@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 Window = tuple[slice, slice]
 """Rows and columns."""
 
@@ -31,3 +33,11 @@ def blocks(shape: tuple[int, int], side: int, context: int) -> Iterator[tuple[Wi
 def within(inside: Window, around: Window) -> Window:
     """A block in the coordinates of what is around it."""
     return tuple(slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True))
+
+
+def mixed_blocks(labels: np.ndarray, side: int, context: int) -> Iterator[tuple[Window, Window]]:
+    """As `blocks`, those alone in or around which there are several labels, (H, W)."""
+    for inside, around in blocks(labels.shape, side, context):
+        part = labels[around]
+        if np.any(part != part[0, 0]):
+            yield inside, around

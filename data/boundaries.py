@@ -1,4 +1,4 @@
-"""Decision boundaries between two sources, moved to where the edges of both are preserved.
+"""Decision boundaries: what is near them, and between two sources, moved to where the edges of both are preserved.
 
 The paper keeps the whole candidate with the higher Q_ABF; here the same is asked region by region. A boundary is moved
 outwards and inwards by a few pixels, and each connected piece of the strip between is taken over if it raises Q_ABF,
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from data.blocks import blocks, within
+from data.blocks import blocks, mixed_blocks, within
 from metrics.edges import EdgeTransfer
 
 SHIFTS = (1, 3)
@@ -21,6 +21,9 @@ LEAST_GAIN = 8.0
 
 BLOCK = 1024
 """Side of the blocks in which edges are looked at, in pixels: it bounds the memory."""
+
+SIDE = 256
+"""Side of the blocks in which what is near a boundary is looked for, in pixels."""
 
 CONTEXT = 16
 """Pixels around a block that are looked at as well."""
@@ -71,3 +74,21 @@ def _align_block(images, decision_map, least_gain):
 def _fuse(images, decision_map):
     near, far = images
     return np.where(decision_map[..., None] > 0 if near.ndim == 3 else decision_map > 0, far, near)
+
+
+def near_boundaries(labels: np.ndarray, reach: int) -> np.ndarray:
+    """Where another label is within reach.
+
+    Args:
+        labels: (H, W) uint8.
+        reach: Radius in pixels.
+
+    Returns:
+        (H, W) bool.
+    """
+    near = np.zeros(labels.shape, bool)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    for inside, around in mixed_blocks(labels, SIDE, reach):
+        changes = cv2.morphologyEx(labels[around], cv2.MORPH_GRADIENT, disc)
+        near[inside] = changes[within(inside, around)] > 0
+    return near

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data.boundaries import near_boundaries
 from data.pixels import per_level
 from model.fusion.ranking import Ranking
 from model.fusion.refined import compose
@@ -47,9 +48,8 @@ class BoundaryBlending:
             The fused image, of their shape and type.
         """
         fused = compose(images, ranking.decision_map)
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * self.reach + 1, 2 * self.reach + 1))
-        near_boundary = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
-        rows, columns = np.nonzero(near_boundary & (ranking.confidence < 1))
+        near = near_boundaries(ranking.decision_map, self.reach)
+        rows, columns = np.nonzero(near & (ranking.confidence < 1))
         confidence, runner_up = ranking.confidence[rows, columns][:, None], ranking.runner_up[rows, columns]
         channels = fused.size // ranking.decision_map.size
         first = fused[rows, columns].reshape(-1, channels).astype(np.float32)

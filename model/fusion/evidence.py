@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.pixels import to_rgb
+from data.pixels import put, to_rgb
 from model.fusion.predictor import FocusPredictor
 from model.networks.stages import COMPARER_STRIDE
 
@@ -39,8 +39,8 @@ class Evidence:
     def take(self, other: "Evidence", where: np.ndarray) -> None:
         """Takes over what is known of another photograph; `where` is (h, w) bool, without what is mirrored."""
         whole = _mirrored(where.view(np.uint8), self.rgb.shape[:2]).view(bool)
-        np.copyto(self.rgb, other.rgb, where=whole[..., None])
-        np.copyto(self.focus, other.focus, where=whole[::GLANCE, ::GLANCE])
+        put(self.rgb, other.rgb, whole)
+        put(self.focus, other.focus, np.ascontiguousarray(whole[::GLANCE, ::GLANCE]))
 
 
 def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:

@@ -12,6 +12,7 @@ from functools import partial
 import cv2
 import numpy as np
 
+from data.boundaries import near_boundaries
 from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
@@ -122,8 +123,7 @@ class LearnedStrategy:
     def _decide_again(self, images, ranking, logits) -> None:
         """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
         sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1, 2 * REACH + 1))
-        near = cv2.morphologyEx(ranking.decision_map, cv2.MORPH_GRADIENT, disc) > 0
+        near = near_boundaries(ranking.decision_map, REACH)
         scale = decision_scale(near.shape) / GLANCE
 
         def look(window):

@@ -6,13 +6,13 @@ are added. As that is linear in the sources, each adds its share of the result b
 where a boundary is near: every other pixel is that of a source, to the bit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
-from data.blocks import Window, blocks, within
-from data.pixels import quantize
+from data.blocks import mixed_blocks, within
+from data.pixels import put, quantize
 
 BANDS = 1
 """Levels of the blending of stacks and of strokes; chosen on drawn stacks (docs/stacks.md)."""
@@ -35,13 +35,14 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
         The fused image, of their shape and type.
     """
     fused, sums = None, {}
-    windows = list(_mixed_windows(decision_map, levels))
+    context = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
+    windows = list(mixed_blocks(decision_map, SIDE, context))
     for index, image in enumerate(images):
         if fused is None:
-            fused = np.empty_like(image)
+            fused = np.empty(image.shape, image.dtype)
             sums = {number: 0.0 for number in range(len(windows))}
         mask = decision_map == index
-        np.copyto(fused, image, where=mask.reshape(mask.shape + (1,) * (image.ndim - 2)))
+        put(fused, image, mask)
         for number, (inside, around) in enumerate(windows):
             part = mask[around]
             if part.any():
@@ -49,15 +50,6 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
     for number, (inside, _) in enumerate(windows):
         fused[inside] = quantize(sums[number], fused.dtype)
     return fused
-
-
-def _mixed_windows(decision_map: np.ndarray, levels: int) -> Iterator[tuple[Window, Window]]:
-    """The windows that take from several sources, each with what is looked at around it."""
-    context = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
-    for inside, around in blocks(decision_map.shape, SIDE, context):
-        part = decision_map[around]
-        if np.any(part != part[0, 0]):
-            yield inside, around
 
 
 def share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:

@@ -4,6 +4,7 @@ It is found source by source, so that the memory does not grow with the stack.
 """
 
 from collections.abc import Sequence
+from copy import copy
 
 import cv2
 import numpy as np
@@ -67,7 +68,7 @@ class Ranking:
 
     def enlarge(self, shape: Sequence[int]) -> "Ranking":
         """The same ranking of larger sources, (H, W)."""
-        larger = Ranking(tuple(shape))
+        larger = copy(self)
         size = (shape[1], shape[0])
         larger.decision_map = cv2.resize(self.decision_map, size, interpolation=cv2.INTER_NEAREST)
         larger.runner_up = cv2.resize(self.runner_up, size, interpolation=cv2.INTER_NEAREST)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from data.boundaries import align_boundaries
-from data.pixels import per_level, to_gray
+from data.pixels import per_level, put, to_gray
 from data.registration.prepared import PreparedFrames
 
 if TYPE_CHECKING:  # one loads TensorFlow, which scores do not need, the other imports this module
@@ -227,5 +227,5 @@ def compose_each(images: Iterable[np.ndarray], decision_maps: Sequence[np.ndarra
     for index, image in enumerate(images):
         fused = fused or [image.copy() for _ in decision_maps]
         for one, decision_map in zip(fused, decision_maps, strict=True):
-            np.copyto(one, image, where=(decision_map == index).reshape(decision_map.shape + (1,) * (image.ndim - 2)))
+            put(one, image, decision_map == index)
     return fused
