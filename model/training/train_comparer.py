@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, positive
+from data.arguments import add_shared, command_parser, positive, rate
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
@@ -33,6 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pairs-per-batch", type=positive, default=default.pairs_per_batch, metavar="N", help="(%(default)s)"
     )
+    parser.add_argument("--start", metavar="FILE", help="a comparing network to start from, as the bundled one")
+    parser.add_argument(
+        "--learning-rate",
+        type=rate,
+        default=default.learning_rate,
+        metavar="RATE",
+        help="the highest of AdamW; less is better with --start (%(default)s)",
+    )
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
     add_checkpoint_minutes(parser)
@@ -49,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not output.name.endswith(SUFFIX):
         parser.error(f"the output must end in {SUFFIX}, received {output}.")
     written = [output, output.with_suffix(".json")]
-    protect_files(written, [weights, weights.with_suffix(".json")])
+    start = [Path(arguments.start)] if arguments.start else []
+    protect_files(written, [weights, weights.with_suffix(".json"), *start])
     if not arguments.overwrite:
         refuse_existing(written)
     make_folder(output.parent)
