@@ -66,6 +66,14 @@ def positive(text: str) -> int:
     return value
 
 
+def rate(text: str) -> float:
+    """A finite number above 0."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def duration(text: str) -> float:
     """A finite number from 0 on."""
     value = float(text)

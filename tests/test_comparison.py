@@ -26,7 +26,7 @@ from model.training.train_comparer import main
 def test_its_parameters():
     # 5x5: 6-32; 3x3: down, up and at full size; 2x2: enlarging.
     down = [(36, 32), (32, 48), (48, 48), (48, 64), (64, 64), (64, 96), (96, 96)]
-    up = [(64, 64), (48, 48), (32, 32), *[(16, 16)] * 3, (16, 1)]
+    up = [(64, 64), (48, 48), (32, 32), *[(16, 16)] * 7, (16, 1)]
     expected = 25 * 6 * 32 + 32 + sum(9 * a * b + b for a, b in (*down, *up))
     expected += sum(4 * a * b + b for a, b in [(96, 64), (64, 48), (48, 32), (32, 10)])
     assert build_comparer().count_params() == expected
@@ -138,6 +138,23 @@ def test_one_training_run(small_voc, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([*arguments, str(tmp_path / "one.h5")])
     assert "must end in .weights.h5" in capsys.readouterr().err
+
+
+def test_a_training_that_starts_from_another(small_voc, tmp_path, capsys):
+    arguments = ["--voc", str(small_voc), "--quiet", "--steps", "2", "--pairs-per-batch", "1", "-o"]
+    started = [*arguments, str(tmp_path / "on.weights.h5"), "--start", str(BUNDLED_COMPARER)]
+    assert main([*started, "--learning-rate", "1e-9"]) == 0
+    begun, on = load_comparer(BUNDLED_WEIGHTS), load_comparer(BUNDLED_WEIGHTS, tmp_path / "on.weights.h5")
+    for first, second in zip(begun.get_weights(), on.get_weights(), strict=True):
+        np.testing.assert_allclose(first, second, rtol=0, atol=1e-7)  # two steps of AdamW at 1e-9
+    with pytest.raises(InputError, match=r"light\.weights\.h5 is no comparing network to start from"):
+        main([*arguments, str(tmp_path / "no.weights.h5"), "--start", str(BUNDLED_WEIGHTS)])
+    with pytest.raises(InputError, match="is one of the files that are read"):
+        main([*arguments, str(tmp_path / "on.weights.h5"), "--start", str(tmp_path / "on.weights.h5"), "--overwrite"])
+    for wrong in ("0", "nan", "-1"):
+        with pytest.raises(SystemExit):
+            main([*started, "--overwrite", "--learning-rate", wrong])
+        assert f"{wrong} is not above 0" in capsys.readouterr().err
 
 
 def test_a_stopped_training_goes_on_exactly(small_voc, tmp_path):

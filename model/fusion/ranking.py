@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
+from data.pixels import put
 from model.fusion.refined import remove_small_regions
 
 
@@ -41,12 +42,11 @@ class Ranking:
         """
         wins, confidence = logits > 0, np.abs(logits)
         expit(confidence, out=confidence)
-        self.runner_up[wins] = self.decision_map[wins]
-        self.decision_map[wins] = index
+        put(self.runner_up, self.decision_map, wins)
+        np.copyto(self.decision_map, index, where=wins)
         closer = ~wins & (confidence < self.confidence)
-        self.runner_up[closer] = index
-        changed = wins | closer
-        self.confidence[changed] = confidence[changed]
+        np.copyto(self.runner_up, index, where=closer)
+        put(self.confidence, confidence, wins | closer)
         return wins, closer
 
     def decide_again(self, logits: np.ndarray, where: np.ndarray) -> None:

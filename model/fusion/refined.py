@@ -207,8 +207,13 @@ def remove_small_regions(decision_map: np.ndarray, smallest: float, shown: np.nd
         empty |= small[regions]
     if empty.all() or not empty.any():
         return decision_map
-    nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
-    return decision_map[tuple(nearest)]
+    filled = decision_map.copy()
+    # What is nearest lies at most one pixel outside of all that is empty.
+    rows, columns = (np.flatnonzero(empty.any(axis)) for axis in (1, 0))
+    window = tuple(slice(max(0, found[0] - 1), found[-1] + 2) for found in (rows, columns))
+    nearest = ndimage.distance_transform_edt(empty[window], return_distances=False, return_indices=True)
+    filled[window] = decision_map[window][tuple(nearest)]
+    return filled
 
 
 def compose(images: Iterable[np.ndarray], decision_map: np.ndarray) -> np.ndarray:

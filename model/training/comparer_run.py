@@ -25,7 +25,7 @@ from model.fusion.evidence import GLANCE, gather
 from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer
 from model.networks.engine import load_engine
-from model.networks.weights import write_weights
+from model.networks.weights import load_checked, write_weights
 from model.training.checkpoints import MOST, checkpoint_path
 from model.training.loop import Loop, Observer
 from model.training.losses import detail_weights, weighted_mean
@@ -37,9 +37,6 @@ from model.training.trainer import Trainer
 
 SIZE = 192
 """Side of the pairs, in pixels: a multiple of the comparing network's stride."""
-
-LEARNING_RATE = 2e-3
-"""Highest rate of AdamW; it falls by a cosine."""
 
 WARMUP_STEPS = 300
 """Steps in which the rate rises, where the run has twice as many."""
@@ -53,7 +50,7 @@ CLIP_NORM = 5.0
 AVERAGE = 0.999
 """Decay of the moving average of the weights."""
 
-WEIGHT_RANGE = (0.05, 2.0)
+WEIGHT_RANGE = (0.05, 4.0)
 """The least and the most that a pixel counts, by `detail_weights` without a window: boundaries count pixel by pixel."""
 
 LOG_STEPS = 100
@@ -123,13 +120,16 @@ class ComparerRun:
         self.network = build_comparer()
         self._predictor = FocusPredictor(load_engine(weights, engine="tensorflow").focus)
         steps = settings.steps
-        rate = make_schedule("cosine", LEARNING_RATE, steps, min(WARMUP_STEPS, steps // 2))
+        rate = make_schedule("cosine", settings.learning_rate, steps, min(WARMUP_STEPS, steps // 2))
         optimizer = make_optimizer("adamw", rate, weight_decay=WEIGHT_DECAY, clip_norm=CLIP_NORM)
         trainer = Trainer(self.network, optimizer, ComparerLoss(), average=AVERAGE)
         self.loop = Loop(trainer, self.folder / CHECKPOINT, REPORTS, LOG_STEPS, steps)
         if resume:
             self._check()
             self.loop.restore(validated=False)
+        elif settings.start is not None:
+            load_checked(self.network, settings.start, "is no comparing network to start from")
+            trainer.reset_averages()
 
     def run(self, observe: Observer, checkpoint_minutes: float) -> None:
         """Trains to the last step and writes the weights with their record; see `TrainingRun.run`."""

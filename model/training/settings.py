@@ -228,9 +228,13 @@ class ComparerSettings:
         pairs_per_batch: Pairs in each.
         scenes: How many of the training scenes are drawn; None takes all.
         seed: Of all that is random.
+        start: The weights file of a comparing network to start from; None starts anew.
+        learning_rate: The highest of AdamW; it falls by a cosine.
     """
 
     steps: int = 18000
     pairs_per_batch: int = 4
     scenes: int | None = None
     seed: int = 0
+    start: str | None = None
+    learning_rate: float = 2e-3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, positive
+from data.arguments import add_shared, command_parser, positive, rate
 from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
@@ -19,6 +19,8 @@ EXAMPLES = """examples:
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5
   python -m model.training.train_comparer --voc VOCdevkit/VOC2012 -o comparer.weights.h5 --resume
   python -m model.training.train_comparer --voc own -o own.weights.h5 --weights runs/own/best.weights.h5
+  python -m model.training.train_comparer --voc own -o own.weights.h5 --start model/bundled/light-comparer.weights.h5 \\
+      --learning-rate 5e-4 --steps 4000
 written: FILE and its .json; until then a folder FILE-run, which a stopped training goes on from
 exit codes: 0 done, 1 an input cannot be used, or stopped by a signal, 2 wrong usage"""
 
@@ -32,6 +34,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=positive, default=default.steps, metavar="N", help="(%(default)s)")
     parser.add_argument(
         "--pairs-per-batch", type=positive, default=default.pairs_per_batch, metavar="N", help="(%(default)s)"
+    )
+    parser.add_argument("--start", metavar="FILE", help="a comparing network to start from, as the bundled one")
+    parser.add_argument(
+        "--learning-rate",
+        type=rate,
+        default=default.learning_rate,
+        metavar="RATE",
+        help="the highest of AdamW; less is better with --start (%(default)s)",
     )
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
     parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
@@ -49,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not output.name.endswith(SUFFIX):
         parser.error(f"the output must end in {SUFFIX}, received {output}.")
     written = [output, output.with_suffix(".json")]
-    protect_files(written, [weights, weights.with_suffix(".json")])
+    start = [Path(arguments.start)] if arguments.start else []
+    protect_files(written, [weights, weights.with_suffix(".json"), *start])
     if not arguments.overwrite:
         refuse_existing(written)
     make_folder(output.parent)
