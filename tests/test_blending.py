@@ -29,6 +29,16 @@ def gray(*values, dtype=np.uint8):
     return [np.full((*SHAPE, 3), value, dtype) for value in values]
 
 
+def test_who_comes_second_is_known_however_sure_the_first_is():
+    ranking = Ranking((1, 3))
+    ranking.add(1, np.float32([[-100, 100, -1]]))
+    np.testing.assert_array_equal(ranking.decision_map, [[0, 1, 0]])
+    np.testing.assert_array_equal(ranking.runner_up, [[1, 0, 1]])
+    np.testing.assert_array_equal(ranking.confidence[:, :2], 1)
+    ranking.add(2, np.float32([[-2, -100, -2]]))
+    np.testing.assert_array_equal(ranking.runner_up, [[2, 0, 1]])  # closer than the one before, or not
+
+
 def test_doubt_at_an_outline_mixes_by_probability():
     fused = two_halves(ODDS, gray(100, 200))
     columns = fused[6, :, 0]

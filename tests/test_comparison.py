@@ -26,7 +26,7 @@ from model.training.train_comparer import main
 def test_its_parameters():
     # 5x5: 6-32; 3x3: down, up and at full size; 2x2: enlarging.
     down = [(36, 32), (32, 48), (48, 48), (48, 64), (64, 64), (64, 96), (96, 96)]
-    up = [(64, 64), (48, 48), (32, 32), *[(16, 16)] * 7, (16, 1)]
+    up = [(64, 64), (48, 48), (32, 32), *[(16, 16)] * 3, (16, 1)]
     expected = 25 * 6 * 32 + 32 + sum(9 * a * b + b for a, b in (*down, *up))
     expected += sum(4 * a * b + b for a, b in [(96, 64), (64, 48), (48, 32), (32, 10)])
     assert build_comparer().count_params() == expected

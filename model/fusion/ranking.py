@@ -44,7 +44,8 @@ class Ranking:
         expit(confidence, out=confidence)
         put(self.runner_up, self.decision_map, wins)
         np.copyto(self.decision_map, index, where=wins)
-        closer = ~wins & (confidence < self.confidence)
+        alone = self.runner_up == self.decision_map  # where nothing has come second yet
+        closer = ~wins & (alone | (confidence < self.confidence))
         np.copyto(self.runner_up, index, where=closer)
         put(self.confidence, confidence, wins | closer)
         return wins, closer

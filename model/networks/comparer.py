@@ -19,9 +19,6 @@ WIDTHS = (32, 48, 64, 96)
 FINEST = 16
 """Channels at their full size."""
 
-FINER = 6
-"""Layers at full size that correct what came before them, each by a little."""
-
 PRIOR = 0.7
 """What the logarithm of the contrasts' ratio, at its two finest scales, adds to the logit: a speck or a hair, sharp in
 one photograph alone, is seen even where the network never saw the like."""
@@ -31,7 +28,7 @@ NOISE = 4.0
 
 
 def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> keras.Model:
-    """Builds the network: a U-Net that does most at half the size and less, 28,900 products a pixel of the pair.
+    """Builds the network: a U-Net that does most at half the size and less, 19,700 products a pixel of the pair.
 
     Args:
         input_size: Height and width, each a multiple of 16, or None for any.
@@ -64,8 +61,8 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
     # At full size, where a boundary lies to the pixel is seen beside the photographs themselves.
     features = ops.concatenate([shown, _enlarge(features, FINEST - shown.shape[-1], "enlarge0")], -1)
     features = _conv(features, FINEST, "up0")
-    for number in range(1, FINER + 1):
-        features = layers.Add()([features, _conv(features, FINEST, f"finer{number}", initial=0.02)])
+    for name in ("finer1", "finer2"):
+        features = layers.Add()([features, _conv(features, FINEST, name)])
     logit = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", name="logit")(features)
     prior = ops.sum(ratios[..., :2], -1, keepdims=True) * -PRIOR
     outputs = layers.Add()([logit, _enlarge_map(prior, "enlarge_prior")])
@@ -73,9 +70,8 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
 
 
 # Layers are named, because Keras would number those of a second network on, and a checkpoint knows them by name.
-def _conv(features, width, name, strides=1, size=3, initial=2.0):
-    kernel = keras.initializers.VarianceScaling(initial)  # 2 is He's
-    options = {"padding": "same", "activation": "relu", "kernel_initializer": kernel}
+def _conv(features, width, name, strides=1, size=3):
+    options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
     return layers.Conv2D(width, size, strides=strides, name=name, **options)(features)
 
 
