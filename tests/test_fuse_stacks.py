@@ -201,7 +201,7 @@ def clean_pairs(voc):
             "gamma of 1.1",
             lambda image: 255 * (image / 255) ** 1.1,
             lambda image: 255 * (image / 255) ** (1 / 1.1),
-            0.004,
+            0.0045,
         ),
     ],
 )

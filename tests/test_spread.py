@@ -86,6 +86,7 @@ def dask_cluster():
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
     with distributed.LocalCluster(**options) as cluster:
         yield cluster.scheduler_address
+        cluster.wait_for_workers(2, timeout=60)  # one that is begun again cannot be closed
 
 
 @contextmanager
