@@ -50,7 +50,7 @@ def _on_dask(function, items, address):
     from dask.distributed import Client, KilledWorker
 
     try:
-        client = Client(address, timeout="4s", set_as_default=True)
+        client = Client(address, timeout="4s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"there is no scheduler of Dask at {address} ({type(error).__name__}).") from error
     with client, _deaths(address, KilledWorker):

@@ -14,9 +14,8 @@ import numpy as np
 from data.blocks import Window
 from data.pixels import quantize
 from model.fusion import multiband
-from model.fusion.multiband import BANDS
 
-REACH = 2 ** (BANDS + 2)
+REACH = 2 ** (multiband.BANDS + 2)
 """Pixels around a stroke that blending may change."""
 
 
@@ -42,7 +41,7 @@ class Stroke:
         for axis, side in ((1, shape[0]), (0, shape[1])):
             places = [point[axis] for point in self.points]
             start = max(0, floor(min(places) - self.radius) - REACH)
-            start -= start % 2**BANDS  # on the grid of the coarsest band
+            start -= start % 2**multiband.BANDS  # on the grid of the coarsest band
             stop = min(side, ceil(max(places) + self.radius) + REACH + 1)
             if start >= stop:
                 return None
@@ -78,8 +77,8 @@ def paint(image: np.ndarray, source: np.ndarray, stroke: Stroke) -> Window | Non
     window = stroke.window(image.shape)
     if window is None:
         return None
-    share = stroke.cover(window)
-    mixed = multiband.share(image[window], 1 - share, BANDS) + multiband.share(source[window], share, BANDS)
+    share, levels = stroke.cover(window), multiband.BANDS
+    mixed = multiband.share(image[window], 1 - share, levels) + multiband.share(source[window], share, levels)
     image[window] = quantize(mixed, image.dtype)
     return window
 
