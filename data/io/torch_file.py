@@ -30,7 +30,7 @@ VERSION = 1001
 """The second."""
 
 LARGEST = 64 * 2**20
-"""Bytes of a file, and of its tensors together, beyond which it is refused; both networks here have less than 1 MB."""
+"""Bytes of a file, and of its tensors together, beyond which it is refused; VGG-19's 8 bits have 20 MB."""
 
 MOST_INSTRUCTIONS = 100_000
 """Of a pickle."""
@@ -41,7 +41,7 @@ MOST_DIMENSIONS = 8
 LONGEST_NAME = 1000
 """Characters of a name."""
 
-_TYPES = {"torch FloatStorage": "<f4", "torch LongStorage": "<i8"}
+_TYPES = {"torch FloatStorage": "<f4", "torch LongStorage": "<i8", "torch ByteStorage": "|u1"}
 """The kinds of storages, by the names that pickles have for them."""
 
 _MARK = object()
@@ -92,7 +92,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         path: A file that `torch.save` wrote from a `state_dict()`, in the format before PyTorch 1.6.
 
     Returns:
-        Name to array, float32 or int64.
+        Name to array, float32, int64 or uint8.
 
     Raises:
         InputError: if it is not such a file, is damaged, or holds anything else, NaN or infinity.

@@ -32,12 +32,14 @@ class PairSource:
         settings: How pairs are made.
         seed: Seed of everything random.
         cache: Whether photographs and masks stay decoded in memory, about 0.75 MB a scene of VOC.
+        most_batches: Ends each epoch after so many batches; None goes through all pairs.
     """
 
     scenes: Sequence[Scene]
     settings: SynthesisSettings
     seed: int = 0
     cache: bool = False
+    most_batches: int | None = None
     _decoded: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
     _failure: list[Exception] = field(default_factory=list, repr=False)
 
@@ -69,14 +71,14 @@ class PairSource:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self)).astype(np.int64)
 
     def batches_per_epoch(self, pairs_per_batch: int) -> int:
-        """Batches in an epoch; the last one is as large as the others, so up to one batch less one pair is left out.
+        """Counts the batches of an epoch; all are of one size, so up to one batch less one pair is left out.
 
         Raises:
             InputError: There is none.
         """
         if len(self) < pairs_per_batch:
             raise InputError(f"{len(self)} pairs do not fill one batch of {pairs_per_batch}.")
-        return len(self) // pairs_per_batch
+        return min(len(self) // pairs_per_batch, self.most_batches or len(self))
 
     def batches(
         self, epoch: int, pairs_per_batch: int, first_batch: int = 0, shard: Shard | None = None

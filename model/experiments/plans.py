@@ -9,7 +9,6 @@ from typing import Any
 from data.errors import InputError
 from data.io.fields import check_values
 from data.io.files import read_bytes
-from model.networks.stages import get_variant
 from model.training.settings import ABLATIONS, TrainingConfig
 
 DEFAULT = Path(__file__).parent / "ablation.toml"
@@ -86,19 +85,14 @@ def plan(
             f"there is no run {unknown[0]!r} as {path} or --runs asks; there are {', '.join([PROPOSED, *ABLATIONS])}."
         )
     try:
-        transferable = get_variant(shared.get("variant", TrainingConfig.variant)).transferable
-        start = (transfer or TrainingConfig.transfer) if transferable else None
-        base = TrainingConfig(**{**shared, **(changes or {}), "transfer": start})
+        start = {"transfer": transfer} if transfer else {}
+        base = TrainingConfig(**{**shared, **(changes or {}), **start})
         seeded = [replace(base, seed=seed) for seed in seeds]
     except (TypeError, ValueError) as error:
         raise InputError(f"budget {budget} in {path}: {error}.") from error
     planned = [Experiment(f"{PROPOSED}-seed{one.seed}", one) for one in seeded if PROPOSED in runs]
     for name in runs:
         if name == PROPOSED:
-            continue
-        if name == NON_TRANSFER and not transferable:
-            reason = f"the variant {base.variant} has no transfer to leave out; it takes the variant paper"
-            planned.append(Experiment(name, None, reason))
             continue
         planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
     return planned

@@ -23,6 +23,9 @@ DECONV_KERNEL_SIZE = 4
 INITIALIZERS = ("glorot", "normal")
 """How kernels that are not transferred begin: the paper's, and that of its compare-initial ablation."""
 
+TRANSFER_CHANNELS = ("uniform", "qr")
+"""How a narrower network's share of VGG-19's channels is chosen, see `model/networks/narrowing.py`: ours."""
+
 
 @dataclass(frozen=True)
 class EncoderStage:
@@ -62,15 +65,11 @@ DECODERS = (
 
 @dataclass(frozen=True)
 class Variant:
-    """A network: its stages, and whether VGG-19's kernels fit them."""
+    """A network: its stages."""
 
     description: str
     encoders: tuple[EncoderStage, ...] = ENCODERS
     decoders: tuple[DecoderStage, ...] = DECODERS
-
-    @property
-    def transferable(self) -> bool:
-        return [stage.width for stage in self.encoders] == [stage.width for stage in ENCODERS]
 
 
 def _narrowed(divisor: int, *, own: int | None = None, convs: Sequence[int] | None = None) -> dict[str, tuple]:

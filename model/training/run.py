@@ -32,6 +32,9 @@ from model.training.setup import make_trainer, prepare_process, start_from
 from model.training.shutdown import noted_signals
 from model.training.validation import validate
 
+PHOTOGRAPHS = 48
+"""Training photographs on which VGG-19's activations are measured, where channels are chosen by them."""
+
 
 class TrainingRun:
     """One run: made new, or as it was when it stopped.
@@ -70,7 +73,7 @@ class TrainingRun:
                 raise InputError(f"--{name} is for one device; leave it out with several.")
         prepare_process(config)
         train, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
-        self.train_source = PairSource(train, config.synthesis, config.seed, cache)
+        self.train_source = PairSource(train, config.synthesis, config.seed, cache, config.steps_per_epoch)
         self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
         self.scenes = RunScenes(voc, train, held_out)
         if resume:  # what takes no network to see
@@ -84,8 +87,13 @@ class TrainingRun:
         if resume:
             self.loop.restore(validated=True, upgrade=partial(separate_decay, loss=self.trainer.loss))
         elif config.transfer is not None:
-            layers = transfer_vgg19(self.trainer.network, config.transfer, vgg19_md5)
-            self.transferred = [str(layer) for layer in layers]
+            self.transferred = transfer_vgg19(
+                self.trainer.network,
+                config.transfer,
+                vgg19_md5,
+                channels=config.transfer_channels,
+                photographs=[scene.read()[0] for scene in train[:PHOTOGRAPHS]] if config.transfer_channels == "qr" else (),
+            ).report()
             self.trainer.reset_averages()
         elif config.start is not None:
             start_from(self.trainer, Path(config.start), config.variant)

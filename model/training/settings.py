@@ -10,7 +10,7 @@ from data.arguments import duration
 from data.io.fields import check_values
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import SPLITS
-from model.networks.stages import INITIALIZERS, VARIANTS, get_variant
+from model.networks.stages import INITIALIZERS, TRANSFER_CHANNELS, VARIANTS
 
 CONFIG = "config.json"
 """Name of the file of a run's settings."""
@@ -54,6 +54,7 @@ PRECISIONS = ("float16", "bfloat16")
 CHOICES: dict[str, tuple[str, ...]] = {
     "variant": tuple(VARIANTS),
     "initializer": INITIALIZERS,
+    "transfer_channels": TRANSFER_CHANNELS,
     "recipe": TRAINED,
     "validation_recipe": TRAINED,
     "split": SPLITS,
@@ -63,13 +64,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Settings that are one of a few words."""
 
-POSITIVE = ("learning_rate", "epochs", "pairs_per_batch", "accumulate", "scenes", "validation_pairs", "clip_norm")
+POSITIVE = ("learning_rate", "epochs", "steps_per_epoch", "pairs_per_batch", "accumulate", "scenes", "validation_pairs", "clip_norm")
 """Settings that must be above 0; other numbers must not be below."""
 
 LARGEST_COUNT = 2**32 - 1
 """What numpy takes as a seed; no other count comes near."""
 
-LATER = ("encoder_skips", "validation_recipe", "pair_weight", "detail_weighting", "start", "accumulate", "recompute")
+LATER = ("steps_per_epoch", "transfer_channels", "encoder_skips", "validation_recipe", "pair_weight", "detail_weighting", "start", "accumulate", "recompute")
 """Settings that runs saved before there were these lack; such runs did what the defaults say."""
 
 
@@ -100,7 +101,8 @@ class TrainingConfig:
     batch_norm: bool = _network(True, "batch normalization after each convolution; paper")
     encoder_skips: bool = _network(False, "skips inside the encoders too; the paper's text leaves it open: chosen")
     initializer: str = _network("glorot", "of the kernels that are not transferred; paper")
-    transfer: str | None = _network("imagenet", "imagenet (paper), a VGG-19 no-top file, or none", "WHAT")
+    transfer: str | None = _network("imagenet", "imagenet (paper), a file of VGG-19 (data.download), or none", "WHAT")
+    transfer_channels: str = _network("uniform", "which of VGG-19's channels a narrower variant starts from; chosen")
     start: str | None = _network(None, "a weights file to start from, in place of a transfer; ours", "FILE")
     freeze_transferred: int = _network(0, "epochs in which VGG-19's convolutions are held; chosen", "EPOCHS")
 
@@ -120,6 +122,7 @@ class TrainingConfig:
     detail_weighting: bool = _loss(False, "count pixels by how much the sources differ; ours")
 
     epochs: int = _optimization(50, "paper; with --resume: up to which epoch the run goes on", "N")
+    steps_per_epoch: int | None = _optimization(None, "shorter epochs, each with a validation; default: all pairs", "N")
     optimizer: str = _optimization("rmsprop", "paper")
     learning_rate: float = _optimization(1e-6, "paper", "RATE")
     momentum: float = _optimization(0.9, "of RMSprop; paper", "M")
@@ -156,10 +159,6 @@ class TrainingConfig:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in (*choices, getattr(TrainingConfig, name)):
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}; there are {', '.join(choices)}.")
-        if self.transfer is not None and not get_variant(self.variant).transferable:
-            raise ValueError(
-                f"VGG-19 has no weights as narrow as the variant {self.variant!r}; train with --transfer none."
-            )
         if self.transfer is not None and self.start is not None:
             raise ValueError("a network starts from VGG-19's weights or from a weights file, not from both.")
         for name, value in vars(self).items():
