@@ -51,7 +51,7 @@ benchmark: setup
 	@$(RUN) -m metrics.benchmark
 
 gpu-check: setup
-	@$(RUN) -m model.experiments gpu-check -o $(OUT)-gpu $(if $(VOC),--voc "$(VOC)") $(if $(PAIRS),-i "$(PAIRS)") \
+	@$(RUN) -m model.measurements gpu-check -o $(OUT)-gpu $(if $(VOC),--voc "$(VOC)") $(if $(PAIRS),-i "$(PAIRS)") \
 		$(if $(VGG19),--transfer "$(VGG19)")
 
 clean:

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_named, add_shared, by_name, command_parser
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
 from data.io.batch import refuse_existing
 from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
-from data.io.stacks import Stack, find_stacks
-from data.parts import alone
-from data.spread import spread
-from data.truth import inner, lay_on
+from data.io.listing import Stack, find_stacks
+from data.registration.truth import inner, lay_on
+from data.runtime.arguments import add_named, add_shared, by_name, command_parser
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
+from data.runtime.parts import alone
+from data.runtime.spread import spread
 from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES

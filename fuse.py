@@ -10,13 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.arguments import STDOUT
-from data.errors import EXIT_DONE, EXIT_FAILED, run_command, say
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
-from data.io.stacks import LARGEST, Listing, find_scene, find_stacks
-from data.spread import spread
+from data.io.listing import LARGEST, Listing, find_scene, find_stacks
+from data.runtime.arguments import STDOUT
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, run_command, say
+from data.runtime.spread import spread
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion.arguments import TILES, build_parser

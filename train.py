@@ -12,8 +12,8 @@ from typing import Any, get_args, get_type_hints
 
 from tqdm import tqdm
 
-from data.arguments import SCENES_HELP, add_shared, command_parser, natural, positive
-from data.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.runtime.arguments import SCENES_HELP, add_shared, command_parser, natural, positive
+from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
 from model.training.settings import (

@@ -13,10 +13,10 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from data.arguments import add_shared, command_parser, positive
-from data.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.imaging.pixels import quantize
 from data.io.image_io import write_image
-from data.pixels import quantize
+from data.runtime.arguments import add_shared, command_parser, positive
+from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.synthesis.depth_of_field import photograph_by_depth, render_scene
 
 NOISE = 1.5

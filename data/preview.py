@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.arguments import add_shared, command_parser, positive
-from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.image_io import write_image
+from data.runtime.arguments import add_shared, command_parser, positive
+from data.runtime.errors import EXIT_DONE, add_debug, run_command
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import LEVELS, RECIPES, SynthesisSettings, synthesize
 from data.synthesis.scene import Scene

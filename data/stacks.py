@@ -9,11 +9,11 @@ from zlib import crc32
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, natural, positive
-from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import write_json
 from data.io.image_io import write_image
+from data.runtime.arguments import add_shared, command_parser, natural, positive
+from data.runtime.errors import EXIT_DONE, add_debug, run_command
 from data.synthesis.scene import Scene
 from data.synthesis.stack_painter import Painter
 from data.synthesis.stack_renderer import Capture, Layer, render_frames, render_truth

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, positive
-from data.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.imaging.pixels import quantize
 from data.io.image_io import read_image, write_image
-from data.io.stacks import find_pairs
-from data.pixels import quantize
+from data.io.listing import find_pairs
+from data.runtime.arguments import add_shared, command_parser, positive
+from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.synthesis.blur import ring_kernel
 from data.synthesis.camera import stitch, through_jpeg, two_planes, visible_label
 from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
@@ -55,7 +55,7 @@ EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
   python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --kind receding
   python -m data.unseen --voc VOCdevkit/VOC2012 -o clean --clean
-  python -m model.experiments unseen unseen                              how the bundled weights do on it
+  python -m model.measurements unseen unseen                              how the bundled weights do on it
 written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 where A is out of focus)"""
 
 

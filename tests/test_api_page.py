@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from data.demo import rendered_scene
-from data.errors import InputError
 from data.io.image_io import write_image
+from data.runtime.errors import InputError
 from model import load_fuser
 from model.fusion.fuser import Fuser
 from tests.conftest import REPOSITORY

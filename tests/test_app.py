@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from data.demo import rendered_scene
-from data.errors import InputError
 from data.io.image_io import read_image, write_image
 from data.registration.prepared import PreparedFrames
+from data.runtime.errors import InputError
 from model import load_fuser
 from model.app.pyramid import TILE, Pyramid
 from model.app.worker import CancelledError, FullError, Worker

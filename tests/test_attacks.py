@@ -23,8 +23,8 @@ from PIL import Image
 
 import evaluate
 import fuse
-from data.errors import run_command
 from data.io.image_io import read_image, write_image
+from data.runtime.errors import run_command
 from tests.conftest import REPOSITORY, drawn_photograph
 
 HANGS_AFTER = 120

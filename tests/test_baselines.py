@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import InputError
 from data.io.image_folder import ImageFolder
 from data.io.image_io import read_image, write_image
-from data.io.stacks import find_pairs
+from data.io.listing import find_pairs
+from data.runtime.errors import InputError
 from fuse import main as fuse_main
 from metrics import PAPER_METRICS, Scorer
 from model.baselines import BASELINES, SELF_CONTAINED, gradient, msvd, pca

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from data.errors import run_command
 from data.io.image_io import read_image, read_photograph, write_image
+from data.runtime.errors import run_command
 from evaluate import main as evaluate
 from fuse import main
 from tests.conftest import REPOSITORY, drawn_photograph

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data import boundaries
-from data.boundaries import align_boundaries
+from data.imaging import boundaries
+from data.imaging.boundaries import align_boundaries
 from metrics import compute
 from metrics.edges import EdgeTransfer
 from tests.conftest import drawn_photograph

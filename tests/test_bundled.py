@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.io.image_io import read_image
-from data.io.stacks import find_pairs
+from data.io.listing import find_pairs
 from metrics import PAPER_METRICS, Scorer
 from model import load_fuser
 from model.bundled import BUNDLED_WEIGHTS

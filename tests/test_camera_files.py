@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from data.errors import InputError
 from data.io.frames import Frames
 from data.io.image_header import read_header
 from data.io.image_io import read_image, read_photograph, write_image
-from data.io.stacks import Stack, find_stacks
+from data.io.listing import Stack, find_stacks
+from data.runtime.errors import InputError
 from tests.conftest import drawn_photograph
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.baselines.sparse_coding.dictionaries import BUNDLED, LARGEST, load_dictionaries
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from model.training.losses import HybridLoss, separate_decay

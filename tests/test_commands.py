@@ -10,8 +10,8 @@ import warnings
 
 import pytest
 
-from data.errors import InputError, add_debug, run_command
-from data.names import checked_name
+from data.runtime.errors import InputError, add_debug, run_command
+from data.runtime.names import checked_name
 from model.experiments.__main__ import COMMANDS as EXPERIMENTS
 from model.networks.summary import main as summarize
 from tests.conftest import REPOSITORY
@@ -101,7 +101,7 @@ def test_messages_are_harmless_lines(capsys):
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_a_terminal_that_cannot_show_a_name(encoding):
     code = (
-        "import sys; from data.errors import InputError, run_command\n"
+        "import sys; from data.runtime.errors import InputError, run_command\n"
         "def main(argv):\n    print('→ \\udcff'); raise InputError('İ → \\udcff')\n"
         "sys.exit(run_command(main))"
     )
@@ -114,7 +114,7 @@ def test_a_terminal_that_cannot_show_a_name(encoding):
 
 def test_a_reader_that_leaves(tmp_path):
     code = (
-        "import sys; from data.errors import run_command\n"
+        "import sys; from data.runtime.errors import run_command\n"
         "def main(argv):\n    for _ in range(100_000): print('a line')\n    return 0\n"
         "sys.exit(run_command(main))"
     )
@@ -154,7 +154,7 @@ def test_warnings_are_one_line(capsys):
 
 
 def test_all_commands_are_found():
-    assert {"train.py", "fuse.py", "evaluate.py", "data.demo", "model.baselines", "model.experiments sweep"} <= {
+    assert {"train.py", "fuse.py", "evaluate.py", "data.demo", "model.baselines", "model.measurements sweep"} <= {
         *COMMANDS
     }
     assert set(SETTINGS["py-modules"]) == {name.removesuffix(".py") for name in COMMANDS if name.endswith(".py")}

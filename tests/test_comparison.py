@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from data.demo import rendered_scene
-from data.errors import InputError, StoppedError
+from data.runtime.errors import InputError, StoppedError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.fusion.evidence import Evidence, gather

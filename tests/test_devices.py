@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import fuse
 import train
-from data.errors import InputError, run_command
+from data.runtime.errors import InputError, run_command
 from model.networks import devices
 from model.networks.devices import choose_device, device_name, why_no_gpu
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.networks.devices import grow_memory
 from model.training.distribution import Distribution, make_distribution
 from tests.clipped_step import LONGEST

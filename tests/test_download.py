@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.datasets.remote import RemoteFile, fetch
 from data.download import SOURCES, download, lytro_files, main, unpack_voc, vgg19_files, voc2012_files
-from data.errors import InputError, run_command
-from data.remote import RemoteFile, fetch
+from data.runtime.errors import InputError, run_command
 from model.baselines import BASELINES
 from tests.test_torch_file import ifcnn_tensors, sesf_tensors, write_old_format
 

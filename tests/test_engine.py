@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from data.errors import InputError
 from data.io.files import file_digest
+from data.runtime.errors import InputError
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, COMPARER_GRAPH, FOCUS_GRAPH
 from model.networks.comparer import build_comparer
 from model.networks.engine import choose_engine, load_engine

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import evaluate
-from data.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, StoppedError, run_command
 from data.io.image_io import write_image
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, StoppedError, run_command
 from metrics import METRICS, Scorer, compute_all
 from tests.conftest import REPOSITORY
 

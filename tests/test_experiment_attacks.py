@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.errors import InputError, StoppedError, run_command
 from data.io.image_io import read_image, write_image
-from data.io.stacks import Stack
+from data.io.listing import Stack
+from data.runtime.errors import InputError, StoppedError, run_command
 from model.baselines import BASELINES
 from model.experiments import ablation
 from model.experiments.__main__ import COMMANDS, main

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import InputError, StoppedError, run_command
 from data.io.image_io import read_image, write_image
-from data.io.stacks import find_pairs
+from data.io.listing import find_pairs
+from data.runtime.errors import InputError, StoppedError, run_command
 from metrics import PAPER_METRICS, Scorer, compute, resolve_variants
 from metrics.scores import Scores
 from model import load_fuser

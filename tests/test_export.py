@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data.demo import rendered_scene
-from data.errors import run_command
 from data.io.image_io import read_image, write_image
+from data.runtime.errors import run_command
 from model import load_fuser
 from model.bundled import BUNDLED_WEIGHTS
 from model.export.__main__ import FORMATS, main

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from data.errors import run_command
 from data.io.image_io import read_image
+from data.runtime.errors import run_command
 from data.stacks import main as draw
 from metrics.reference import psnr
 from model.experiments.__main__ import main
-from model.experiments.failures import hard_cases
 from model.fusion.paper import select
+from model.measurements.failures import hard_cases
 
 
 def test_each_case_is_as_hard_as_it_says():

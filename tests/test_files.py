@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from data.errors import InputError
 from data.io.files import atomic_files, atomic_path, file_digest, open_file, read_bytes, read_json, write_text
+from data.runtime.errors import InputError
 from tests.conftest import REPOSITORY, put_endless
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from data.errors import InputError
 from data.io.frames import KEPT, Frames
 from data.io.image_io import read_photograph, write_image
-from data.io.stacks import Stack
+from data.io.listing import Stack
+from data.runtime.errors import InputError
 
 
 def stack_of(folder, pictures, suffix="png"):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from data.demo import main as make_demo
-from data.errors import run_command
 from data.io.image_io import read_image, read_index_image, write_image
+from data.runtime.errors import run_command
 from fuse import main
 from metrics import compute
 from model.fusion.timing import benchmark

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from data.errors import run_command
 from data.io.image_io import read_image, read_photograph, write_image
 from data.io.metadata import Metadata
+from data.runtime.errors import run_command
 from fuse import main
 from tests.conftest import drawn_photograph
 

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import InputError, run_command
+from data.imaging.pixels import quantize
 from data.io.image_header import read_size
 from data.io.image_io import read_image, write_image
-from data.pixels import quantize
 from data.registration.prepared import PreparedFrames
+from data.registration.truth import inner, lay_on
+from data.runtime.errors import InputError, run_command
 from data.stacks import draw_scene
 from data.stacks import main as draw
 from data.synthesis.pipeline import PairSource
@@ -19,7 +20,6 @@ from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.stack_renderer import render_frames, render_truth
 from data.synthesis.stack_scenes import KINDS
 from data.synthesis.voc import split_scenes
-from data.truth import inner, lay_on
 from fuse import main
 from metrics.reference import psnr, spurious_gradient
 from model import load_fuser

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.demo import rendered_scene
-from data.errors import InputError
+from data.runtime.errors import InputError
 from metrics.reference import psnr
 from model import load_fuser
 from model.fusion import STRATEGIES

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.errors import InputError
 from data.io.image_header import read_size
 from data.io.image_io import read_photograph
 from data.io.metadata import Metadata
 from data.io.tiff import encode_tiff
+from data.runtime.errors import InputError
 from tests.conftest import drawn_photograph
 
 KINDS = {

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data.errors import InputError, StoppedError, run_command
 from data.io.image_io import write_image
-from model.experiments import gpu_check
+from data.runtime.errors import InputError, StoppedError, run_command
 from model.experiments.__main__ import main
-from model.experiments.gpu_check import BUDGETS, PRECISIONS
+from model.measurements import gpu_check
+from model.measurements.gpu_check import BUDGETS, PRECISIONS
 from model.networks.weights import load_network
 from tests.conftest import drawn_photograph
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from data.errors import InputError
 from data.io.image_header import read_size
 from data.io.image_io import read_image, read_photograph, write_image
 from data.io.metadata import LARGEST, Metadata
+from data.runtime.errors import InputError
 from tests.conftest import drawn_photograph, put_endless
 from tests.test_image_io import png_chunk
 

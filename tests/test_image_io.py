@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from data.errors import InputError
 from data.io.files import atomic_path, file_digest
 from data.io.image_header import read_header, read_size
 from data.io.image_io import checked_suffix, read_image, read_index_image, write_image
+from data.runtime.errors import InputError
 
 ORIENTED = {
     1: lambda a: a,

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from data.errors import InputError, StoppedError
+from data.runtime.errors import InputError, StoppedError
 from model.training import loop as loops
 from model.training.checkpoints import load_checkpoint, save_checkpoint
 from model.training.loop import Loop

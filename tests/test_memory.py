@@ -23,7 +23,7 @@ STATUS = Path("/proc/self/status")
 # Not `getrusage`: its peak holds that of the process which started this one, and a run of tests is large.
 PROGRAM = f"""
 import sys
-from data.errors import run_command
+from data.runtime.errors import run_command
 from fuse import main
 code = run_command(main)
 print(open({str(STATUS)!r}).read())

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from model.experiments.__main__ import main
-from model.experiments.memory import kept_for_backward
+from model.measurements.memory import kept_for_backward
 
 
 class Square:

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from data.parallel import in_order
+from data.runtime.parallel import in_order
 
 
 def test_results_come_in_the_order_of_the_items():

@@ -4,12 +4,12 @@ import shutil
 import numpy as np
 import pytest
 
-from data.errors import InputError
 from data.preview import main as preview
+from data.runtime.errors import InputError
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.voc import read_scenes, split_scenes, voc_root
-from data.throughput import main as benchmark
+from model.measurements.__main__ import main as measurements
 
 
 @pytest.fixture
@@ -148,11 +148,11 @@ def test_kept_photographs_give_the_same_pairs(small_voc, monkeypatch):
 
 
 def test_benchmark(small_voc, capsys):
-    assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--json"]) == 0
+    assert measurements(["throughput", "--voc", str(small_voc), "--pairs", "2", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["recipe"], row["cached"]) for row in rows] == [
         (recipe, cached) for recipe in RECIPES for cached in (False, True)
     ]
     assert all(row["cores"] > 0 and row["samples_per_second"] > 0 for row in rows)
-    assert benchmark(["--voc", str(small_voc), "--pairs", "2", "--quiet"]) == 0
+    assert measurements(["throughput", "--voc", str(small_voc), "--pairs", "2", "--quiet"]) == 0
     assert "| paper | once, kept |" in capsys.readouterr().out

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import evaluate
-from data.errors import run_command
 from data.io.image_header import read_size
 from data.io.image_io import read_image, write_image
+from data.runtime.errors import run_command
 from fuse import main
 from tests.conftest import drawn_photograph, put_endless
 

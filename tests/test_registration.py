@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.io.image_io import read_image
-from data.io.stacks import find_pairs
+from data.io.listing import find_pairs
 from data.registration.affine import apply, corners_of, rescale
 from data.registration.alignment import measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure

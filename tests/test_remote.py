@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from data import connection
+from data.datasets import connection
+from data.datasets.remote import RemoteFile, fetch
 from data.download import main
-from data.errors import InputError, run_command
-from data.remote import RemoteFile, fetch
+from data.runtime.errors import InputError, run_command
 
 CONTENT = bytes(range(256)) * 400
 FILE = RemoteFile("f.bin", "f.bin", len(CONTENT), "sha256", hashlib.sha256(CONTENT).hexdigest())

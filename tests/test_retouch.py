@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import fuse
 from data.demo import rendered_scene
-from data.errors import InputError
 from data.io.files import file_digest
 from data.io.image_io import read_image, write_image
 from data.registration.prepared import PreparedFrames
+from data.runtime.errors import InputError
 from model import load_fuser
 from model.fusion.project import Frame, Project, Settings, parse_project, write_project
 from model.fusion.retouch import Stroke, retouch

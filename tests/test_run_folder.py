@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
 from data.io.fields import check_values
+from data.runtime.errors import InputError
 from data.synthesis.voc import read_scenes, split_scenes
 from model.training.run_folder import RunScenes
 from model.training.settings import LATER, TrainingConfig

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.errors import InputError, run_command
 from data.io.image_io import read_image, write_image
 from data.preview import main as preview
+from data.runtime.errors import InputError, run_command
 from data.synthesis.scene import Scene
 from data.synthesis.voc import read_scenes, split_scenes
 from fuse import main as fuse

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import InputError
+from data.io.listing import LARGEST, check_stack, find_pairs, find_scene, find_stacks
 from data.io.sequences import find_series
-from data.io.stacks import LARGEST, check_stack, find_pairs, find_scene, find_stacks
+from data.runtime.errors import InputError
 from tests.test_stacks import images
 
 

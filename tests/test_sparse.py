@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
 from data.io.image_io import write_image
+from data.runtime.errors import InputError
 from model.baselines import csr
 from model.baselines.sparse_coding.codes import TOLERANCE, encode, from_patches, to_patches
 from model.baselines.sparse_coding.dictionaries import BUNDLED, load_dictionaries

@@ -16,9 +16,9 @@ import pytest
 import evaluate
 import fuse
 from data.demo import rendered_scene
-from data.errors import InputError, run_command
 from data.io.image_io import read_image, write_image
-from data.spread import spread
+from data.runtime.errors import InputError, run_command
+from data.runtime.spread import spread
 from model.experiments.__main__ import main as experiments
 
 joblib = pytest.importorskip("joblib", reason="joblib is not installed (requirements-cluster.txt)")

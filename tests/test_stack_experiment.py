@@ -6,12 +6,12 @@ import os
 import numpy as np
 import pytest
 
-from data.errors import EXIT_DONE, EXIT_FAILED, run_command
 from data.io.image_io import read_image, write_image
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, run_command
 from data.stacks import main as make_stacks
 from model.experiments.__main__ import main as experiments
 from model.experiments.stack_methods import best_choice
-from model.experiments.stacks import measure
+from model.experiments.stack_quality import measure
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the tool is a shell script")
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from data.io.image_io import read_image
+from data.registration.truth import lay_on
 from data.stacks import draw_scene
 from data.stacks import main as make_stacks
 from data.synthesis.stack_renderer import Capture, Layer, compose, render_frames, render_truth
 from data.synthesis.stack_scenes import KINDS
-from data.truth import lay_on
 from metrics.reference import psnr
 
 SIZE = 96, 128

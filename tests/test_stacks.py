@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from data.errors import InputError
-from data.io.stacks import Stack, check_stack, find_pairs, find_stacks, natural_key
+from data.io.listing import Stack, check_stack, find_pairs, find_stacks, natural_key
+from data.runtime.errors import InputError
 
 
 def images(folder: Path, *names: str, size: tuple[int, int] = (6, 4)) -> None:

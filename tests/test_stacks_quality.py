@@ -16,7 +16,7 @@ from data.stacks import draw_scene
 from data.synthesis.stack_renderer import render_frames, render_truth
 from data.synthesis.stack_scenes import KINDS
 from model.experiments.stack_methods import best_choice, fuse_stack
-from model.experiments.stacks import measure
+from model.experiments.stack_quality import measure
 
 MARGIN = 0.3
 """Decibels below what was reached: other processors and library versions round differently."""

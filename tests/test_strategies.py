@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data.errors import InputError
 from data.registration.prepared import PreparedFrames
+from data.runtime.errors import InputError
 from model.fusion.paper import PaperStrategy
 from model.fusion.refined import FocusMeasure, RefinedStrategy
 from tests.conftest import drawn_photograph

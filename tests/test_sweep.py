@@ -3,9 +3,9 @@ from dataclasses import fields
 import pytest
 
 from model.experiments.__main__ import main
-from model.experiments.sweep import ALTERNATIVES
 from model.fusion.blending import BoundaryBlending
 from model.fusion.refined import FocusMeasure
+from model.measurements.sweep import ALTERNATIVES
 
 
 @pytest.mark.parametrize(

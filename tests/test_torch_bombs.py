@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.errors import InputError
-from data.io import torch_file
-from data.io.torch_file import MAGIC, VERSION, read_tensors
+from data.datasets import torch_file
+from data.datasets.torch_file import MAGIC, VERSION, read_tensors
+from data.runtime.errors import InputError
 from tests.conftest import REPOSITORY
 from tests.test_torch_file import WRITTEN_BY_TORCH
 
@@ -74,7 +74,7 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_files_that_ask_for_endless_work_are_refused_at_once(name, tmp_path):
     (tmp_path / "x.pth").write_bytes(BOMBS[name])
-    program = "import sys; from pathlib import Path; from data.io.torch_file import read_tensors; "
+    program = "import sys; from pathlib import Path; from data.datasets.torch_file import read_tensors; "
     program += "read_tensors(Path(sys.argv[1]))"
     command = [sys.executable, "-c", program, str(tmp_path / "x.pth")]
     done = subprocess.run(

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import InputError
+from data.datasets.torch_file import MAGIC, VERSION, read_tensors
 from data.io.image_io import write_image
-from data.io.torch_file import MAGIC, VERSION, read_tensors
+from data.runtime.errors import InputError
 from fuse import main as fuse_main
 from model.baselines import BASELINES, ifcnn, sesf
 from tests.conftest import drawn_photograph

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.errors import InputError, run_command
 from data.io.image_io import read_image
+from data.runtime.errors import InputError, run_command
 from model import TrainingRun, load_fuser
 from model.networks.weights import load_network
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.experiments.memory import kept_for_backward
+from model.measurements.memory import kept_for_backward
 from model.networks.network import build_network
 from model.networks.transfer import layer_names
 from model.training.losses import HybridLoss

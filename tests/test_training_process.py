@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.experiments.training_process import train_alone
 from model.training.checkpoints import load_checkpoint
 from model.training.settings import TrainingConfig
@@ -29,7 +29,7 @@ CONFIG = TrainingConfig(
 RUN = f"""
 import sys
 from pathlib import Path
-from data.errors import run_command
+from data.runtime.errors import run_command
 from model.experiments.training_process import train_alone
 from model.training.settings import TrainingConfig
 if __name__ == "__main__":

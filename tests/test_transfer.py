@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.errors import InputError
 from data.io.files import file_digest
+from data.runtime.errors import InputError
 from model import TrainingRun
 from model.networks.network import build_network
 from model.networks.stages import DECODERS, ENCODERS, VARIANTS, Variant

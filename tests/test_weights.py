@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from data.errors import InputError
 from data.io.files import file_digest
+from data.runtime.errors import InputError
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.comparer import load_comparer
 from model.networks.network import build_network

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError, in_one_line
 from data.io.files import open_file
+from data.runtime.errors import InputError, in_one_line
 
 NUMBERS = "biuf"
 """numpy's kinds of numbers that can be compared; no objects, so nothing is unpickled."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
 from data.io.fields import read_object
 from data.io.files import file_digest, write_json
+from data.io.listing import Stack
 from data.io.stack_names import MANIFESTS
-from data.io.stacks import Stack
+from data.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

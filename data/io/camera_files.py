@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from data.errors import InputError
 from data.io.metadata import LARGEST, Metadata, kept_exif
+from data.runtime.errors import InputError
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 """Of files in the High Efficiency Image Format; the content decides."""

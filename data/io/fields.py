@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
 from data.io.files import read_json
+from data.runtime.errors import InputError
 
 LARGEST_INTEGER = 2**63 - 1
 """What TensorFlow and numpy count with."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 
 LARGEST_TEXT = 64 * 2**20
 """Bytes of a text or JSON file beyond which it is none of ours."""

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.camera_files import is_raw, raw_balance
 from data.io.image_header import Header, open_image_file, read_header
 from data.io.image_io import read_photograph
+from data.io.listing import Stack, common_size
 from data.io.metadata import Metadata
-from data.io.stacks import Stack, common_size
+from data.runtime.errors import InputError
 
 KEPT = 2
 """Frames that stay in memory: what is done with a stack looks at two neighbors."""

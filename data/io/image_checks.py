@@ -13,7 +13,7 @@ from math import ceil
 from PIL import Image
 from PIL.ExifTags import Base as Tag
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 
 ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 """Pillow's modes with a channel of transparency."""

@@ -17,10 +17,10 @@ from PIL import Image
 from PIL.ExifTags import Base as Tag
 from PIL.PngImagePlugin import putchunk
 
-from data.errors import InputError
 from data.io.camera_files import deep_heif
 from data.io.image_checks import ALPHA_MODES, is_16_bit
 from data.io.metadata import Metadata, exif_for_jpeg
+from data.runtime.errors import InputError
 
 _HARMLESS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters", "Adobe", "JFIF")
 """What libjpeg warns of in whole photographs: filling before the end, and what some encoders write into headers."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.errors import InputError
 from data.io.image_header import IMAGE_SUFFIXES
+from data.runtime.errors import InputError
 
 JPEG_NOTE = "JPEG changes the metrics, up or down by the method: compare JPEG rows with lossless rows with care."
 """To stand under a table that has both."""

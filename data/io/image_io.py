@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from data.errors import InputError
 from data.io.camera_files import Balance, develop_raw, is_raw
 from data.io.files import atomic_path
 from data.io.image_checks import check_kind, load, without_metadata
@@ -17,6 +16,7 @@ from data.io.image_codec import encode_16_bit_png, save_8_bit, to_pixels, turn_u
 from data.io.image_header import IMAGE_SUFFIXES, open_image, open_image_file
 from data.io.metadata import Metadata, read_metadata
 from data.io.tiff import encode_tiff
+from data.runtime.errors import InputError
 
 _SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
 """Of the types that hold 16 bits a channel."""

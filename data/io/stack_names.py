@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import InputError
 from data.io.sequences import find_series, list_images
+from data.runtime.errors import InputError
 
 MANIFESTS = ".fused"
 """A folder beside the results of a batch; where it is, are no photographs to fuse."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from data.pixels import per_level, to_gray
+from data.imaging.pixels import per_level, to_gray
 from data.registration.affine import apply, corners_of, rescale, through
 from data.registration.differences import Difference, compare
 from data.registration.laying import common_part

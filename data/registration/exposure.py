@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.pixels import per_level, quantize
+from data.imaging.pixels import per_level, quantize
 
 CELLS = 32
 """Cells along the longer side, of which mean and contrast are compared."""

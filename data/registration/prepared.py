@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
 from data.registration.laying import lay
+from data.runtime.errors import InputError
 
 ALIGN = ("auto", "none")
 """Whether frames are laid on each other: where they moved (the default), or never."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data.pixels import quantize
+from data.imaging.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel, gaussian_kernel, polygon_kernel
 from data.synthesis.depth_of_field import defocus_by_depth
 from data.synthesis.regions import draw_region, grow_region

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data.pixels import quantize
+from data.imaging.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel
 
 GAMMA = 2.2

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from data.errors import InputError
-from data.parallel import in_order
+from data.runtime.errors import InputError
+from data.runtime.parallel import in_order
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import LEVELS, SynthesisSettings, synthesize
 from data.synthesis.scene import Scene

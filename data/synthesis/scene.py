@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
+from data.imaging.pixels import quantize, to_rgb
 from data.io.image_io import read_image, read_mask
-from data.pixels import quantize, to_rgb
+from data.runtime.errors import InputError
 
 VALIDATION_SHARE = 0.1
 """The paper's: 1,000 of 10,000 pairs."""

@@ -7,9 +7,9 @@ validation part, whatever the seed of a run.
 from hashlib import sha256
 from pathlib import Path
 
-from data.errors import InputError
 from data.io.image_header import READ_SUFFIXES, read_size
-from data.names import checked_name
+from data.runtime.errors import InputError
+from data.runtime.names import checked_name
 from data.synthesis.scene import Scene, held_out
 
 IMAGES, MASKS = "images", "masks"

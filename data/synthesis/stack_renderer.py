@@ -12,7 +12,7 @@ from math import ceil
 import cv2
 import numpy as np
 
-from data.pixels import quantize
+from data.imaging.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel
 from data.synthesis.depth_of_field import GAMMA
 

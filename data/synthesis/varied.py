@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from data.boundaries import align_boundaries
-from data.pixels import quantize
+from data.imaging.boundaries import align_boundaries
+from data.imaging.pixels import quantize
 from data.synthesis.camera import (
     EDGE_SIGMA,
     GAMMA_RANGE,
@@ -64,8 +64,8 @@ VISIBLE = (1.0, 1 / 255)
 """Window (pixels) and difference of errors that decide the label, see `data.synthesis.camera.visible_label`."""
 
 LEAST_GAIN = 3.0
-"""What moving the boundary of a label must gain, see `data.boundaries.LEAST_GAIN`; less than in fusion, since labels
-are refined before noise is added."""
+"""What moving the boundary of a label must gain, see `data.imaging.boundaries.LEAST_GAIN`; less than in fusion, since
+labels are refined before noise is added."""
 
 
 def varied(image, mask, level, levels, size, crop, rng) -> SyntheticPair:

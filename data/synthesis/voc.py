@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.files import LARGEST_TEXT, read_bytes
+from data.runtime.errors import InputError
 from data.synthesis.scene import Scene, held_out
 from data.synthesis.scene_folder import IMAGES, MASKS, is_scene_folder, list_scenes
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from data.errors import InputError
 from data.io.frames import Frames
-from data.io.stacks import Stack
+from data.io.listing import Stack
 from data.registration.prepared import Observer, PreparedFrames
+from data.runtime.errors import InputError
 from model.fusion.fuser import Fuser, load_fuser
 from model.fusion.project import Settings
 

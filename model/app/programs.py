@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, File, HTTPException, Query, Response, UploadFile
 
-from data.errors import InputError, explain
 from data.io.image_io import write_image
-from data.io.stacks import LARGEST
+from data.io.listing import LARGEST
 from data.registration.prepared import Observer
+from data.runtime.errors import InputError, explain
 from model.app.fusing import FORMATS, Fusers, named, prepare
 from model.app.limits import Limits
 from model.app.worker import Worker

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from data.blocks import Window
-from data.pixels import to_bytes
+from data.imaging.blocks import Window
+from data.imaging.pixels import to_bytes
 
 TILE = 512
 """Side of a tile, in pixels."""

@@ -3,7 +3,7 @@
 import socket
 from importlib.util import find_spec
 
-from data.errors import EXIT_DONE, InputError, say
+from data.runtime.errors import EXIT_DONE, InputError, say
 
 NEEDED = ("fastapi", "uvicorn", "multipart", "prometheus_client", "swagger_ui_bundle")
 """Libraries of requirements-app.txt."""

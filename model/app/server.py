@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from swagger_ui_bundle import swagger_ui_path
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.app import programs, tabs
 from model.app.fusing import Fusers
 from model.app.limits import Limits

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.app.fusing import FORMATS, Fusers
 from model.app.limits import Limits
 from model.app.worker import Worker

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from data.errors import InputError, explain
 from data.registration.prepared import Observer
+from data.runtime.errors import InputError, explain
 
 LOG = logging.getLogger("multifocus")
 """What goes wrong here and is nobody's input."""

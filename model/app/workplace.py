@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data.errors import InputError
+from data.imaging.pixels import to_bytes
 from data.io.files import file_digest
 from data.io.image_io import read_image, write_image
+from data.io.listing import LARGEST
 from data.io.metadata import Metadata
-from data.io.stacks import LARGEST
-from data.pixels import to_bytes
 from data.registration.prepared import ByNumber, Observer, PreparedFrames
+from data.runtime.errors import InputError
 from model.app.fusing import Fusers, named, prepare
 from model.app.pyramid import Pyramid
 from model.fusion.project import Frame, Project, Settings

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.baselines import asr, csr, dwt, gradient, ifcnn, mgivf, mst_sr, msvd, nmei, pca, sesf
 from model.baselines.channels import Method
 

@@ -4,8 +4,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from data.arguments import add_shared, command_parser
-from data.errors import EXIT_DONE, add_debug, run_command
+from data.runtime.arguments import add_shared, command_parser
+from data.runtime.errors import EXIT_DONE, add_debug, run_command
 from metrics.markup import Table
 from model.baselines import BASELINES
 

@@ -5,7 +5,7 @@ from functools import wraps
 
 import numpy as np
 
-from data.pixels import check_images, per_level, quantize
+from data.imaging.pixels import check_images, per_level, quantize
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(near, far) -> fused, each (H, W, 3) RGB or (H, W) gray, uint8 or uint16, all of one shape and type."""

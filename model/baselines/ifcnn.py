@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.io.torch_file import read_tensors
-from data.pixels import to_rgb
+from data.datasets.torch_file import read_tensors
+from data.imaging.pixels import to_rgb
 from model.baselines.channels import Method, on_levels
 from model.baselines.torch_layers import assign
 

@@ -9,7 +9,7 @@ Multimedia Signal Processing 6(3), 2015.
 import cv2
 import numpy as np
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from metrics.color import to_gray
 from model.baselines.channels import mix, on_levels
 from model.baselines.guided import guided_filter

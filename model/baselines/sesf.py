@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.io.torch_file import read_tensors
+from data.datasets.torch_file import read_tensors
 from metrics.color import to_gray
 from model.baselines.channels import Method, mix, on_levels
 from model.baselines.guided import box_mean, guided_filter

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
-from data.torch_weights import NORMALIZATION
+from data.datasets.torch_weights import NORMALIZATION
+from data.runtime.errors import InputError
 
 
 def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) -> None:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.arguments import add_shared, natural
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.figures import new_figure, save_figure
+from data.io.figures import new_figure, save_figure
 from data.io.files import write_text
 from data.io.image_io import read_image
-from data.io.stacks import Listing, Stack, find_pairs
-from data.parts import alone
+from data.io.listing import Listing, Stack, find_pairs
+from data.runtime.arguments import add_shared, natural
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.runtime.parts import alone
 from model.experiments.ablation_tables import USES, make_tables, seeds_of, transfer_of, validation_table
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
 from model.experiments.figures import draw_methods, shown_pairs, with_suffixes

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from data.arguments import add_named, by_name
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.io.files import write_text
 from data.io.image_folder import ImageFolder
 from data.io.image_io import read_image
-from data.io.stacks import find_pairs
-from data.parts import alone
+from data.io.listing import find_pairs
+from data.runtime.arguments import add_named, by_name
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.runtime.parts import alone
 from metrics.markup import Table
 from metrics.scores import Scores, summarize
 from metrics.tables import FAILED

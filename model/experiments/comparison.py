@@ -8,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data.arguments import add_named, add_shared, by_name
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError, say
 from data.io.files import make_folder, write_json, write_text
 from data.io.image_header import read_size
 from data.io.image_io import read_image
-from data.io.stacks import Stack, find_pairs
-from data.parts import alone
+from data.io.listing import Stack, find_pairs
 from data.preview import scene_pairs
+from data.runtime.arguments import add_named, add_shared, by_name
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.runtime.parts import alone
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.files import file_digest
 from data.io.image_folder import ImageFolder
 from data.io.image_io import read_image
-from data.io.stacks import Stack
-from data.names import checked_name
+from data.io.listing import Stack
+from data.runtime.errors import InputError
+from data.runtime.names import checked_name
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.baselines.channels import Method
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy

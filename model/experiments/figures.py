@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.errors import printable
-from data.figures import new_figure, save_figure, show
-from data.pixels import quantize, to_bytes
+from data.imaging.pixels import quantize, to_bytes
+from data.io.figures import new_figure, save_figure, show
+from data.runtime.errors import printable
 from data.synthesis.pairs import SyntheticPair
 from metrics.color import to_gray
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
 from data.io.fields import check_values
 from data.io.files import read_bytes
+from data.runtime.errors import InputError
 from model.training.settings import ABLATIONS, TrainingConfig
 
 DEFAULT = Path(__file__).parent / "ablation.toml"

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data.errors import printable
+from data.imaging.pixels import to_bytes
 from data.io.files import write_text
 from data.io.image_io import read_image
-from data.pixels import to_bytes
+from data.runtime.errors import printable
 from metrics.registry import get_metric
 from metrics.scores import Scores, summarize
 from model.experiments.results import Comparison

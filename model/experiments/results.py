@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from data.errors import InputError, printable
 from data.io.batch import protect_files
 from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
 from data.io.image_folder import JPEG_NOTE, title_with_type
 from data.io.image_io import read_image, write_image
-from data.io.stacks import Stack
-from data.parts import alone
-from data.spread import spread
+from data.io.listing import Stack
+from data.runtime.errors import InputError, printable
+from data.runtime.parts import alone
+from data.runtime.spread import spread
 from metrics import PAPER_METRICS, Scorer, resolve_variants
 from metrics.markup import Column, Table
 from metrics.scores import Scores
@@ -79,7 +79,7 @@ class Comparison:
 
         Args:
             quiet: Whether there is no progress bar.
-            jobs: Pairs at once; see `data.spread.spread`.
+            jobs: Pairs at once; see `data.runtime.spread.spread`.
             cluster: See there.
 
         Returns:

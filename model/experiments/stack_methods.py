@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data.errors import InputError
 from data.io.files import file_digest, read_json
 from data.io.image_folder import ImageFolder
 from data.io.image_io import read_image
-from data.io.stacks import natural_key
-from data.names import checked_name
+from data.io.listing import natural_key
 from data.registration.prepared import PreparedFrames
+from data.runtime.errors import InputError
+from data.runtime.names import checked_name
 
 DEFAULT = "default"
 """Our method as `fuse.py` does it without options."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.errors import InputError, StoppedError, run_command
+from data.runtime.errors import InputError, StoppedError, run_command
 from model.training.settings import DISTRIBUTIONS, TrainingConfig
 from model.training.shutdown import noted_signals
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from data.arguments import add_shared, command_parser
-from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
+from data.runtime.arguments import add_shared, command_parser
+from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.quietly import import_quietly
 

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.arguments import add_shared, command_parser, json_path, natural, shard
-from data.errors import add_debug
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
+from data.runtime.arguments import add_shared, command_parser, json_path, natural, shard
+from data.runtime.errors import add_debug
 from model.fusion import PREFERENCES, STRATEGIES
 from model.networks.engine import ENGINES
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.boundaries import near_boundaries
-from data.pixels import per_level
+from data.imaging.boundaries import near_boundaries
+from data.imaging.pixels import per_level
 from model.fusion.ranking import Ranking
 from model.fusion.refined import compose
 

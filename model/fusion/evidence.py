@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.pixels import put, to_rgb
+from data.imaging.pixels import put, to_rgb
 from model.fusion.predictor import FocusPredictor
 from model.networks.stages import COMPARER_STRIDE
 

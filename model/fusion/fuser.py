@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from data.errors import InputError
+from data.imaging.pixels import check_images
 from data.io.image_io import read_image
-from data.pixels import check_images
 from data.registration.prepared import Observer, PreparedFrames
+from data.runtime.errors import InputError
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
 from model.fusion import PREFERENCES, STRATEGIES
 from model.fusion.paper import PaperDecision

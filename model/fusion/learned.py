@@ -12,7 +12,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from data.boundaries import near_boundaries
+from data.imaging.boundaries import near_boundaries
 from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from data.blocks import mixed_blocks, within
-from data.pixels import put, quantize
+from data.imaging.blocks import mixed_blocks, within
+from data.imaging.pixels import put, quantize
 
 BANDS = 1
 """Levels of the blending of stacks and of strokes; chosen on drawn stacks (docs/stacks.md)."""

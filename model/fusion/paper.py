@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from metrics import EdgeTransfer
 
 if TYPE_CHECKING:  # loads TensorFlow, which the paper's logic does not need

@@ -10,12 +10,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Patch
 
-from data.errors import printable
-from data.figures import new_figure, save_figure, show
+from data.imaging.pixels import quantize
+from data.io.figures import new_figure, save_figure, show
 from data.io.files import write_json
 from data.io.image_io import write_image, write_index_image
-from data.pixels import quantize
 from data.registration.prepared import PreparedFrames
+from data.runtime.errors import printable
 from model.fusion.depth import DepthMap
 from model.fusion.paper import PaperDecision
 from model.fusion.refined import MapDecision

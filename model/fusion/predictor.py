@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
-from data.blocks import Window
-from data.errors import InputError
-from data.pixels import to_rgb
+from data.imaging.blocks import Window
+from data.imaging.pixels import to_rgb
 from data.registration.prepared import Observer
+from data.runtime.errors import InputError
 from model.fusion import tiling
 from model.networks.stages import STRIDE
 

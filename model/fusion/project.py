@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from data.errors import InputError
 from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
+from data.runtime.errors import InputError
 from model.fusion import PREFERENCES
 from model.fusion.retouch import Stroke
 

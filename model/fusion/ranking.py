@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
-from data.pixels import put
+from data.imaging.pixels import put
 from model.fusion.refined import remove_small_regions
 
 

@@ -5,7 +5,7 @@ score, and the source with the lowest is taken. The score is the network's logit
 resolution, less the logarithm of the contrast around the pixel: where the network is sure it decides, and where it is
 not, in a flat region or at a boundary, the sharper of two versions of the same thing is the one with more contrast.
 Small regions, of a stack those in which nothing is to be seen, are then given to what surrounds them. `python -m
-model.experiments sweep` measures all of it.
+model.measurements sweep` measures all of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from data.boundaries import align_boundaries
-from data.pixels import per_level, put, to_gray
+from data.imaging.boundaries import align_boundaries
+from data.imaging.pixels import per_level, put, to_gray
 from data.registration.prepared import PreparedFrames
 
 if TYPE_CHECKING:  # one loads TensorFlow, which scores do not need, the other imports this module

@@ -11,8 +11,8 @@ from math import ceil, floor
 import cv2
 import numpy as np
 
-from data.blocks import Window
-from data.pixels import quantize
+from data.imaging.blocks import Window
+from data.imaging.pixels import quantize
 from model.fusion import multiband
 
 REACH = 2 ** (multiband.BANDS + 2)

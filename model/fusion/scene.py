@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.batch import Job, Manifest
 from data.io.files import atomic_files
 from data.io.frames import Frames
 from data.io.image_io import checked_suffix, write_image
+from data.io.listing import Stack
 from data.io.metadata import Metadata
-from data.io.stacks import Stack
-from data.parts import alone
 from data.registration.prepared import ByNumber, Observer, PreparedFrames
+from data.runtime.errors import InputError
+from data.runtime.parts import alone
 from model.fusion.paper import PaperDecision
 from model.fusion.refined import MapDecision
 from model.fusion.retouch import Stroke, retouch

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from data.blocks import Window
+from data.imaging.blocks import Window
 
 TILE = 1536
 """Side of a tile, in pixels. A multiple of 64, so that its grid of stride 32 is the whole image's at both scales."""

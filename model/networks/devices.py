@@ -8,7 +8,7 @@ import textwrap
 
 import tensorflow as tf
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.networks.engine import DRIVER, has_driver
 
 _SAID = re.compile(r"^.*\.cc:\d+\] (.*(?:CUDA|GPU|cuda|dlopen).*)$", re.MULTILINE)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.networks.quietly import import_quietly
 from model.networks.sidecar import read_description
 

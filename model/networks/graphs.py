@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.arguments import command_parser
-from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.files import write_json
+from data.runtime.arguments import command_parser
+from data.runtime.errors import EXIT_DONE, add_debug, run_command
 from model.bundled import COMPARER_GRAPH, FOCUS_GRAPH
 from model.networks.engine import GRAPH_OF
 from model.networks.quietly import import_quietly

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from data.errors import InputError
 from data.io.arrays import NUMBERS, check_finite, reason
+from data.runtime.errors import InputError
 
 
 @contextmanager

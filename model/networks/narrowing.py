@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 
 Convolutions = dict[str, tuple[np.ndarray, np.ndarray]]
 """By name, in order: kernel (height, width, in, out) and bias (out,) of each convolution, float32."""
@@ -109,8 +109,6 @@ def _prepare(photograph: np.ndarray) -> tf.Tensor:
 
 CHANNELS: dict[
     str,
-    Callable[
-        [Convolutions, Mapping[str, int], Sequence[np.ndarray]], tuple[Convolutions, dict[str, tuple[int, ...]]]
-    ],
+    Callable[[Convolutions, Mapping[str, int], Sequence[np.ndarray]], tuple[Convolutions, dict[str, tuple[int, ...]]]],
 ] = {"uniform": _choose_uniform, "qr": _choose_by_qr}
 """How channels are chosen, by the name that `train.py --transfer-channels` takes."""

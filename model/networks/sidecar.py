@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
 from data.io.fields import read_object
 from data.io.files import file_digest
+from data.runtime.errors import InputError
 
 REMEDY = "fetch both files again"
 """What helps where a weights file and its sidecar do not fit."""

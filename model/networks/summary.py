@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from data.arguments import add_shared, command_parser
-from data.errors import EXIT_DONE, add_debug, run_command
+from data.runtime.arguments import add_shared, command_parser
+from data.runtime.errors import EXIT_DONE, add_debug, run_command
 from metrics.markup import Table
 from model.networks.stages import STRIDE, VARIANTS, receptive_field
 

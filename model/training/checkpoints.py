@@ -10,10 +10,10 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.arrays import check_finite, read_arrays
 from data.io.fields import check_values
 from data.io.files import atomic_path
+from data.runtime.errors import InputError
 
 KEPT = 2
 """Checkpoints kept unless told otherwise."""

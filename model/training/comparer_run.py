@@ -14,9 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.errors import InputError
 from data.io.arrays import check_finite
 from data.io.files import file_digest, read_json, write_json
+from data.runtime.errors import InputError
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data.errors import InputError
 from data.io.fields import check_values
+from data.runtime.errors import InputError
 from model.training.settings import DISTRIBUTIONS
 
 TIMEOUT = 120

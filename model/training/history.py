@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.figures import new_figure, save_figure
+from data.io.figures import new_figure, save_figure
 from data.io.files import atomic_path
 
 Row = dict[str, float]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data.errors import InputError, StoppedError
-from data.parts import alone
+from data.runtime.errors import InputError, StoppedError
+from data.runtime.parts import alone
 from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
 from model.training.settings import CHECKPOINT_MINUTES
 from model.training.trainer import Trainer

@@ -5,17 +5,20 @@ Everything lies in one folder: `config.json`, `scenes.json` and `transfer.json` 
 """
 
 import platform
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from data.download import VGG19_MD5
-from data.errors import InputError
 from data.io.files import write_json
+from data.runtime.errors import InputError
 from data.synthesis.pipeline import PairSource
+from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
 from model.networks.devices import device_name, why_no_gpu
 from model.networks.network import build_network
@@ -34,6 +37,10 @@ from model.training.validation import validate
 
 PHOTOGRAPHS = 48
 """Training photographs on which VGG-19's activations are measured, where channels are chosen by them."""
+
+
+def _photographs(scenes: Sequence[Scene]) -> list[np.ndarray]:
+    return [scene.read()[0] for scene in scenes[:PHOTOGRAPHS]]
 
 
 class TrainingRun:
@@ -92,7 +99,7 @@ class TrainingRun:
                 config.transfer,
                 vgg19_md5,
                 channels=config.transfer_channels,
-                photographs=[scene.read()[0] for scene in train[:PHOTOGRAPHS]] if config.transfer_channels == "qr" else (),
+                photographs=_photographs(train) if config.transfer_channels == "qr" else (),
             ).report()
             self.trainer.reset_averages()
         elif config.start is not None:

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
 from data.io.fields import check_values, read_object
 from data.io.files import file_digest, read_json, write_json
+from data.runtime.errors import InputError
 from data.synthesis.scene import Scene
 from model.training.settings import CONFIG, SCENES, TRANSFER, TrainingConfig
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any, get_type_hints
 
-from data.arguments import duration
 from data.io.fields import check_values
+from data.runtime.arguments import duration
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import SPLITS
 from model.networks.stages import INITIALIZERS, TRANSFER_CHANNELS, VARIANTS
@@ -64,13 +64,32 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Settings that are one of a few words."""
 
-POSITIVE = ("learning_rate", "epochs", "steps_per_epoch", "pairs_per_batch", "accumulate", "scenes", "validation_pairs", "clip_norm")
+POSITIVE = (
+    "learning_rate",
+    "epochs",
+    "steps_per_epoch",
+    "pairs_per_batch",
+    "accumulate",
+    "scenes",
+    "validation_pairs",
+    "clip_norm",
+)
 """Settings that must be above 0; other numbers must not be below."""
 
 LARGEST_COUNT = 2**32 - 1
 """What numpy takes as a seed; no other count comes near."""
 
-LATER = ("steps_per_epoch", "transfer_channels", "encoder_skips", "validation_recipe", "pair_weight", "detail_weighting", "start", "accumulate", "recompute")
+LATER = (
+    "steps_per_epoch",
+    "transfer_channels",
+    "encoder_skips",
+    "validation_recipe",
+    "pair_weight",
+    "detail_weighting",
+    "start",
+    "accumulate",
+    "recompute",
+)
 """Settings that runs saved before there were these lack; such runs did what the defaults say."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from model.networks.network import build_network
 from model.networks.weights import load_network, read_sidecar
 from model.training.distribution import Distribution

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, positive, rate
-from data.errors import EXIT_DONE, add_debug, run_command
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
+from data.runtime.arguments import add_shared, command_parser, positive, rate
+from data.runtime.errors import EXIT_DONE, add_debug, run_command
 from model.bundled import BUNDLED_WEIGHTS, SUFFIX
 from model.training.settings import ComparerSettings, add_checkpoint_minutes
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import tensorflow as tf
 
-from data.parallel import in_order
+from data.runtime.parallel import in_order
 from data.synthesis.pairs import SyntheticPair
 from metrics.reference import psnr, ssim
 from model.fusion.paper import decide, select

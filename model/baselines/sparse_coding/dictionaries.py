@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.arrays import read_arrays
+from data.runtime.errors import InputError
 
 BUNDLED = Path(__file__).parent.parent / "bundled" / "dictionaries.npz"
 """The dictionaries in the project; how they were learned stands beside them, in dictionaries.json."""

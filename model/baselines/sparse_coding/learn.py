@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data.arguments import add_shared, command_parser
-from data.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.io.batch import refuse_existing
 from data.io.files import atomic_path, write_json
 from data.io.image_header import IMAGE_SUFFIXES
 from data.io.image_io import read_image
+from data.runtime.arguments import add_shared, command_parser
+from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from metrics.color import to_gray
 from model.baselines.csr import code_details, split_base, to_spectrum
 from model.baselines.sparse_coding.codes import SIDE, to_patches

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.errors import InputError
 from data.io.image_header import read_size
 from data.io.sequences import find_series, natural_key
 from data.io.stack_names import find_by_pattern, find_members, split_name, stray
+from data.runtime.errors import InputError
 
 LARGEST = 255
 """Images of a stack: a decision map has 8 bits."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TypeVar
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 

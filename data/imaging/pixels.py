@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from metrics.color import WIDE
 
 

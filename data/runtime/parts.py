@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from data.errors import StoppedError, report
+from data.runtime.errors import StoppedError, report
 
 
 @dataclass

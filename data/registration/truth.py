@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from data.errors import InputError
-from data.pixels import to_gray
+from data.imaging.pixels import to_gray
+from data.runtime.errors import InputError
 
 BORDER = 0.05
 """Share of each side that is left out on either end: there, a result that was cut shows nothing."""

@@ -8,19 +8,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.arguments import add_shared
 from data.demo import DemoScene, rendered_scene
-from data.errors import EXIT_DONE, InputError
-from data.figures import new_figure, save_figure, show
+from data.imaging.pixels import quantize
 from data.io.batch import protect_files, refuse_existing
+from data.io.figures import new_figure, save_figure, show
 from data.io.image_io import read_image
-from data.pixels import quantize
+from data.runtime.arguments import add_shared
+from data.runtime.errors import EXIT_DONE, InputError
 from data.synthesis.pairs import SyntheticPair
 from metrics.markup import Table
 from metrics.reference import psnr
 from model.experiments.figures import find_differences
 from model.experiments.stack_methods import RenderedStack, best_choice, find_rendered, fuse_stack
-from model.experiments.stacks import measure
+from model.experiments.stack_quality import measure
 from model.fusion.paper import select
 
 ERROR_GAIN = 4
@@ -124,9 +124,9 @@ def draw_stack_failures(path: Path, stacks: Sequence[RenderedStack]) -> list[tup
 
 
 EXAMPLES = """examples:
-  python -m model.experiments failures -o failures.png              pairs of the scene of the demo
+  python -m model.measurements failures -o failures.png              pairs of the scene of the demo
   python -m data.stacks -o rendered --kinds pins strong-blur
-  python -m model.experiments failures rendered -o failures.jpg     where stacks could be fused better"""
+  python -m model.measurements failures rendered -o failures.jpg     where stacks could be fused better"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.io.image_io import read_image
-from data.io.stacks import find_pairs
+from data.io.listing import find_pairs
 from metrics import PAPER_METRICS, Scorer
 from model.training.settings import TrainingConfig
 

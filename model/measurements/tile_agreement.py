@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared, positive
-from data.errors import EXIT_DONE
 from data.io.image_io import read_image
+from data.runtime.arguments import add_shared, positive
+from data.runtime.errors import EXIT_DONE
 from metrics.markup import Table
 
 TILE = 512
@@ -25,7 +25,7 @@ COLUMNS = ("overlap", "decisions that differ", "pixels that differ", f"by more t
 
 EXAMPLES = """example:
   python -m data.demo -o big --scene rendered --repeat 3
-  python -m model.experiments tile-agreement big/pairs/rendered-A.png big/pairs/rendered-B.png"""
+  python -m model.measurements tile-agreement big/pairs/rendered-A.png big/pairs/rendered-B.png"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import InputError
 from data.io.arrays import check_finite
 from data.io.files import read_bytes
+from data.runtime.errors import InputError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first number in a file of the old format."""

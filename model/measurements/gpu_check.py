@@ -14,15 +14,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, positive
-from data.errors import EXIT_DONE, EXIT_FAILED, InputError
 from data.io.batch import refuse_existing
 from data.io.files import write_json
-from data.io.stacks import find_pairs
-from data.parts import alone
+from data.io.listing import find_pairs
+from data.runtime.arguments import add_shared, positive
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError
+from data.runtime.parts import alone
 from metrics.markup import Table
-from model.experiments.gpu_parts import WEIGHTS, find_device, fuse, measure_step, measure_validation, train_for
 from model.experiments.training_process import run_apart
+from model.measurements.gpu_parts import WEIGHTS, find_device, fuse, measure_step, measure_validation, train_for
 from model.training.settings import TrainingConfig
 
 REPORT = "gpu-check.json"
@@ -71,8 +71,8 @@ LIMIT = 300.0
 
 EXAMPLES = """examples:
   make gpu-check VOC=VOCdevkit/VOC2012
-  python -m model.experiments gpu-check --voc VOCdevkit/VOC2012 -i lytro -o gpu
-  python -m model.experiments gpu-check --voc VOCdevkit/VOC2012 -o tried --device cpu --budget small
+  python -m model.measurements gpu-check --voc VOCdevkit/VOC2012 -i lytro -o gpu
+  python -m model.measurements gpu-check --voc VOCdevkit/VOC2012 -o tried --device cpu --budget small
 written: gpu-check.json, and with --voc run/ with the weights
 exit codes: 0 done, 1 a part failed or there is no GPU, 2 wrong usage"""
 

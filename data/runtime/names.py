@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 from metrics.markup import printable
 
 LONGEST_NAME = 100

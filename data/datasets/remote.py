@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.connection import ask
-from data.errors import InputError
+from data.datasets.connection import ask
 from data.io.files import file_digest
+from data.runtime.errors import InputError
 
 _BLOCK = 2**20
 """Bytes that are read at once."""

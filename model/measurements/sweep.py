@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared, positive
-from data.boundaries import align_boundaries
-from data.errors import EXIT_DONE
+from data.imaging.boundaries import align_boundaries
+from data.runtime.arguments import add_shared, positive
+from data.runtime.errors import EXIT_DONE
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from metrics import Scorer
@@ -48,8 +48,8 @@ MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_LABF": ".4
 """What is measured, and how it is printed."""
 
 EXAMPLES = """examples:
-  python -m model.experiments sweep --voc VOCdevkit/VOC2012
-  python -m model.experiments sweep --voc VOCdevkit/VOC2012 --strategy learned"""
+  python -m model.measurements sweep --voc VOCdevkit/VOC2012
+  python -m model.measurements sweep --voc VOCdevkit/VOC2012 --strategy learned"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared
-from data.errors import EXIT_DONE
 from data.registration.prepared import PreparedFrames
+from data.runtime.arguments import add_shared
+from data.runtime.errors import EXIT_DONE
 from data.synthesis.pairs import SyntheticPair
 from data.unseen import read_unseen
 from metrics.markup import Table
@@ -86,7 +86,7 @@ def measure(
 
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
-  python -m model.experiments unseen unseen"""
+  python -m model.measurements unseen unseen"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,17 +1,16 @@
-"""How fast training pairs are made, and how many cores that takes for a GPU: `python -m data.throughput --voc DIR`."""
+"""Measures how fast training pairs are made, and how many cores that takes for a GPU."""
 
+import argparse
 import json
-import sys
 import time
-from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
 import cv2
 from tqdm import tqdm
 
-from data.arguments import add_shared, command_parser, positive
-from data.errors import EXIT_DONE, add_debug, run_command
+from data.runtime.arguments import add_shared, positive
+from data.runtime.errors import EXIT_DONE
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.voc import split_scenes
 from metrics.markup import Table
@@ -26,7 +25,7 @@ SIZE = SynthesisSettings.size
 """Side of the pairs, in pixels."""
 
 EXAMPLES = """example:
-  python -m data.throughput --voc VOCdevkit/VOC2012"""
+  python -m model.measurements throughput --voc VOCdevkit/VOC2012"""
 
 
 def measure(source: "PairSource", pairs: int) -> float:
@@ -46,13 +45,14 @@ def measure(source: "PairSource", pairs: int) -> float:
     return 2 * pairs / (time.perf_counter() - started)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; see `--help`."""
-    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m data.throughput")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this measurement."""
     parser.add_argument("--pairs", type=positive, default=200, metavar="N", help="pairs for each figure (%(default)s)")
     add_shared(parser, "--voc", "--json", "--quiet")
-    add_debug(parser)
-    arguments = parser.parse_args(argv)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, and prints the table or JSON; returns the exit code."""
     from data.synthesis.pipeline import PairSource  # loads TensorFlow
 
     cv2.setNumThreads(1)
@@ -74,7 +74,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         row["cached"] = "once, kept" if row["cached"] else "each time"
     print(Table(columns, [tuple(row.values()) for row in rows]).markdown(), end="")
     return EXIT_DONE
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

@@ -13,13 +13,13 @@ from statistics import fmean
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_named, add_shared, by_name
-from data.errors import EXIT_DONE, EXIT_FAILED, printable
 from data.io.batch import protect_files
 from data.io.files import file_digest, make_folder, write_json, write_text
 from data.io.image_io import read_image, write_image
-from data.parts import alone
-from data.truth import inner, lay_on
+from data.registration.truth import inner, lay_on
+from data.runtime.arguments import add_named, add_shared, by_name
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, printable
+from data.runtime.parts import alone
 from metrics import compute, get_metric
 from metrics.markup import Cell, Column, Table, csv_text
 from metrics.reference import lost_gradient, spurious_gradient, ssim

@@ -6,8 +6,8 @@ Sources: https://github.com/uzeful/IFCNN and https://github.com/Keep-Passion/SES
 
 from pathlib import Path
 
-from data.errors import InputError
-from data.io.torch_file import read_tensors
+from data.datasets.torch_file import read_tensors
+from data.runtime.errors import InputError
 
 NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
 """The tensors of a batch normalization, each as long as there are channels; Keras has them in the same order."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from data.arguments import add_shared, positive
-from data.errors import EXIT_DONE
+from data.runtime.arguments import add_shared, positive
+from data.runtime.errors import EXIT_DONE
 from metrics.markup import Table
 from model.networks.stages import VARIANTS
 from model.training.settings import TrainingConfig
@@ -29,8 +29,8 @@ PASSED_ON = ("Identity", "IdentityN", "StopGradient", "Squeeze", "Reshape")
 """Operations whose result is their input's memory."""
 
 EXAMPLES = """examples:
-  python -m model.experiments memory
-  python -m model.experiments memory --variant compact --size 160 --images 4 32 --json
+  python -m model.measurements memory
+  python -m model.measurements memory --variant compact --size 160 --images 4 32 --json
 counted: all tensors of the forward pass that the backward pass reads, and weights, gradients and the optimizer's
 moments; not what a single operation needs for itself"""
 

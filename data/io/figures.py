@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.errors import printable
+from data.imaging.pixels import to_bytes
 from data.io.files import atomic_path
-from data.pixels import to_bytes
+from data.runtime.errors import printable
 
 if TYPE_CHECKING:  # takes half a second to load, which `--help` does not need
     from matplotlib.axes import Axes

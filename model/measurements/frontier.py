@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data.arguments import add_shared
-from data.errors import EXIT_DONE
 from data.registration.prepared import PreparedFrames
+from data.runtime.arguments import add_shared
+from data.runtime.errors import EXIT_DONE
 from data.unseen import read_unseen
 from metrics.markup import Table
 from metrics.reference import psnr
@@ -32,7 +32,7 @@ VARIANT = "light"
 EXAMPLES = """example:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o small --kind small
   python -m data.unseen --voc VOCdevkit/VOC2012 -o strong-blur --kind strong-blur
-  python -m model.experiments frontier small strong-blur"""
+  python -m model.measurements frontier small strong-blur"""
 
 
 @dataclass(frozen=True)

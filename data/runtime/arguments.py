@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 
 STDOUT = Path("-")
 """In the place of a file: print it."""

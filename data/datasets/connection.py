@@ -8,7 +8,7 @@ import urllib.request
 from http import HTTPStatus
 from urllib.parse import quote, urljoin, urlsplit
 
-from data.errors import InputError
+from data.runtime.errors import InputError
 
 TIMEOUT_SECONDS = 60.0
 """How long a connection, and each read of it, may take."""

@@ -7,8 +7,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import InputError
 from data.io.files import atomic_path, file_digest, make_folder
+from data.runtime.errors import InputError
 
 MINUTES = 15.0
 """How long pip may take; the package has 18 MB."""

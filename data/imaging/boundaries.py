@@ -2,7 +2,7 @@
 
 The paper keeps the whole candidate with the higher Q_ABF; here the same is asked region by region. A boundary is moved
 outwards and inwards by a few pixels, and each connected piece of the strip between is taken over if it raises Q_ABF,
-whose sum over pixels can be split. `python -m model.experiments sweep` measures it.
+whose sum over pixels can be split. `python -m model.measurements sweep` measures it.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from data.blocks import blocks, mixed_blocks, within
+from data.imaging.blocks import blocks, mixed_blocks, within
 from metrics.edges import EdgeTransfer
 
 SHIFTS = (1, 3)

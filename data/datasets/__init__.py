@@ -1,0 +1,1 @@
+"""Public data and weights: where they are, fetched, checked and unpacked."""

@@ -1,0 +1,1 @@
+"""Arrays of pixels: levels, blocks, and what is near decision boundaries."""
