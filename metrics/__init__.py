@@ -1,4 +1,4 @@
-"""The metrics of color multi-focus fusion: computed, described in a registry, and set in tables.
+"""Metrics of color multi-focus fusion: computing them, their registry, and tables of scores.
 
 from metrics import compute_all
 scores = compute_all(near, far, fused)    # {"q_sf": ..., "q_abf": ..., ...}
@@ -6,27 +6,32 @@ scores = Scorer(sources).score(fused)     # any number of sources
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "METRICS": "metrics.registry",
-    "PAPER_METRICS": "metrics.registry",
-    "EdgeTransfer": "metrics.edges",
-    "EdgeTransferScores": "metrics.edges",
-    "Metric": "metrics.metric",
-    "Scorer": "metrics.scoring",
-    "compute": "metrics.scoring",
-    "compute_all": "metrics.scoring",
-    "get_metric": "metrics.registry",
-    "resolve_variants": "metrics.registry",
-}
-"""Name to the module that holds it."""
+if TYPE_CHECKING:
+    from metrics.edges import EdgeTransfer, EdgeTransferScores
+    from metrics.metric import Metric
+    from metrics.registry import METRICS, PAPER_METRICS, get_metric, resolve_variants
+    from metrics.scoring import Scorer, compute, compute_all
 
-__all__ = [*_HOMES]
+__all__ = [
+    "METRICS",
+    "PAPER_METRICS",
+    "EdgeTransfer",
+    "EdgeTransferScores",
+    "Metric",
+    "Scorer",
+    "compute",
+    "compute_all",
+    "get_metric",
+    "resolve_variants",
+]
 
+if not TYPE_CHECKING:  # a type checker would take every name for known
 
-def __getattr__(name: str) -> Any:
-    # SciPy takes a fifth of a second to load; who fuses needs no metric.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        # Loaded on first use: fusing needs `metrics.checks` alone, and no metric.
+        if name in __all__:
+            modules = map(import_module, ("metrics.registry", "metrics.scoring"))
+            return next(vars(module)[name] for module in modules if name in vars(module))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

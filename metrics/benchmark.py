@@ -16,7 +16,7 @@ from metrics.scoring import Scorer, compute
 
 
 def synthetic_pair(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Makes a textured scene, sharp on opposite halves in its two sources.
+    """Draws a textured scene and two sources, which are sharp on opposite halves.
 
     Args:
         size: Side in pixels.
@@ -35,7 +35,7 @@ def synthetic_pair(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def median_seconds(call: Callable[[], object], repeats: int) -> float:
-    """Median wall-clock time of `call`, in seconds, after one call that is not counted."""
+    """Measures the median wall-clock time of `call`, in seconds, after one call that is not counted."""
     call()
     times = []
     for _ in range(repeats):
@@ -46,7 +46,7 @@ def median_seconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the time of each metric by itself and of the paper's five together; returns the exit code."""
+    """Prints the time of each metric alone and of the paper's five together; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m metrics.benchmark",
         description="Times the metrics on a synthetic pair.",
@@ -54,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--size", type=int, default=520, help="side of the images in pixels, at least 11 (%(default)s)")
     parser.add_argument(
-        "--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="what metrics look at (%(default)s)"
+        "--color", choices=COLOR_MODES, default=COLOR_MODES[0], help="compute on gray or on channels (%(default)s)"
     )
-    parser.add_argument("--repeats", type=int, default=9, help="the median of so many runs counts (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=9, help="runs of which the median is taken (%(default)s)")
     arguments = parser.parse_args(argv)
     if arguments.size < 11 or arguments.repeats < 1:
         parser.error(f"--size must be at least 11 and --repeats at least 1, got {arguments.size}, {arguments.repeats}")

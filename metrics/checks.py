@@ -1,4 +1,4 @@
-"""What metrics refuse, in whole sentences."""
+"""Checks of names and images, which metrics refuse with whole sentences."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -7,19 +7,19 @@ import numpy as np
 
 
 class RefusedError(ValueError):
-    """A name or an image that metrics cannot use; the message is a whole sentence."""
+    """Raised for a name or an image that metrics cannot use; the message is a whole sentence."""
 
 
 def require_known(kind: str, name: str, known: Iterable[str]) -> None:
-    """Refuses a name that is none of the known ones.
+    """Raises an error if a name is unknown.
 
     Args:
-        kind: What is named, as the message should call it.
-        name: The name.
-        known: What there is.
+        kind: What the name stands for, for the message.
+        name: Name to check.
+        known: All known names.
 
     Raises:
-        RefusedError: `name` is not among them; the message offers the nearest and lists all.
+        RefusedError: `name` is unknown; the message offers the nearest known name and lists all.
     """
     known = list(known)
     if name not in known:
@@ -29,13 +29,13 @@ def require_known(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 def require_equal_shapes(**images: np.ndarray) -> None:
-    """Refuses images that cannot be compared pixel by pixel.
+    """Raises an error if images cannot be compared pixel by pixel.
 
     Args:
-        **images: Arrays by the name that the message should call them.
+        **images: Arrays by their name in the message.
 
     Raises:
-        RefusedError: Not all shapes are equal; the message holds every name and shape.
+        RefusedError: The shapes differ; the message lists every name and shape.
     """
     if len({image.shape for image in images.values()}) > 1:
         shapes = ", ".join(f"{name} {image.shape}" for name, image in images.items())
@@ -43,14 +43,21 @@ def require_equal_shapes(**images: np.ndarray) -> None:
 
 
 def require_equal_sources(sources: Sequence[np.ndarray]) -> None:
-    """Refuses sources that cannot be compared pixel by pixel.
-
-    Args:
-        sources: What was fused.
+    """Raises an error if sources cannot be compared pixel by pixel.
 
     Raises:
-        RefusedError: Fewer than two, or not all shapes are equal.
+        RefusedError: There are fewer than two, or their shapes differ.
     """
     if len(sources) < 2:
         raise RefusedError(f"A fused image has at least two sources, but got {len(sources)}.")
     require_equal_shapes(**{f"source {number}": source for number, source in enumerate(sources, start=1)})
+
+
+def require_comparable(sources: Sequence[np.ndarray], fused: np.ndarray) -> None:
+    """Raises an error if a fused image cannot be compared with its sources pixel by pixel.
+
+    Raises:
+        RefusedError: There are fewer than two sources, or shapes differ.
+    """
+    require_equal_sources(sources)
+    require_equal_shapes(source=sources[0], fused=fused)

@@ -1,24 +1,26 @@
-"""How an image becomes the planes that a metric sees: BT.601 gray, or the three channels one by one."""
+"""Conversion of an image to the planes that metrics are computed on: BT.601 gray, or each of the three channels."""
+
+from functools import reduce
 
 import numpy as np
 
 from metrics.checks import RefusedError, require_known
 
 COLOR_MODES = ("gray", "rgb")
-"""What metrics are computed on, the default first; see `to_planes`."""
+"""Names of what metrics are computed on, the default first; see `to_planes`."""
 
 _LUMA_MILLIONTHS = (298936, 587043, 114021)
-"""ITU-R BT.601 luma as MATLAB's rgb2gray has it, in millionths: integers, so that rounding is the same everywhere."""
+"""ITU-R BT.601 luma weights of MATLAB's rgb2gray in millionths: integers, so that rounding is equal everywhere."""
 
 _MILLION = 1_000_000
-"""The sum of the luma's weights."""
+"""Sum of the luma weights."""
 
-WIDE = 257
-"""Levels of 16 bits for one of 8: 65535 is 255."""
+LEVELS_16_PER_8 = 257
+"""Number of 16-bit levels in an 8-bit level: 65535 / 255."""
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
-    """Converts to gray the way MATLAB's `rgb2gray` does.
+    """Converts an image to gray as MATLAB's `rgb2gray` does.
 
     Integer images are rounded in their own type; floating-point images are not rounded.
 
@@ -30,7 +32,7 @@ def to_gray(image: np.ndarray) -> np.ndarray:
         uint16 gray is divided by 257 without rounding.
 
     Raises:
-        RefusedError: The shape or type is another one, a side is shorter than 2 pixels, or a value is outside 0..255.
+        RefusedError: Any other shape or type, a side shorter than 2 pixels, or a value outside 0..255.
 
     Source: ITU-R BT.601; MathWorks, `rgb2gray`.
     """
@@ -38,14 +40,12 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         return _to_byte_range(image)
     if image.dtype.kind == "u":
-        millionths = sum(
-            np.multiply(image[..., channel], weight, dtype=np.uint64 if image.dtype == np.uint16 else np.uint32)
-            for channel, weight in enumerate(_LUMA_MILLIONTHS)
-        )
-        rounded = (millionths + _MILLION // 2) // _MILLION
+        wide = np.uint64 if image.dtype == np.uint16 else np.uint32
+        millionths = [np.multiply(image[..., i], weight, dtype=wide) for i, weight in enumerate(_LUMA_MILLIONTHS)]
+        rounded = (reduce(np.add, millionths) + _MILLION // 2) // _MILLION
         return _to_byte_range(rounded.astype(image.dtype))
     values = _to_byte_range(image)
-    return sum(values[..., channel] * (weight / _MILLION) for channel, weight in enumerate(_LUMA_MILLIONTHS))
+    return reduce(np.add, [values[..., i] * (weight / _MILLION) for i, weight in enumerate(_LUMA_MILLIONTHS)])
 
 
 def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
@@ -53,15 +53,15 @@ def to_planes(image: np.ndarray, color: str = "gray") -> list[np.ndarray]:
 
     Args:
         image: As for `to_gray`.
-        color: "gray" = one BT.601 gray plane; "rgb" = one plane per channel (a gray image has one).
+        color: "gray" = one BT.601 gray plane; "rgb" = one plane for each channel (a gray image has one).
 
     Returns:
         Planes `(H, W)` in 0..255, uint8 or float64 as `to_gray` returns them.
 
     Raises:
-        RefusedError: `color` is neither, the image is refused by `to_gray`, or it is floating point and its largest
-            value is above 0 and at most 1: then it is taken for an image in 0..1. In 0..255 it would be nearly black in
-            every pixel, which no photograph is. A single plane of an image may be, so `to_gray` does not refuse it.
+        RefusedError: `color` is unknown, `to_gray` refuses the image, or it is floating point and its largest value is
+            above 0 and at most 1: it is probably scaled to 0..1, because no photograph in 0..255 is so dark. A single
+            plane of an image may be, so `to_gray` does not refuse it.
     """
     require_known("color mode", color, COLOR_MODES)
     if color == "gray" or image.ndim == 2:
@@ -90,7 +90,7 @@ def _to_byte_range(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return image
     if image.dtype == np.uint16:
-        return image / WIDE
+        return image / LEVELS_16_PER_8
     low, high = float(image.min()), float(image.max())
     if not (low >= 0.0 and high <= 255.0):
         raise RefusedError(f"A floating-point image must lie in 0..255, but got values from {low:g} to {high:g}.")

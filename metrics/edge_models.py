@@ -1,4 +1,4 @@
-"""The constants in which the published edge-transfer metrics differ."""
+"""The published edge-transfer metrics: the constants in which they differ, and the scores that they have in common."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """gain / (1 + exp(slope (x - midpoint))): how a preserved fraction x in 0..1 counts."""
+    """Weight of a preserved fraction x in 0..1: gain / (1 + exp(slope (x - midpoint)))."""
 
     gain: float
     slope: float
     midpoint: float
 
     def denominator(self, values: np.ndarray) -> np.ndarray:
-        """1 + exp(slope (values - midpoint)), computed in place of `values` (float64)."""
+        """Computes 1 + exp(slope (values - midpoint)) in place, on float64 values."""
         values -= self.midpoint
         values *= self.slope
         np.exp(values, out=values)
@@ -28,12 +28,12 @@ class EdgeModel:
     """The constants in which published edge-transfer metrics differ.
 
     Attributes:
-        strength: How the preserved gradient strength counts (Gg, kg, sg).
-        orientation: How the preserved gradient orientation counts (Ga, ka, sa).
+        strength: Weight of the preserved gradient strength (Gg, kg, sg).
+        orientation: Weight of the preserved gradient orientation (Ga, ka, sa).
         border: OpenCV border type of the Sobel operator.
         sobel_scale: Factor on the Sobel kernel [1 2 1] x [-1 0 1].
         folded_angle: Whether the angle between two gradients is folded about pi/2, so that opposite gradients agree.
-        geometric_mean: Whether strength and orientation are combined as sqrt(Qg Qa) in place of Qg Qa.
+        geometric_mean: Whether strength and orientation are combined as sqrt(Qg Qa) instead of Qg Qa.
         weight_exponent: L in w = g^L, g in units of the scaled Sobel response.
         weight_threshold: Gradients below it weigh `weight_floor`.
         weight_floor: Weight of a gradient below the threshold.
@@ -48,6 +48,23 @@ class EdgeModel:
     weight_exponent: float
     weight_threshold: float
     weight_floor: float
+
+
+@dataclass(frozen=True)
+class EdgeTransferScores:
+    """Fractions of the sources' edges; `q_abf + l_abf[rule] + n_abf[rule] = 1` for each rule, "lt" (<) and "le" (<=).
+
+    All are NaN where the sources have no edge at all (see `metrics.edges.EdgeTransfer`).
+
+    Attributes:
+        q_abf: Fraction preserved.
+        l_abf: Fraction lost by rule: where the fused gradient is weaker than a source's.
+        n_abf: Fraction covered by artifacts, by rule: the shortfall everywhere else.
+    """
+
+    q_abf: float
+    l_abf: dict[str, float]
+    n_abf: dict[str, float]
 
 
 EDGE_MODELS = {

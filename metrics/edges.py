@@ -1,46 +1,29 @@
 """Edge transfer from the sources into their fusion: Q_ABF, Q_LABF (loss of information) and N_ABF (artifacts)."""
 
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 
 import cv2
 import numpy as np
 
 from metrics.checks import RefusedError, require_equal_sources, require_known
 from metrics.color import to_gray
-from metrics.edge_models import EDGE_MODELS, EdgeModel
+from metrics.edge_models import EDGE_MODELS, EdgeModel, EdgeTransferScores
 from metrics.metric import FusedPlane, Metric
 
 _IS_WEAKER = {"lt": np.less, "le": np.less_equal}
-"""A fused gradient that is weaker than a source's, in this sense, loses information."""
+"""Loss rules: information is lost where the fused gradient compares so with a source's."""
 
 LOSS_RULES = tuple(_IS_WEAKER)
-"""The names of these senses."""
+"""Names of the loss rules."""
 
 _STRIP_ROWS = 32
-"""The temporary arrays of a strip stay in the processor's cache, which saves almost half of the time at 520 x 520."""
-
-
-@dataclass(frozen=True)
-class EdgeTransferScores:
-    """What became of the sources' edges; `q_abf + l_abf[rule] + n_abf[rule] = 1` for each rule in `LOSS_RULES`.
-
-    All are NaN where the sources have no edge at all (see `EdgeTransfer`).
-
-    Attributes:
-        q_abf: Fraction preserved.
-        l_abf: Fraction lost where the fused gradient is weaker than a source's, by rule ("lt" <, "le" <=).
-        n_abf: Fraction covered by artifacts, that is the shortfall everywhere else, by rule.
-    """
-
-    q_abf: float
-    l_abf: dict[str, float]
-    n_abf: dict[str, float]
+"""Rows processed together: their temporary arrays fit in the processor's cache, which nearly halves the time."""
 
 
 @dataclass(frozen=True)
 class _Edges:
-    """Of one image: squared Sobel gradients, their strength (scaled) and orientation; (H, W) each."""
+    """Edges of one image: squared Sobel gradients, their scaled strength and orientation; (H, W) each."""
 
     squares: np.ndarray
     strength: np.ndarray
@@ -48,7 +31,7 @@ class _Edges:
 
 
 class EdgeTransfer:
-    """Measures how much of the sources' edges fused images preserve, with the sources' edges computed once.
+    """Measures how much of the sources' edges fused images preserve; the sources' edges are computed once.
 
     For each source X and fused F, with Sobel strength g and orientation alpha = atan(sy / sx), pi/2 where sx = 0:
     G = min(gX, gF) / max(gX, gF), 1 where equal; A = agreement of the orientations; Q_X = Qg(G) Qa(A); w_X = gX^L;
@@ -58,9 +41,9 @@ class EdgeTransfer:
 
     Memory: 20 bytes for each pixel of each source ("kumar": 28).
 
-    Where no source has any edge the sum of the weights is zero and the three scores are undefined: NaN, which tables
-    report as a failure. With "xydeas" only black images do that, because the zero border is an edge of all others;
-    with "kumar" none do.
+    Where no source has any edge, the sum of the weights is zero and the three scores are undefined: NaN, which tables
+    report as a failure. With "xydeas" this happens to black images only, because the zero border is an edge of all
+    others; with "kumar" it never does.
 
     Args:
         *sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape.
@@ -73,7 +56,7 @@ class EdgeTransfer:
     performance characterisation", ICCV 2005 (L and N).
     """
 
-    def __init__(self, *sources: np.ndarray, variant: str = "xydeas"):
+    def __init__(self, *sources: np.ndarray, variant: str = "xydeas") -> None:
         require_known("edge variant", variant, EDGE_MODELS)
         require_equal_sources(sources)
         self._shape = sources[0].shape
@@ -83,7 +66,7 @@ class EdgeTransfer:
         self._total_weight = float(sum(weight.sum() for weight in self._weights))
 
     def q_abf(self, fused: np.ndarray) -> float:
-        """Fraction of the sources' edges that `fused` preserves, 0..1, larger is better; faster than `measure`.
+        """Computes the fraction of edges that `fused` preserves, 0..1, larger is better; faster than `measure`.
 
         Raises:
             RefusedError: `fused` differs in shape from the sources.
@@ -92,8 +75,7 @@ class EdgeTransfer:
         return self._normalize(sum(self._preserved(edges, rows).sum() for rows in self._strips()))
 
     def preserved(self, fused: np.ndarray) -> np.ndarray:
-        """What Q_ABF sums up, Q_X w_X over all sources, of each pixel, before it is divided by the sum of all weights;
-        (H, W) float64.
+        """Sums Q_X w_X over all sources for each pixel, (H, W) float64; the total over the total weight is Q_ABF.
 
         Raises:
             RefusedError: `fused` differs in shape from the sources.
@@ -137,13 +119,10 @@ class EdgeTransfer:
         return [slice(start, start + _STRIP_ROWS) for start in range(0, self._shape[0], _STRIP_ROWS)]
 
     def _preserved(self, fused: _Edges, rows: slice) -> np.ndarray:
-        """The sum of Q_X w_X over the sources, of some rows: `(rows, W)` float64."""
-        total = 0.0
-        for source, weight in zip(self._sources, self._weights, strict=True):
-            transfer = _transfer(source, fused, rows, self._model)
-            transfer *= weight[rows]
-            total += transfer
-        return total
+        """Sums Q_X w_X over the sources, for some rows: `(rows, W)` float64."""
+        transfers = (_transfer(source, fused, rows, self._model) for source in self._sources)
+        weights = (weight[rows] for weight in self._weights)
+        return reduce(np.add, map(np.multiply, transfers, weights))
 
     def _normalize(self, weighted_sum: float) -> float:
         return float(weighted_sum) / self._total_weight if self._total_weight > 0.0 else float("nan")
@@ -174,7 +153,7 @@ def _weigh(edges: _Edges, model: EdgeModel) -> np.ndarray:
 
 
 def _transfer(source: _Edges, fused: _Edges, rows: slice, model: EdgeModel) -> np.ndarray:
-    """Q_X of every pixel of some rows: `(rows, W)` float64 in 0..1."""
+    """Computes Q_X for every pixel of some rows: `(rows, W)` float64 in 0..1."""
     stronger = np.maximum(source.strength[rows], fused.strength[rows])
     kept = np.ones_like(stronger)
     np.divide(np.minimum(source.strength[rows], fused.strength[rows]), stronger, out=kept, where=stronger > 0.0)
@@ -193,17 +172,21 @@ def _transfer(source: _Edges, fused: _Edges, rows: slice, model: EdgeModel) -> n
 
 
 _LOSS_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in LOSS_RULES)
-"""Edge model and rule, for the loss."""
+"""Edge model and rule of each variant of the loss."""
 
 _ARTIFACT_VARIANTS = tuple(f"{model}-{rule}" for model in EDGE_MODELS for rule in reversed(LOSS_RULES))
-"""The same for artifacts: under "lt" the shortfall of exactly copied gradients counts as artifacts, and the best
-decision-map methods would show the most of them. Q + L + N = 1 needs one rule for L and N."""
+"""The same for artifacts, "le" first: under "lt" the shortfall of exactly copied gradients counts as artifacts, so that
+the best decision-map methods would seem to have the most. Q + L + N = 1 needs one rule for L and N."""
 
 
-def _by_rule(part: str, plane: FusedPlane, variant: str) -> float:
-    """A part of the shortfall, "l_abf" or "n_abf", by the edge model and the rule of a variant."""
+def _loss(plane: FusedPlane, variant: str) -> float:
     model, rule = variant.split("-")
-    return getattr(plane.edge_scores(model), part)[rule]
+    return plane.edge_scores(model).l_abf[rule]
+
+
+def _artifacts(plane: FusedPlane, variant: str) -> float:
+    model, rule = variant.split("-")
+    return plane.edge_scores(model).n_abf[rule]
 
 
 METRICS = (
@@ -225,7 +208,7 @@ METRICS = (
         "Petrovic & Xydeas 2005",
         variants=_LOSS_VARIANTS,
         range=(0.0, 1.0),
-        score=partial(_by_rule, "l_abf"),
+        score=_loss,
         larger_is_better=False,
     ),
     Metric(
@@ -236,7 +219,7 @@ METRICS = (
         "Petrovic & Xydeas 2005",
         variants=_ARTIFACT_VARIANTS,
         range=(0.0, 1.0),
-        score=partial(_by_rule, "n_abf"),
+        score=_artifacts,
         larger_is_better=False,
     ),
 )

@@ -1,12 +1,11 @@
-"""Feature mutual information (FMI): what 3 x 3 pixels of a feature tell of the same pixels in the sources."""
+"""Feature mutual information (FMI): information that 3 x 3 windows of a feature share with those of the sources."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pywt
-from scipy.fft import dctn
 
-from metrics.checks import require_equal_shapes, require_equal_sources, require_known
+from metrics.checks import require_comparable, require_known
 from metrics.color import to_gray
 from metrics.metric import Metric
 
@@ -14,23 +13,23 @@ FMI_VARIANTS = ("pixel", "gradient", "dct", "wavelet")
 """Published features, the default first; see `feature_information`."""
 
 _SIDE = 3
-"""Of a window, in pixels."""
+"""Side of a window, in pixels."""
 
 _BLOCK = 20_000
-"""Windows that are worked on together."""
+"""Windows processed together, which limits the memory."""
 
 
 def feature_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant: str = "pixel") -> float:
-    """Mutual information of a feature of the fused image with that of its sources, window by window.
+    """Computes the mutual information of a feature of the fused image with that of its sources, window by window.
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape.
         fused: Fused image, of the same shape.
-        variant: The feature: "pixel" = gray levels; "gradient" = along x, by central differences; "dct" = of the whole
-            image; "wavelet" = discrete Meyer, one level.
+        variant: The feature: "pixel" = gray levels; "gradient" = along x, by central differences; "dct" = cosine
+            transform of the whole image; "wavelet" = discrete Meyer, one level.
 
     Returns:
-        The mean over windows and sources of 2 I / (H + H): 0..1 but for rounding, 1 where all are equal; larger is
+        The mean over windows and sources of 2 I / (H + H): 0..1 except for rounding, 1 where all are equal; larger is
         better.
 
     Raises:
@@ -40,18 +39,19 @@ def feature_information(sources: Sequence[np.ndarray], fused: np.ndarray, varian
     "Fast-FMI: non-reference image fusion metric", AICT 2014: joint distributions by Nelsen's bounds.
     """
     require_known("FMI variant", variant, FMI_VARIANTS)
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
+    require_comparable(sources, fused)
     result = _windows(_feature(fused, variant))
-    scores = [_shared(_windows(_feature(source, variant)), result) for source in sources]
+    scores = [_mean_information(_windows(_feature(source, variant)), result) for source in sources]
     return float(np.mean(scores))
 
 
-def _feature(image, variant):
+def _feature(image: np.ndarray, variant: str) -> np.ndarray:
     gray = to_gray(image).astype(np.float64)
     if variant == "gradient":
         return np.gradient(gray, axis=1)
     if variant == "dct":
+        from scipy.fft import dctn  # takes 0.15 s to load, and is needed for this variant only
+
         return dctn(gray, norm="ortho")
     if variant == "wavelet":
         coarse, (horizontal, vertical, diagonal) = pywt.dwt2(gray, "dmey")
@@ -59,29 +59,30 @@ def _feature(image, variant):
     return gray
 
 
-def _windows(feature):
-    """All windows, (n, 9), down the columns first."""
+def _windows(feature: np.ndarray) -> np.ndarray:
+    """Returns all windows, (n, 9), each column by column."""
     views = np.lib.stride_tricks.sliding_window_view(feature, (_SIDE, _SIDE))
     return views.transpose(0, 1, 3, 2).reshape(-1, _SIDE * _SIDE)
 
 
-def _shared(source, fused):
-    """The mean of the normalized information over all windows."""
+def _mean_information(source: np.ndarray, fused: np.ndarray) -> float:
+    """Averages the normalized mutual information over all windows, (n, 9) each."""
     total = 0.0
     for start in range(0, len(source), _BLOCK):
         one, other = source[start : start + _BLOCK], fused[start : start + _BLOCK]
         equal = (one == other).all(1)
-        total += equal.sum() + _of_windows(one[~equal], other[~equal]).sum()
+        total += equal.sum() + _normalized_information(one[~equal], other[~equal]).sum()
     return total / len(source)
 
 
-def _of_windows(one, other):
+def _normalized_information(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Computes 2 I / (H + H) for each window; (n,) float64."""
     first, second = _density(one), _density(other)
     correlation = _correlation(first, second)
     spread = _deviation(first) * _deviation(second)
     sums = np.cumsum(first, 1)[:, None, :], np.cumsum(second, 1)[:, :, None]
     product = sums[0] * sums[1]
-    # The joint distribution lies between independence and the bound that the correlation points to.
+    # The joint distribution lies between independence and Nelsen's bound on the side of the correlation's sign.
     bound = np.where((correlation >= 0)[:, None, None], np.minimum(*sums), np.maximum(sums[0] + sums[1] - 1, 0))
     covariance = (bound - product).sum((1, 2))
     usable = (correlation != 0) & (spread != 0) & (covariance != 0)
@@ -91,37 +92,36 @@ def _of_windows(one, other):
     at_bound = np.diff(np.diff(padded, axis=1), axis=2)
     weight = weight[:, None, None]
     joint = weight * at_bound + (1 - weight) * first[:, None, :] * second[:, :, None]
-    entropies = _entropy(first), _entropy(second)
-    shared = sum(entropies) - _entropy(joint.reshape(-1, _SIDE**4))
-    whole = sum(entropies)
+    whole = _entropy(first) + _entropy(second)
+    shared = whole - _entropy(joint.reshape(-1, _SIDE**4))
     return np.divide(2 * shared, whole, out=np.zeros_like(whole), where=(whole != 0) & (shared != 0))
 
 
-def _density(windows):
-    """Windows stretched to 0..1 and normalized to a sum of 1; a constant one is even."""
+def _density(windows: np.ndarray) -> np.ndarray:
+    """Stretches each window to 0..1 and normalizes it to a sum of 1; a constant one becomes uniform."""
     low, high = windows.min(1, keepdims=True), windows.max(1, keepdims=True)
     stretched = np.ones_like(windows)
     np.divide(windows - low, high - low, out=stretched, where=np.broadcast_to(high > low, windows.shape))
     return stretched / stretched.sum(1, keepdims=True)
 
 
-def _correlation(first, second):
+def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     one, other = (values - values.mean(1, keepdims=True) for values in (first, second))
     product = (one * other).sum(1)
     scale = np.sqrt((one * one).sum(1) * (other * other).sum(1))
     return np.divide(product, scale, out=np.zeros_like(product), where=(product != 0) & (scale != 0))
 
 
-def _deviation(density):
+def _deviation(density: np.ndarray) -> np.ndarray:
     places = np.arange(1, density.shape[1] + 1)
     mean, square = density @ places, density @ places**2
     return np.sqrt(np.maximum(square - mean**2, 0))
 
 
-def _entropy(shares):
-    """In bits; shares that the bounds make a little negative count by their size."""
-    size = np.abs(shares)
-    return -(shares * np.log2(np.where(size > 0, size, 1))).sum(1)
+def _entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Computes entropies in bits; probabilities that the bounds make slightly negative count by their size."""
+    size = np.abs(probabilities)
+    return -(probabilities * np.log2(np.where(size > 0, size, 1))).sum(1)
 
 
 METRICS = (

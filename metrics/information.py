@@ -1,10 +1,10 @@
-"""Information that the sources and their fusion share: Q_MI, and nonlinear correlation (Q_NCIE)."""
+"""Information shared by the sources and the fused image: Q_MI, and nonlinear correlation (Q_NCIE)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_equal_sources, require_known
+from metrics.checks import require_comparable, require_known
 from metrics.color import to_gray
 from metrics.metric import Metric
 
@@ -16,11 +16,11 @@ _LEVELS = 256
 
 
 def mutual_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant: str = "qu") -> float:
-    """Information that the fused image shares with its sources; larger is better.
+    """Computes the information that the fused image shares with its sources; larger is better.
 
     Args:
-        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape; other levels
-            than integers are rounded for the 256 bins of the histograms.
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape; gray levels
+            are rounded to the 256 bins of the histograms.
         fused: Fused image, of the same shape.
         variant: "qu" = I(A;F) + I(B;F); "hossny" = 2 [I(A;F) / (H(A) + H(F)) + I(B;F) / (H(B) + H(F))] after each
             image has been stretched to 0..255. With more sources the sum runs over all of them.
@@ -36,14 +36,13 @@ def mutual_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant
     44(18), 2008.
     """
     require_known("MI variant", variant, MI_VARIANTS)
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
-    to_levels = _stretched_levels if variant == "hossny" else levels
-    fused_levels = to_levels(to_gray(fused))
+    require_comparable(sources, fused)
+    quantize = _stretched_levels if variant == "hossny" else gray_levels
+    fused_levels = quantize(to_gray(fused))
     fused_entropy = histogram_entropy(np.bincount(fused_levels))
     score = 0.0
     for source in sources:
-        source_levels = to_levels(to_gray(source))
+        source_levels = quantize(to_gray(source))
         source_entropy = histogram_entropy(np.bincount(source_levels))
         joint_entropy = histogram_entropy(np.bincount(source_levels * _LEVELS + fused_levels))
         # Rounding can leave an independent pair at -1e-16.
@@ -56,10 +55,10 @@ def mutual_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant
 
 
 def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
-    """Nonlinear correlation information entropy of the sources and the fused image.
+    """Computes the nonlinear correlation information entropy of the sources and the fused image.
 
-    The mutual information of each two images, each stretched to 0..255, over that of 256 levels, makes a correlation
-    matrix; the more its eigenvalues differ, the more all images have in common.
+    The elements of the correlation matrix are the mutual information of each two images, stretched to 0..255, divided
+    by log2(256); the more its eigenvalues differ, the more all images have in common.
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
@@ -67,7 +66,7 @@ def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> f
         fused: Fused image, of the same shape.
 
     Returns:
-        0..1; about .8 for two sources that share nothing; larger is better.
+        0..1; about 0.8 for two sources that share nothing; larger is better.
 
     Raises:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
@@ -75,8 +74,7 @@ def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> f
     Source: Wang, Shen & Jin, "Performance evaluation of image fusion techniques", in Stathaki (ed.), Image Fusion:
     Algorithms and Applications, 2008, chapter 19.
     """
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
+    require_comparable(sources, fused)
     stretched = [_stretched_levels(to_gray(image)) for image in (*sources, fused)]
     entropies = [histogram_entropy(np.bincount(one)) for one in stretched]
     count = len(stretched)
@@ -91,8 +89,8 @@ def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> f
     return float(1 + (occupied * np.log2(occupied)).sum() / np.log2(_LEVELS))
 
 
-def levels(gray: np.ndarray) -> np.ndarray:
-    """The whole gray levels of all pixels, (n,) intp, for a histogram."""
+def gray_levels(gray: np.ndarray) -> np.ndarray:
+    """Rounds the gray levels of all pixels for a histogram; (n,) intp."""
     rounded = gray if gray.dtype == np.uint8 else np.rint(gray)
     return rounded.ravel().astype(np.intp)
 
@@ -101,11 +99,11 @@ def _stretched_levels(gray: np.ndarray) -> np.ndarray:
     low, high = float(gray.min()), float(gray.max())
     if high == low:
         return np.zeros(gray.size, np.intp)
-    return levels((gray - low) * ((_LEVELS - 1) / (high - low)))
+    return gray_levels((gray - low) * ((_LEVELS - 1) / (high - low)))
 
 
 def histogram_entropy(counts: np.ndarray) -> float:
-    """Entropy in bits of a histogram of counts, int64."""
+    """Computes the entropy in bits of a histogram, integer counts."""
     occupied = counts[counts > 0].astype(np.float64)
     total = occupied.sum()
     return float(np.log2(total) - (occupied * np.log2(occupied)).sum() / total)

@@ -1,4 +1,4 @@
-"""One table, set as Markdown or LaTeX, and rows as CSV; names of files appear as they are, and do nothing."""
+"""Tables as Markdown and LaTeX, and rows as CSV; text such as file names is escaped, so that it is shown literally."""
 
 import csv
 import io
@@ -13,56 +13,56 @@ _LATEX = str.maketrans(
     | {"<": r"\textless{}", ">": r"\textgreater{}"}
     | {"±": r"$\pm$", "∞": r"$\infty$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 )
-"""What LaTeX would act on, and the signs of tables that it lacks."""
+"""Special characters of LaTeX, and signs in tables that it has only as commands."""
 
 _MARKDOWN = str.maketrans(
     {
         **{character: f"\\{character}" for character in "\\|*`[]~"},
         "<": "&lt;",
         ">": "&gt;",
-        "$": "&#36;",  # begins mathematics on GitHub, also after a backslash
-        "@": "<span>@</span>",  # GitHub makes links of addresses of mail even where the sign is an entity
+        "$": "&#36;",  # starts mathematics on GitHub, even after a backslash
+        "@": "<span>@</span>",  # GitHub links mail addresses even where the sign is an entity
     }
 )
-"""What Markdown would act on."""
+"""Special characters of Markdown."""
 
 _ENTITY = re.compile(r"&(?=[#\w])")
-"""Where Markdown would read the name of a character; any other "&" is plain text."""
+"""An "&" that starts a character reference in Markdown; any other is plain text."""
 
 _AUTOLINK = re.compile(r"(?<=:)//|(?<=www)\.|(?<=mailto):|(?<=xmpp):", re.IGNORECASE)
-"""GitHub makes links of bare addresses; an entity in them is shown as its character and ends that."""
+"""Parts that make GitHub link bare addresses; as an entity, their first character is shown and prevents the link."""
 
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-"""Inside a word (Q_ABF) an underscore is plain text in GitHub Markdown, and stays readable in a terminal."""
+"""Underscores outside words; inside (Q_ABF) they are plain text in GitHub Markdown, and readable in a terminal."""
 
-_ACTIVE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's categories of what acts or cannot be shown: control, direction, undecodable bytes, ends of lines."""
+_UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories that have an effect or cannot be shown: control, format, surrogates, line separators."""
 
-_FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones for the others
-"""What a cell begins with that a spreadsheet computes in place of showing it."""
+_FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - spreadsheets treat the full-width ones alike
+"""Characters at the start of a cell that make a spreadsheet evaluate it as a formula."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of one cell and its rank in the column: 1 = best, 2 = second, 0 = neither."""
+    """Text of one cell, and its rank in the column: 1 = best, 2 = second, 0 = neither."""
 
     text: str
     rank: int = 0
 
     def markdown(self) -> str:
-        """The text as it is, the best in bold, the second underlined."""
+        """Formats the escaped text as Markdown, the best in bold, the second underlined."""
         text = escape_markdown(self.text)
         return {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(self.rank, text)
 
     def latex(self) -> str:
-        """The same."""
+        """Formats the escaped text as LaTeX, the best in bold, the second underlined."""
         text = escape_latex(self.text)
         return {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(self.rank, text)
 
 
 @dataclass(frozen=True)
 class Column:
-    """Header of one column: plain, as ready-made LaTeX ("" = as the plain one), and an arrow for the direction."""
+    """Header of one column: plain text, LaTeX code ("" = the escaped text), and an arrow for the direction."""
 
     title: str
     latex: str = ""
@@ -71,13 +71,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that does not know its markup.
+    """A table, independent of its markup.
 
     Attributes:
-        columns: The header, the first column included; a text is the title of a column.
-        rows: Of one cell for each column; what is no `Cell` stands for one without a rank.
-        caption: Plain text over the table; "" for none.
-        notes: Plain sentences under the table.
+        columns: Headers of all columns; plain text is the title of a column without arrow.
+        rows: Rows with one cell for each column; a value that is no `Cell` has no rank.
+        caption: Plain text above the table; "" for none.
+        notes: Plain sentences below the table.
     """
 
     columns: Sequence[Column | str]
@@ -86,8 +86,7 @@ class Table:
     notes: Sequence[str] = ()
 
     def markdown(self) -> str:
-        """GitHub Markdown: the first column to the left, the others to the right; the best value in bold, the second
-        underlined."""
+        """Formats the table as GitHub Markdown, the first column aligned left, the others right."""
         header = [f"{escape_markdown(column.title)} {column.arrow}".rstrip() for column in map(_column, self.columns)]
         rows = [[_cell(value).markdown() for value in row] for row in self.rows]
         lines = [escape_markdown(self.caption), ""] if self.caption else []
@@ -97,7 +96,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """LaTeX with the package booktabs: as in Markdown."""
+        """Formats the table as LaTeX, with the package booktabs, aligned as in Markdown."""
         header = [
             f"{column.latex or escape_latex(column.title)} {escape_latex(column.arrow)}".rstrip()
             for column in map(_column, self.columns)
@@ -122,24 +121,24 @@ class Table:
 
 
 def printable(text: str) -> str:
-    """Text as one line in which nothing acts: control and direction characters and undecodable bytes become escapes."""
-    return "".join(_escape(one) if unicodedata.category(one) in _ACTIVE else one for one in text)
+    """Escapes text to one safe line: control and format characters and undecodable bytes become backslash escapes."""
+    return "".join(_escape(one) if unicodedata.category(one) in _UNSAFE_CATEGORIES else one for one in text)
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown prints as it is, also inside a table."""
+    """Escapes text so that Markdown shows it literally, also inside a table."""
     text = _ENTITY.sub("&amp;", printable(text)).translate(_MARKDOWN)
     text = _EDGE_UNDERSCORE.sub(r"\\_", text)
     return _AUTOLINK.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", text)
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is; the signs of these tables become mathematics."""
+    """Escapes text so that LaTeX shows it literally; the signs of these tables become mathematics."""
     return printable(text).translate(_LATEX)
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV; what a spreadsheet would compute begins with an apostrophe, unless it is a number."""
+    """Formats rows as CSV; cells that a spreadsheet would evaluate get an apostrophe in front, except numbers."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([_csv_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
@@ -159,7 +158,7 @@ def _is_number(text: str) -> bool:
 
 def _escape(one: str) -> str:
     code = ord(one)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python stands in for a byte of a name that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # how Python represents a byte of a name that is not UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from metrics.checks import RefusedError
+from metrics.edge_models import EdgeTransferScores
 
 
 @dataclass(frozen=True)
@@ -12,34 +14,45 @@ class FusedPlane:
     """One plane of a fused image with the same plane of its sources, and the work that several metrics share.
 
     Attributes:
-        sources: Two or more, `(H, W)` each, as `to_planes` gives them.
-        fused: The same.
-        reference: The same, or None where there is no ground truth.
-        edge_scores: Edge model to the `metrics.edges.EdgeTransferScores` of the fused plane, computed once.
+        sources: Planes of two or more sources, `(H, W)` each, as `to_planes` returns them.
+        fused: Plane of the fused image.
+        truth: Plane of the ground truth; None where there is none.
+        edge_scores: Computes the edge transfer of the fused plane under an edge model, once for each model.
     """
 
     sources: tuple[np.ndarray, ...]
     fused: np.ndarray
-    reference: np.ndarray | None
-    edge_scores: Callable[[str], Any]
+    truth: np.ndarray | None
+    edge_scores: Callable[[str], EdgeTransferScores]
+
+    @property
+    def reference(self) -> np.ndarray:
+        """Plane of the ground truth, for metrics that need one.
+
+        Raises:
+            RefusedError: There is none.
+        """
+        if self.truth is None:
+            raise RefusedError("A metric needs a reference image; give one.")
+        return self.truth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
-    """One metric of the registry.
+    """One metric of the registry; `metrics.registry` holds the only object of each.
 
     Attributes:
         name: Key in the registry and in results.
-        symbol: How plain-text and Markdown tables name it.
-        latex: How LaTeX tables name it.
+        symbol: Name in plain-text and Markdown tables.
+        latex: Name in LaTeX tables.
         title: What it measures, in a few words.
         source: Literature.
         variants: Published variants, the default first; their values are not comparable.
         range: Smallest and largest value for images in 0..255 and two sources.
         score: Computes one variant on one plane.
         larger_is_better: Direction.
-        needs_reference: Whether it compares with a ground-truth image in place of the sources.
-        decibels: Whether the mean over color channels is taken of the powers (one mean squared error for all).
+        needs_reference: Whether it compares with a ground-truth image instead of the sources.
+        decibels: Whether to average powers, not decibels, over color channels (one mean squared error for all).
     """
 
     name: str
@@ -56,12 +69,12 @@ class Metric:
 
     @property
     def arrow(self) -> str:
-        """Direction as tables print it."""
+        """Arrow that tables print for the direction."""
         return "↑" if self.larger_is_better else "↓"
 
     @property
     def help(self) -> str:
-        """One line for a listing."""
+        """Description on one line, for `evaluate.py --list`."""
         low, high = self.range
         needs = "; needs a reference" if self.needs_reference else ""
         return (

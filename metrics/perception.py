@@ -1,39 +1,39 @@
-"""What the eye sees of the sources in a fused image: Chen and Blum's Q_CB, and visual information fidelity (VIFF)."""
+"""Metrics modeled on human vision: Chen and Blum's Q_CB, and visual information fidelity (VIFF)."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import partial, reduce
 
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_equal_sources
+from metrics.checks import require_comparable
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import filtered, gaussian_window, inside, moments
+from metrics.windows import filter_same, filter_valid, gaussian_window, local_moments
 
 _F0, _F1, _A = 15.3870, 1.3456, 0.7622
-"""Of the contrast sensitivity, a difference of Gaussians of the frequency."""
+"""Contrast sensitivity, a difference of Gaussians of the frequency: widths of both, and factor of the second."""
 
-_DEGREES = 30
-"""Pixels of a degree of vision."""
+_PIXELS_PER_DEGREE = 30
+"""Pixels in one degree of the visual angle."""
 
-_SIGMAS, _REACH = (2.0, 4.0), 15
-"""Standard deviations of the two Gaussians whose quotient is the local contrast, and how far they reach, in pixels."""
+_SIGMAS, _RADIUS = (2.0, 4.0), 15
+"""Standard deviations in pixels of the two Gaussians whose quotient is the local contrast, and radius of both."""
 
 _P, _Q, _Z = 3, 2, 0.0001
-"""Of the masking: contrast ** P / (contrast ** Q + Z)."""
+"""Masking: contrast ** P / (contrast ** Q + Z)."""
 
 _VISUAL_NOISE = 0.005 * 255**2
-"""Variance of the noise of seeing, in squared gray levels."""
+"""Variance of the noise of the visual system, in squared gray levels."""
 
-_FINENESS = (1 / 2.15, 0.0, 0.15 / 2.15, 1 / 2.15)
+_SCALE_WEIGHTS = (1 / 2.15, 0.0, 0.15 / 2.15, 1 / 2.15)
 """Weights of VIFF's scales, the finest first."""
 
 _SMALL = 1e-10
-"""Variances below this are none."""
+"""Variances below this count as 0; added to divisors."""
 
 
 def chen_blum(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
-    """How well the fused image keeps the contrast that the eye sees in its sources.
+    """Computes how well the fused image keeps the contrast that the eye sees in its sources.
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
@@ -41,8 +41,8 @@ def chen_blum(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
         fused: Fused image, of the same shape.
 
     Returns:
-        0..1, 1 where it equals its sources; larger is better. Pixels without contrast in all (0/0) are left out; NaN
-        (undefined) where there is no other.
+        0..1, 1 where it equals its sources; larger is better. Pixels without contrast in any image (0/0) are left out;
+        NaN (undefined) where no pixel is left.
 
     Raises:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
@@ -50,46 +50,46 @@ def chen_blum(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     Source: Chen & Blum, "A new automated quality assessment algorithm for image fusion", Image and Vision Computing
     27(10), 2009; constants and the stretch of each image to 0..255 as in Z. Liu's implementation.
     """
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
+    require_comparable(sources, fused)
     sensitivity = _sensitivity(to_gray(fused).shape)
     contrasts = [_masked_contrast(image, sensitivity) for image in (*sources, fused)]
     result = contrasts.pop()
     with np.errstate(divide="ignore", invalid="ignore"):
         kept = [np.where(one < result, one / result, result / one) for one in contrasts]
-        total = sum(one * one for one in contrasts)
-        quality = sum(one * one / total * share for one, share in zip(contrasts, kept, strict=True))
+        squares = [one * one for one in contrasts]
+        total = reduce(np.add, squares)
+        quality = reduce(np.add, [square / total * share for square, share in zip(squares, kept, strict=True)])
     defined = np.isfinite(quality)
     return float(quality[defined].mean()) if defined.any() else float("nan")
 
 
-def _sensitivity(shape):
-    """How strongly the eye responds to each frequency of a Fourier transform of this shape."""
-    rows, columns = (np.fft.fftfreq(side) * 2 * side / _DEGREES for side in shape)
+def _sensitivity(shape: tuple[int, ...]) -> np.ndarray:
+    """Computes the response of the eye to each frequency of a Fourier transform of this shape."""
+    rows, columns = (np.fft.fftfreq(side) * 2 * side / _PIXELS_PER_DEGREE for side in shape)
     square = rows[:, None] ** 2 + columns**2
     return np.exp(-square / _F0**2) - _A * np.exp(-square / _F1**2)
 
 
-def _masked_contrast(image, sensitivity):
+def _masked_contrast(image: np.ndarray, sensitivity: np.ndarray) -> np.ndarray:
     gray = to_gray(image).astype(np.float64)
     low, high = gray.min(), gray.max()
     if high > low:
         gray = np.floor((gray - low) / (high - low) * 255 + 0.5)  # halves up, as MATLAB rounds
     seen = np.fft.ifft2(np.fft.fft2(gray) * sensitivity).real
-    finer, coarser = (filtered(seen, gaussian_window(2 * _REACH + 1, sigma) * _mass(sigma)) for sigma in _SIGMAS)
+    finer, coarser = (filter_same(seen, gaussian_window(2 * _RADIUS + 1, sigma) * _mass(sigma)) for sigma in _SIGMAS)
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.abs(finer / coarser - 1)
         return contrast**_P / (contrast**_Q + _Z)
 
 
-def _mass(sigma):
-    """What of a Gaussian lies within its reach: the published windows are not normalized."""
-    offsets = np.arange(-_REACH, _REACH + 1)
+def _mass(sigma: float) -> float:
+    """Computes the sum of a Gaussian within its radius: the published windows are not normalized."""
+    offsets = np.arange(-_RADIUS, _RADIUS + 1)
     return float(np.exp(-(offsets**2) / (2 * sigma**2)).sum() / (np.sqrt(2 * np.pi) * sigma))
 
 
 def visual_information(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
-    """The share of the information that the eye takes from the sources which the fused image still has (VIFF).
+    """Computes the fraction of the information that the eye extracts from the sources and the fused image keeps (VIFF).
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
@@ -97,48 +97,44 @@ def visual_information(sources: Sequence[np.ndarray], fused: np.ndarray) -> floa
         fused: Fused image, of the same shape, at least 64 x 64.
 
     Returns:
-        0 and more: about 1 where it equals its sources, above 1 where it has more contrast; larger is better. NaN
+        At least 0: about 1 where it equals its sources, above 1 where it has more contrast; larger is better. NaN
         (undefined) for fewer pixels.
 
     Raises:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
 
     Source: Han, Cai, Cao & Xu, "A new image fusion performance metric based on visual information fidelity",
-    Information Fusion 14(2), 2013, on gray images. At each pixel the source counts of which the fused image has the
-    smaller gain, as in the authors' implementation.
+    Information Fusion 14(2), 2013, on gray images. At each pixel, the source counts for which the gain of the fused
+    image is smallest, as in the authors' implementation.
     """
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
+    require_comparable(sources, fused)
     result = to_gray(fused).astype(np.float64)
     if min(result.shape) < 64:
         return float("nan")
     scales = [_information(to_gray(source).astype(np.float64), result) for source in sources]
     score = 0.0
-    for weight, parts in zip(_FINENESS, zip(*scales, strict=True), strict=True):
+    for weight, parts in zip(_SCALE_WEIGHTS, zip(*scales, strict=True), strict=True):
         gains, kept, whole = (np.stack(values) for values in zip(*parts, strict=True))
-        # Of equal gains the last counts, as published for two.
+        # The last of equal gains counts, as published for two.
         chosen = len(sources) - 1 - gains[::-1].argmin(0)[None]
         kept, whole = (np.take_along_axis(values, chosen, 0) + 1e-7 for values in (kept, whole))
         score += weight * kept.sum() / whole.sum()
     return float(score)
 
 
-def _information(source, result):
-    """At each of four scales: the gain of the fused image, the information that it keeps, and what there was."""
+def _information(source: np.ndarray, result: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yields for each of four scales the gain of the fused image, the information it keeps, and the source's."""
     for size in (17, 9, 5, 3):
-        weigh = partial(inside, window=gaussian_window(size, size / 5))
+        local_mean = partial(filter_valid, window=gaussian_window(size, size / 5))
         if size < 17:
-            source, result = weigh(source)[::2, ::2], weigh(result)[::2, ::2]
-        _, variance, _, fused_variance, covariance = moments(source, result, weigh)
+            source, result = local_mean(source)[::2, ::2], local_mean(result)[::2, ::2]
+        _, variance, _, fused_variance, covariance = local_moments(source, result, local_mean)
         variance, fused_variance = np.maximum(variance, 0), np.maximum(fused_variance, 0)
         gain = covariance / (variance + _SMALL)
         rest = fused_variance - gain * covariance
         flat = variance < _SMALL
-        gain, rest, variance = (
-            np.where(flat, 0, gain),
-            np.where(flat, fused_variance, rest),
-            np.where(flat, 0, variance),
-        )
+        gain, variance = np.where(flat, 0, gain), np.where(flat, 0, variance)
+        rest = np.where(flat, fused_variance, rest)
         fused_flat = fused_variance < _SMALL
         gain, rest = np.where(fused_flat, 0, gain), np.where(fused_flat, 0, rest)
         opposed = gain < 0

@@ -1,39 +1,42 @@
-"""Zhao's Q_P: features that phase congruency finds in the sources, and in the fused image."""
+"""Zhao's Q_P: similarity of the features that phase congruency finds in the sources and in the fused image."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
+from itertools import combinations
 
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_equal_sources
+from metrics.checks import require_comparable
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import filtered, gaussian_window, moments
+from metrics.windows import filter_same, gaussian_window, local_moments
 
 _SCALES, _ORIENTATIONS = 4, 6
-"""Of the log-Gabor filters."""
+"""Numbers of scales and orientations of the log-Gabor filters."""
 
 _SHORTEST, _FACTOR = 3.0, 2.1
-"""Wavelength of the finest, in pixels, and by how much each is longer than the one before."""
+"""Shortest wavelength of a filter in pixels, and factor between those of successive scales."""
 
 _BANDWIDTH, _ANGULAR = 0.55, 1.2
-"""Deviation of a filter's frequency in proportion to its center, and angle between two filters to their deviation."""
+"""Ratio of a filter's bandwidth to its center frequency, and ratio of the angle between filters to their angular
+standard deviation."""
 
-_NOISE_SIGMAS, _OVERESTIMATED = 2.0, 1.7
-"""Standard deviations of the noise's energy that count for nothing, and by how much that is too many."""
+_NOISE_SIGMAS, _NOISE_DIVISOR = 2.0, 1.7
+"""Standard deviations of the noise energy that are subtracted besides its mean, and divisor of this estimate, which is
+too large."""
 
 _CUTOFF, _GAIN = 0.5, 10.0
-"""Of the weight of how widely the frequencies spread."""
+"""Center and slope of the sigmoid that weights the spread of frequencies."""
 
 _EPSILON = 1e-4
-"""Keeps quotients finite."""
+"""Constant that keeps quotients finite."""
 
 _FEATURE = 0.1
-"""Phase congruency from which a pixel is a feature."""
+"""Phase congruency above which a pixel is a feature."""
 
 
 def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
-    """How well the edges and corners of the sources, found by phase congruency, come back in the fused image.
+    """Computes how well the fused image keeps the edges and corners of the sources, as found by phase congruency.
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
@@ -41,8 +44,8 @@ def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -
         fused: Fused image, of the same shape.
 
     Returns:
-        The product of the correlations of phase congruency and of its largest and least moment: at most 1, near 1 where
-        all features come back; larger is better. NaN (undefined) where the sources have no feature.
+        The product of the correlations of phase congruency and of its maximum and minimum moments: at most 1, near 1
+        where all features are kept; larger is better. NaN (undefined) where the sources have no feature.
 
     Raises:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
@@ -52,11 +55,10 @@ def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -
     congruency: Kovesi, "Image features from phase congruency", Videre 1(3), 1999; constants as in Z. Liu's
     implementation.
     """
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
+    require_comparable(sources, fused)
     *found, result = (_features(to_gray(image).astype(np.float64)) for image in (*sources, fused))
     masks = [congruency > _FEATURE for congruency, _, _ in found]
-    # The strongest of the sources at each pixel; of equals the last.
+    # The strongest of the sources at each pixel; the last of equal ones.
     leader = len(found) - 1 - np.argmax([congruency for congruency, _, _ in found[::-1]], 0)[None]
     strongest = [np.take_along_axis(np.stack(maps), leader, 0)[0] for maps in zip(*found, strict=True)]
     mask = strongest[0] > _FEATURE
@@ -70,24 +72,23 @@ def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -
     return float(product)
 
 
-def _correlation(source, fused, where):
-    weigh = partial(filtered, window=gaussian_window(11, 1.5))
-    _, variance, _, fused_variance, covariance = moments(source, fused, weigh)
+def _correlation(source: np.ndarray, fused: np.ndarray, where: np.ndarray) -> np.ndarray:
+    local_mean = partial(filter_same, window=gaussian_window(11, 1.5))
+    _, variance, _, fused_variance, covariance = local_moments(source, fused, local_mean)
     return np.where(where, (covariance + _EPSILON) / (np.sqrt(np.abs(variance * fused_variance)) + _EPSILON), 0)
 
 
-def _features(gray):
-    """Phase congruency, and the largest and the least moment of its covariance over orientations."""
+def _features(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Computes phase congruency, and the maximum and minimum moment of its covariance over orientations."""
     transform = np.fft.fft2(gray)
     bands, directions = _filters(gray.shape)
-    energies = amplitudes = 0.0
-    xx = yy = xy = 0.0
+    energies, amplitudes, xx, yy, xy = np.zeros((5, *gray.shape))
     for number, direction in enumerate(directions):
         angle = number * np.pi / _ORIENTATIONS
         filters = [band * direction for band in bands]
         responses = [np.fft.ifft2(transform * one) for one in filters]
         sizes = [np.abs(response) for response in responses]
-        amplitude = sum(sizes)
+        amplitude = reduce(np.add, sizes)
         energy = np.maximum(_energy(responses) - _noise(filters, sizes[0]), 0)
         width = amplitude / (np.maximum.reduce(sizes) + _EPSILON) / _SCALES
         energy /= 1 + np.exp((_CUTOFF - width) * _GAIN)
@@ -100,29 +101,29 @@ def _features(gray):
     return energies / (amplitudes + _EPSILON), (yy + xx + spread) / 2, (yy + xx - spread) / 2
 
 
-def _energy(responses):
-    """Amplitudes times the cosine less the sine of their deviation from the mean phase."""
-    total = sum(responses)
+def _energy(responses: Sequence[np.ndarray]) -> np.ndarray:
+    """Sums the amplitudes, each times cosine minus absolute sine of its deviation from the mean phase."""
+    total = reduce(np.add, responses)
     mean = total / (np.abs(total) + _EPSILON)
     products = [response * mean.conj() for response in responses]
-    return sum(product.real - np.abs(product.imag) for product in products)
+    return reduce(np.add, [product.real - np.abs(product.imag) for product in products])
 
 
-def _noise(filters, finest):
-    """The energy that noise has, estimated from the median response at the finest scale."""
+def _noise(filters: Sequence[np.ndarray], finest: np.ndarray) -> float:
+    """Estimates the energy of the noise from the median response at the finest scale."""
     power = -np.median(finest**2) / np.log(0.5) / np.sum(filters[0] ** 2)
     kernels = [np.fft.ifft2(one).real * np.sqrt(finest.size) for one in filters]
     squares = sum(np.sum(kernel**2) for kernel in kernels)
-    products = sum(np.sum(one * other) for n, one in enumerate(kernels) for other in kernels[n + 1 :])
+    products = sum(np.sum(one * other) for one, other in combinations(kernels, 2))
     tau = np.sqrt(power * squares + 2 * power * products)
-    return (tau * np.sqrt(np.pi / 2) + _NOISE_SIGMAS * np.sqrt((2 - np.pi / 2) * tau**2)) / _OVERESTIMATED
+    return (tau * np.sqrt(np.pi / 2) + _NOISE_SIGMAS * np.sqrt((2 - np.pi / 2) * tau**2)) / _NOISE_DIVISOR
 
 
-def _filters(shape):
-    """The radial parts of the filters and their angular parts, with the frequency 0 in the corner."""
-    y, x = np.meshgrid(*(_range(side) for side in shape), indexing="ij")
+def _filters(shape: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Builds the radial and the angular parts of the filters, with the frequency 0 in the corner."""
+    y, x = np.meshgrid(*(_frequencies(side) for side in shape), indexing="ij")
     radius = np.hypot(x, y)
-    radius[shape[0] // 2, shape[1] // 2] = 1  # whose logarithm is not needed
+    radius[shape[0] // 2, shape[1] // 2] = 1  # avoids log(0); this value is not used
     radius, theta = np.fft.ifftshift(radius), np.fft.ifftshift(np.arctan2(-y, x))
     rows, columns = ((np.arange(side) - side // 2) / side for side in shape)
     low_pass = np.fft.fftshift(1 / (1 + (np.hypot(rows[:, None], columns) / 0.45) ** 30))
@@ -141,8 +142,9 @@ def _filters(shape):
     return bands, directions
 
 
-def _range(side):
-    """Frequencies of an axis, from -1/2 on, 0 in the middle; those of an odd one reach 1/2, as in Kovesi's code."""
+def _frequencies(side: int) -> np.ndarray:
+    """Returns the frequencies of an axis from -1/2, with 0 in the middle; an odd axis reaches 1/2, as in Kovesi's
+    code."""
     return np.arange(-(side // 2), side - side // 2) / (side - side % 2)
 
 

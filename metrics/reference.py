@@ -1,4 +1,4 @@
-"""Closeness to a ground-truth image, where one exists: PSNR, SSIM, and gradient that is too much or missing."""
+"""Closeness to a ground-truth image, where one exists: PSNR, SSIM, and gradients that are spurious or lost."""
 
 from functools import partial
 from math import inf
@@ -9,29 +9,23 @@ import numpy as np
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import gaussian_window, inside, moments, similarity
+from metrics.windows import SSIM_CONSTANTS, filter_valid, gaussian_window, local_moments, local_ssim
 
 _PEAK = 255.0
-"""The largest gray level."""
+"""Largest gray level."""
 
 _WINDOW = 11
 """Side of SSIM's window, in pixels."""
 
 _SIGMA = 1.5
-"""Standard deviation of its Gaussian, in pixels."""
-
-_K1 = 0.01
-"""SSIM's constant for means, as a share of the largest level."""
-
-_K2 = 0.03
-"""SSIM's constant for variances, as a share of the largest level."""
+"""Standard deviation of SSIM's Gaussian window, in pixels."""
 
 _GRADIENT_SIGMA = 0.8
-"""Standard deviation in pixels of the smoothing before gradients are compared: noise of single pixels counts less."""
+"""Standard deviation in pixels of the smoothing before gradients are compared, which reduces noise of single pixels."""
 
 
 def psnr(reference: np.ndarray, fused: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of the gray images, peak 255.
+    """Computes the peak signal-to-noise ratio of the gray images, peak 255.
 
     Args:
         reference: Ground truth, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
@@ -50,7 +44,7 @@ def psnr(reference: np.ndarray, fused: np.ndarray) -> float:
 
 
 def ssim(reference: np.ndarray, fused: np.ndarray) -> float:
-    """Structural similarity of the gray images.
+    """Computes the structural similarity of the gray images.
 
     Gaussian window 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, L = 255, mean over the pixels whose whole window lies
     inside the image, no downsampling.
@@ -72,15 +66,14 @@ def ssim(reference: np.ndarray, fused: np.ndarray) -> float:
     if min(fused.shape[:2]) < _WINDOW:
         raise RefusedError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, but got the shape {fused.shape}.")
     truth, result = (to_gray(image).astype(np.float64) for image in (reference, fused))
-    c1, c2 = (_K1 * _PEAK) ** 2, (_K2 * _PEAK) ** 2
-    weigh = partial(inside, window=gaussian_window(_WINDOW, _SIGMA))
-    return float(similarity(moments(truth, result, weigh), c1, c2).mean())
+    local_mean = partial(filter_valid, window=gaussian_window(_WINDOW, _SIGMA))
+    return float(local_ssim(local_moments(truth, result, local_mean), *SSIM_CONSTANTS).mean())
 
 
 def spurious_gradient(reference: np.ndarray, fused: np.ndarray) -> float:
-    """Gradient that the fused image has beyond the truth's: seams, halos, noise.
+    """Computes the gradient that the fused image has in excess of the truth: seams, halos, noise.
 
-    Both are gray, smoothed by a Gaussian of standard deviation 0.8; g is the strength of the Sobel gradient.
+    Both are converted to gray and smoothed by a Gaussian of standard deviation 0.8; g is the Sobel gradient strength.
 
     Args:
         reference: Ground truth, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
@@ -90,25 +83,27 @@ def spurious_gradient(reference: np.ndarray, fused: np.ndarray) -> float:
         sum max(0, gF - gR) / sum gR, 0 where there is none; smaller is better. NaN (undefined) for a constant truth.
 
     Raises:
-        ValueError: Unequal shapes, or an image that `to_gray` refuses.
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
     """
     truth, result = _gradients(reference, fused)
-    return _share(np.maximum(result - truth, 0.0).sum(), truth.sum())
+    return _fraction(np.maximum(result - truth, 0.0).sum(), truth.sum())
 
 
 def lost_gradient(reference: np.ndarray, fused: np.ndarray) -> float:
-    """Gradient of the truth that the fused image lacks: sum max(0, gR - gF) / sum gR; else as `spurious_gradient`."""
+    """Computes the gradient of the truth that the fused image lacks, sum max(0, gR - gF) / sum gR; see
+    `spurious_gradient`."""
     truth, result = _gradients(reference, fused)
-    return _share(np.maximum(truth - result, 0.0).sum(), truth.sum())
+    return _fraction(np.maximum(truth - result, 0.0).sum(), truth.sum())
 
 
-def _gradients(*images):
-    require_equal_shapes(reference=images[0], fused=images[1])
-    smooth = [cv2.GaussianBlur(to_gray(image).astype(np.float64), (0, 0), _GRADIENT_SIGMA) for image in images]
+def _gradients(reference: np.ndarray, fused: np.ndarray) -> list[np.ndarray]:
+    require_equal_shapes(reference=reference, fused=fused)
+    grays = [to_gray(image).astype(np.float64) for image in (reference, fused)]
+    smooth = [cv2.GaussianBlur(gray, (0, 0), _GRADIENT_SIGMA) for gray in grays]
     return [np.hypot(cv2.Sobel(one, cv2.CV_64F, 1, 0), cv2.Sobel(one, cv2.CV_64F, 0, 1)) for one in smooth]
 
 
-def _share(part, whole):
+def _fraction(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0.0 else float("nan")
 
 
@@ -140,7 +135,7 @@ METRICS = (
         "spurious",
         "Spurious",
         "Spurious",
-        "gradient that the truth lacks, as a share of the truth's",
+        "gradient that the truth lacks, as a fraction of the truth's",
         "this project",
         variants=("sobel",),
         range=(0.0, inf),
@@ -152,7 +147,7 @@ METRICS = (
         "lost",
         "Lost",
         "Lost",
-        "gradient of the truth that is missing, as a share",
+        "gradient of the truth that is missing, as a fraction",
         "this project",
         variants=("sobel",),
         range=(0.0, 1.0),

@@ -1,7 +1,7 @@
 """Scores of methods on pairs as data, and their mean and standard deviation.
 
-A failed value is a string that says why, or NaN (undefined for these images). It is never averaged in: the mean is over
-the pairs that succeeded, their number is printed, and the method is not ranked, because the others have more pairs.
+A failed value is a string that gives the reason, or NaN (undefined for these images). It is never averaged in: the mean
+is over the pairs that succeeded, their number is printed, and the method is not ranked, because others have more pairs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,59 +10,61 @@ from math import isfinite, isnan, nan
 
 import numpy as np
 
+from metrics.metric import Metric
+
 _UNDEFINED = "the metric is undefined for these images (0/0)"
-"""The reason of a NaN."""
+"""Reason of a NaN."""
 
 _NOT_EVALUATED = "not evaluated"
-"""The reason of a pair that other methods have."""
+"""Reason of a pair that only other methods have."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Everything that the tables need.
+    """Scores of methods on pairs: everything that tables need.
 
     Attributes:
-        results: Method to pair to metric to value, or to the reason why there is none. Orders rows.
-        variants: Metric to the variant that was computed. Orders columns.
+        results: Method to pair to metric name to value, or to the reason why there is none; in the order of rows.
+        variants: Metric to the variant that was computed, in the order of columns.
         color: Color mode of the metrics, "gray" or "rgb".
-        titles: Method to its printed name, where that says more, such as "CSR (JPEG)".
-        notes: Sentences to stand under every table.
+        titles: Method to its printed name where that differs, such as "CSR (JPEG)".
+        notes: Sentences to print under every table.
     """
 
     results: Mapping[str, Mapping[str, Mapping[str, float | str]]]
-    variants: Mapping[str, str]
+    variants: Mapping[Metric, str]
     color: str = "gray"
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property
     def pairs(self) -> list[str]:
-        """All pairs that any method has, in the order of their first appearance."""
+        """Pairs that any method has, in the order of their first appearance."""
         return list(dict.fromkeys(pair for by_pair in self.results.values() for pair in by_pair))
 
     def title(self, method: str) -> str:
-        """The printed name of a method."""
+        """Returns the printed name of a method."""
         return self.titles.get(method, method)
 
-    def value(self, method: str, pair: str, metric: str) -> float | str:
-        """A number (never NaN), or the reason why there is none."""
-        value = self.results[method].get(pair, {}).get(metric, _NOT_EVALUATED)
+    def value(self, method: str, pair: str, metric: Metric) -> float | str:
+        """Returns a number (never NaN), or the reason why there is none."""
+        value = self.results[method].get(pair, {}).get(metric.name, _NOT_EVALUATED)
         return _UNDEFINED if isinstance(value, float) and isnan(value) else value
 
     def failures(self, pairs: Sequence[str]) -> list[tuple[str, str, str]]:
-        """Method, pair and reason of everything that failed; the metric is named where others succeeded."""
+        """Lists method, pair and reason of every failure; the reason names the metrics where others succeeded."""
         found = []
         for method in self.results:
             for pair in pairs:
-                reasons = {m: v for m in self.variants if isinstance(v := self.value(method, pair, m), str)}
+                reasons = {m.name: v for m in self.variants if isinstance(v := self.value(method, pair, m), str)}
                 if len(reasons) == len(self.variants) and len(set(reasons.values())) == 1:
                     found.append((method, pair, next(iter(reasons.values()))))
                 elif reasons:
-                    found.append((method, pair, "; ".join(f"{metric}: {reason}" for metric, reason in reasons.items())))
+                    found.append((method, pair, "; ".join(f"{name}: {reason}" for name, reason in reasons.items())))
         return found
 
     def undefined(self) -> list[tuple[str, str, str]]:
-        """As `failures`, of all pairs: those in which nothing was raised for a metric, and yet it has no value."""
+        """Lists the `failures` of all pairs in which some metric is NaN: no error was raised that would name it."""
         missing = {
             (method, pair)
             for method, by_pair in self.results.items()
@@ -74,7 +76,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric of one method over all pairs.
+    """Mean and spread of one metric of one method over all pairs.
 
     Attributes:
         mean: Mean over the `count` pairs that succeeded; NaN where none did.
@@ -90,10 +92,10 @@ class Summary:
 
 
 def summarize(scores: Scores) -> dict[str, dict[str, Summary]]:
-    """Method to metric to its summary."""
+    """Summarizes all pairs: method to metric name to summary."""
     pairs = scores.pairs
     return {
-        method: {metric: _summary([scores.value(method, pair, metric) for pair in pairs]) for metric in scores.variants}
+        method: {one.name: _summary([scores.value(method, pair, one) for pair in pairs]) for one in scores.variants}
         for method in scores.results
     }
 

@@ -1,13 +1,14 @@
-"""Scores of fused images against their sources, with the work that metrics and fused images share done once."""
+"""Scores of fused images against their sources; work that metrics and fused images share is done once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from math import log10
 
 import numpy as np
 
 from metrics.checks import RefusedError, require_equal_shapes, require_equal_sources
 from metrics.color import to_planes
+from metrics.edge_models import EdgeTransferScores
 from metrics.edges import EdgeTransfer
 from metrics.metric import FusedPlane, Metric
 from metrics.registry import METRICS, get_metric, resolve_variants
@@ -19,7 +20,7 @@ class Scorer:
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)` RGB, all of one shape; uint8, uint16 or floating point in 0..255
             (see `to_gray`).
-        variants: Metric name to variant; other metrics get their default.
+        variants: Metric name to variant, for `score`; other metrics get their default.
         color: "gray" = on BT.601 gray; "rgb" = mean of the metric over the three channels (PSNR: one mean squared
             error over the three).
 
@@ -28,20 +29,20 @@ class Scorer:
             variant or color mode.
     """
 
-    def __init__(self, sources: Sequence[np.ndarray], variants: Mapping[str, str] | None = None, color: str = "gray"):
+    def __init__(
+        self, sources: Sequence[np.ndarray], variants: Mapping[str, str] | None = None, color: str = "gray"
+    ) -> None:
         require_equal_sources(sources)
         self._shape = sources[0].shape
         self._color = color
-        self._variants = resolve_variants(METRICS, variants)
-        planes = list(zip(*(to_planes(source, color) for source in sources), strict=True))
-        self._sources = [
-            (plane, cache(lambda model, plane=plane: EdgeTransfer(*plane, variant=model))) for plane in planes
-        ]
+        self._variants = resolve_variants(variants or (), variants)
+        self._sources = list(zip(*(to_planes(source, color) for source in sources), strict=True))
+        self._edges = [cache(partial(_edge_transfer, planes)) for planes in self._sources]
 
     def score(
         self, fused: np.ndarray, names: Iterable[str] | None = None, reference: np.ndarray | None = None
     ) -> dict[str, float]:
-        """Computes metrics of one fused image.
+        """Computes metrics of one fused image, given their names.
 
         Args:
             fused: Fused image, of the sources' shape.
@@ -57,31 +58,34 @@ class Scorer:
         """
         if names is None:
             names = [name for name, metric in METRICS.items() if reference is not None or not metric.needs_reference]
-        metrics = [get_metric(name) for name in names]
-        for metric in metrics:
+        metrics = map(get_metric, names)
+        return self.measure(fused, {one: self._variants.get(one, one.variants[0]) for one in metrics}, reference)
+
+    def measure(
+        self, fused: np.ndarray, variants: Mapping[Metric, str], reference: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Computes metrics of one fused image, given their objects and variants; see `score`.
+
+        Args:
+            fused: Fused image, of the sources' shape.
+            variants: Metric to variant, as `resolve_variants` returns them.
+            reference: Ground truth of the same shape.
+        """
+        for metric in variants:
             if metric.needs_reference and reference is None:
                 raise RefusedError(f"The metric {metric.name!r} needs a reference image; give one.")
         if fused.shape != self._shape:
             raise RefusedError(f"The fused image has the shape {fused.shape}, but its sources have {self._shape}.")
-        planes = to_planes(fused, self._color)
-        references: list[np.ndarray | None] = [None] * len(planes)
+        fused_planes = to_planes(fused, self._color)
+        truths: Sequence[np.ndarray | None] = [None] * len(fused_planes)
         if reference is not None:
             require_equal_shapes(reference=reference, fused=fused)
-            references = list(to_planes(reference, self._color))
-        fused_planes = [
-            FusedPlane(
-                sources, plane, truth, cache(lambda model, edges=edges, plane=plane: edges(model).measure(plane))
-            )
-            for (sources, edges), plane, truth in zip(self._sources, planes, references, strict=True)
+            truths = to_planes(reference, self._color)
+        planes = [
+            FusedPlane(sources, plane, truth, cache(partial(_edge_scores, edges, plane)))
+            for sources, edges, plane, truth in zip(self._sources, self._edges, fused_planes, truths, strict=True)
         ]
-        return {metric.name: self._mean_score(metric, fused_planes) for metric in metrics}
-
-    def _mean_score(self, metric: Metric, planes: list[FusedPlane]) -> float:
-        scores = [metric.score(plane, self._variants[metric.name]) for plane in planes]
-        if metric.decibels and len(scores) > 1:
-            power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)
-            return -10.0 * log10(power) if power > 0.0 else float("inf")
-        return sum(scores) / len(scores)
+        return {metric.name: _mean_score(metric, variant, planes) for metric, variant in variants.items()}
 
 
 def compute(
@@ -94,9 +98,9 @@ def compute(
     reference: np.ndarray | None = None,
 ) -> float:
     """Computes one metric of one fused image of a pair; see `Scorer` for the arguments, results and errors."""
-    name = get_metric(name).name
-    variants = None if variant is None else {name: variant}
-    return Scorer((near, far), variants, color).score(fused, [name], reference)[name]
+    variants = resolve_variants([name], None if variant is None else {name: variant})
+    (value,) = Scorer((near, far), color=color).measure(fused, variants, reference).values()
+    return value
 
 
 def compute_all(
@@ -109,3 +113,19 @@ def compute_all(
 ) -> dict[str, float]:
     """Computes every metric of one fused image of a pair; see `Scorer` for the arguments, results and errors."""
     return Scorer((near, far), variants, color).score(fused, reference=reference)
+
+
+def _edge_transfer(sources: Sequence[np.ndarray], model: str) -> EdgeTransfer:
+    return EdgeTransfer(*sources, variant=model)
+
+
+def _edge_scores(edges: Callable[[str], EdgeTransfer], fused: np.ndarray, model: str) -> EdgeTransferScores:
+    return edges(model).measure(fused)
+
+
+def _mean_score(metric: Metric, variant: str, planes: Sequence[FusedPlane]) -> float:
+    scores = [metric.score(plane, variant) for plane in planes]
+    if metric.decibels and len(scores) > 1:
+        power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)
+        return -10.0 * log10(power) if power > 0.0 else float("inf")
+    return sum(scores) / len(scores)

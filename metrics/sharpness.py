@@ -1,4 +1,4 @@
-"""Sharpness of the fused image by itself: spatial frequency (Q_SF) and average gradient (Q_AG)."""
+"""Sharpness of the fused image alone: spatial frequency (Q_SF) and average gradient (Q_AG)."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ AG_VARIANTS = ("half", "kumar", "central")
 
 
 def spatial_frequency(fused: np.ndarray) -> float:
-    """sqrt(RF^2 + CF^2): root of the mean squared first differences along rows and along columns.
+    """Computes sqrt(RF^2 + CF^2), from the squared first differences along rows and along columns.
 
-    Both sums are divided by all M N pixels.
+    The sums of both are divided by the number of all pixels, M N.
 
     Args:
         fused: `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
@@ -30,12 +30,12 @@ def spatial_frequency(fused: np.ndarray) -> float:
     gray = to_gray(fused).astype(np.float64)
     along_rows = np.diff(gray, axis=1)
     along_columns = np.diff(gray, axis=0)
-    # Not a dot product: where other processes share the cores, waiting for its threads took six times as long.
+    # No dot product: while other processes use the cores, its threads made this six times slower.
     return float(np.sqrt((np.square(along_rows).sum() + np.square(along_columns).sum()) / gray.size))
 
 
 def average_gradient(fused: np.ndarray, variant: str = "half") -> float:
-    """Mean gradient strength.
+    """Computes the mean gradient strength.
 
     Args:
         fused: `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
@@ -62,7 +62,7 @@ def average_gradient(fused: np.ndarray, variant: str = "half") -> float:
         corner = gray[:-1, :-1]
         across, down = gray[:-1, 1:] - corner, gray[1:, :-1] - corner
     else:
-        down, across = np.gradient(gray)
+        down, across = np.gradient(gray, axis=0), np.gradient(gray, axis=1)
     rows, columns = gray.shape
     return _sum_of_magnitudes(across, down, 2.0) / ((rows - 1) * (columns - 1))
 
@@ -76,7 +76,7 @@ def _sum_of_magnitudes(across: np.ndarray, down: np.ndarray, divisor: float) -> 
 
 
 _STEEPEST = 255.0 * 2.0**0.5
-"""The largest gradient, between black and white in both directions."""
+"""Largest gradient: from black to white in both directions."""
 
 METRICS = (
     Metric(

@@ -1,40 +1,40 @@
-"""What a fused image shows by itself: entropy and standard deviation of its gray levels."""
+"""Statistics of the fused image alone: entropy and standard deviation of its gray levels."""
 
 import numpy as np
 
 from metrics.color import to_gray
-from metrics.information import histogram_entropy, levels
+from metrics.information import gray_levels, histogram_entropy
 from metrics.metric import Metric
 
 _BITS = 8.0
-"""Of a gray level: the largest entropy."""
+"""Bits of a gray level: the largest entropy."""
 
 
 def entropy(fused: np.ndarray) -> float:
-    """Shannon's entropy of the gray levels, rounded to 256.
+    """Computes Shannon's entropy of the gray levels, rounded to 256.
 
     Args:
         fused: Image, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
 
     Returns:
-        Bits, 0 (one level) to 8 (all levels alike); larger is richer.
+        Bits, 0 (a single level) to 8 (all levels equally frequent); larger is richer.
 
     Raises:
         RefusedError: An image that `to_gray` refuses.
 
     Source: Roberts, van Aardt & Ahmed, Journal of Applied Remote Sensing 2, 2008.
     """
-    return histogram_entropy(np.bincount(levels(to_gray(fused))))
+    return histogram_entropy(np.bincount(gray_levels(to_gray(fused))))
 
 
 def standard_deviation(fused: np.ndarray) -> float:
-    """Standard deviation of the gray levels, over all pixels.
+    """Computes the standard deviation of the gray levels over all pixels.
 
     Args:
         fused: Image, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes.
 
     Returns:
-        Gray levels, 0..127.5; larger has more contrast.
+        Gray levels, 0..127.5; larger means more contrast.
 
     Raises:
         RefusedError: An image that `to_gray` refuses.

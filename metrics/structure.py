@@ -1,34 +1,35 @@
-"""Structural similarity of a fused image with its sources: Yang's Q_Y, and SSIM at several scales."""
+"""Structural similarity of a fused image with its sources: Yang's Q_Y, and SSIM at several scales (MS-SSIM)."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
+from itertools import combinations
 
 import cv2
 import numpy as np
 
-from metrics.checks import require_equal_shapes, require_equal_sources
+from metrics.checks import require_comparable
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import gaussian_window, inside, moments, similarity
+from metrics.windows import SSIM_CONSTANTS, filter_valid, gaussian_window, local_moments, local_ssim
 
 _SIMILAR = 0.75
-"""SSIM of two sources from which both count where they are alike; below it the better one does."""
+"""SSIM of two sources from which both count; below it only the more similar one does."""
 
 _TINY = 2e-16
-"""Keeps Q_Y's quotients finite."""
+"""Constant that keeps Q_Y's quotients finite."""
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of MS-SSIM, from the finest scale to the coarsest."""
+"""Exponents of MS-SSIM's scales, the finest first."""
 
-_SMALLEST = 176
-"""Least side in pixels for five scales with a window of 11."""
+_MINIMUM_SIDE = 176
+"""Shortest side in pixels for five scales with a window of 11."""
 
 
 def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
-    """Yang's similarity with the source that a place should come from.
+    """Computes Yang's similarity with the source that each place should come from.
 
-    In windows of 7 x 7 (Gaussian, standard deviation 1.5): where the sources are alike (SSIM of any two at least 0.75)
-    the SSIM with each, weighted by the sources' variances; elsewhere the best of them.
+    In Gaussian windows of 7 x 7 (standard deviation 1.5): where the sources are similar (SSIM of every two at least
+    0.75), the mean of the SSIM with each, weighted by the sources' variances; elsewhere the largest of them.
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
@@ -47,20 +48,23 @@ def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     planes, result = _planes(sources, fused)
     if min(result.shape) < 11:
         return float("nan")
-    weigh = partial(inside, window=gaussian_window(7, 1.5))
-    with_fused = [similarity(moments(plane, result, weigh), _TINY, _TINY) for plane in planes]
-    variances = [weigh(plane * plane) - weigh(plane) ** 2 for plane in planes]
-    total = sum(variances)
-    # Where no source has any variance, each counts alike.
-    shares = [np.divide(one, total, out=np.full_like(one, 1 / len(planes)), where=total != 0) for one in variances]
-    together = sum(share * local for share, local in zip(shares, with_fused, strict=True))
-    pairs = [(one, other) for number, one in enumerate(planes) for other in planes[number + 1 :]]
-    alike = np.minimum.reduce([similarity(moments(*pair, weigh), _TINY, _TINY) for pair in pairs]) >= _SIMILAR
-    return float(np.where(alike, together, np.maximum.reduce(with_fused)).mean())
+    local_mean = partial(filter_valid, window=gaussian_window(7, 1.5))
+
+    def local_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return local_ssim(local_moments(one, other, local_mean), _TINY, _TINY)
+
+    with_fused = [local_similarity(plane, result) for plane in planes]
+    variances = [local_mean(plane * plane) - local_mean(plane) ** 2 for plane in planes]
+    total = reduce(np.add, variances)
+    # Where no source has any variance, all have the same weight.
+    weights = [np.divide(one, total, out=np.full_like(one, 1 / len(planes)), where=total != 0) for one in variances]
+    weighted = reduce(np.add, map(np.multiply, weights, with_fused))
+    similar = np.minimum.reduce([local_similarity(*pair) for pair in combinations(planes, 2)]) >= _SIMILAR
+    return float(np.where(similar, weighted, np.maximum.reduce(with_fused)).mean())
 
 
 def multi_scale_ssim(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
-    """Mean over the sources of the structural similarity at five scales.
+    """Computes the mean over the sources of the structural similarity at five scales.
 
     Args:
         sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape.
@@ -73,39 +77,37 @@ def multi_scale_ssim(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
 
     Source: Wang, Simoncelli & Bovik, "Multiscale structural similarity for image quality assessment", Asilomar
-    Conference 2003; negative structure at a scale counts as none.
+    Conference 2003; a negative structure at a scale counts as 0.
     """
     planes, result = _planes(sources, fused)
-    if min(result.shape) < _SMALLEST:
+    if min(result.shape) < _MINIMUM_SIDE:
         return float("nan")
-    return float(np.mean([_at_scales(plane, result) for plane in planes]))
+    return float(np.mean([_ms_ssim(plane, result) for plane in planes]))
 
 
-def _at_scales(one, other):
-    weigh = partial(inside, window=gaussian_window(11, 1.5))
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+def _ms_ssim(one: np.ndarray, other: np.ndarray) -> float:
+    local_mean = partial(filter_valid, window=gaussian_window(11, 1.5))
+    c1, c2 = SSIM_CONSTANTS
     product = 1.0
     for number, weight in enumerate(_SCALE_WEIGHTS, start=1):
         last = number == len(_SCALE_WEIGHTS)
-        local = moments(one, other, weigh)
-        structure = (2 * local[4] + c2) / (local[1] + local[3] + c2)
-        shown = similarity(local, c1, c2) if last else structure
-        product *= max(0.0, float(shown.mean())) ** weight
+        moments = local_moments(one, other, local_mean)
+        _, variance, _, other_variance, covariance = moments
+        compared = local_ssim(moments, c1, c2) if last else (2 * covariance + c2) / (variance + other_variance + c2)
+        product *= max(0.0, float(compared.mean())) ** weight
         if not last:
-            one, other = _halved(one), _halved(other)
+            one, other = _halve(one), _halve(other)
     return product
 
 
-def _halved(plane):
-    """Means of two by two pixels; the last of an odd number is left out, where TensorFlow's `ssim_multiscale` doubles
-    it."""
+def _halve(plane: np.ndarray) -> np.ndarray:
+    """Averages 2 x 2 pixels; drops the last of an odd number, which TensorFlow's `ssim_multiscale` doubles."""
     height, width = (side - side % 2 for side in plane.shape)
     return cv2.resize(plane[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
 
 
-def _planes(sources, fused):
-    require_equal_sources(sources)
-    require_equal_shapes(source=sources[0], fused=fused)
+def _planes(sources: Sequence[np.ndarray], fused: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    require_comparable(sources, fused)
     return [to_gray(source).astype(np.float64) for source in sources], to_gray(fused).astype(np.float64)
 
 

@@ -5,30 +5,30 @@ from collections.abc import Iterable, Sequence
 from math import inf, isfinite, isnan
 
 from metrics.markup import Cell, Column, Table, csv_text
-from metrics.registry import get_metric
+from metrics.metric import Metric
 from metrics.scores import Scores, Summary, summarize
 
 _DECIMALS = 4
-"""Of a value in a table; ranks compare what is printed."""
+"""Decimals of a value in a table; ranks compare the rounded values."""
 
 FAILED = "failed"
-"""What a table shows in place of a value."""
+"""Text that a table shows instead of a failed value."""
 
 _FAILURES_SHOWN = 10
-"""Failures that are listed under a table."""
+"""Most failures listed under a table."""
 
 _COLOR_NAMES = {"gray": "BT.601 gray", "rgb": "the mean of the RGB channels"}
-"""What the metrics were computed on, by color mode."""
+"""Color mode to what the metrics were computed on."""
 
 
 def summary_table(scores: Scores) -> Table:
-    """Mean ± sample standard deviation: one row for each method, one column for each metric."""
+    """Builds the table of mean ± sample standard deviation: one row for each method, one column for each metric."""
     pairs, summaries = scores.pairs, summarize(scores).values()
-    columns = []
+    columns: list[Sequence[Cell | str]] = []
     for metric in scores.variants:
-        column = [summary[metric] for summary in summaries]
+        column = [summary[metric.name] for summary in summaries]
         means = [one.mean if one.count == one.total else None for one in column]
-        columns.append(rank_cells(map(_format_summary, column), means, get_metric(metric).larger_is_better))
+        columns.append(rank_cells(map(_format_summary, column), means, metric.larger_is_better))
     failed = [method for method, _, _ in scores.failures(pairs)]
     columns.append([_format_count(len(pairs), failed.count(method)) for method in scores.results])
     caption = f"Mean ± sample standard deviation over n = {len(pairs)} pairs"
@@ -36,27 +36,26 @@ def summary_table(scores: Scores) -> Table:
 
 
 def pair_table(scores: Scores, pair: str) -> Table:
-    """One pair: one row for each method, one column for each metric."""
+    """Builds the table of one pair: one row for each method, one column for each metric."""
     columns = []
     for metric in scores.variants:
         column = [scores.value(method, pair, metric) for method in scores.results]
         values = [None if isinstance(value, str) else value for value in column]
-        columns.append(rank_cells(map(_format, column), values, get_metric(metric).larger_is_better))
+        columns.append(rank_cells(map(_format, column), values, metric.larger_is_better))
     return _table(scores, f"Pair {pair}", columns, [pair])
 
 
-def metric_columns(scores: Scores, arrows: bool = False) -> list[Column]:
-    """A header for each metric, with an arrow for its direction or without."""
-    metrics = [get_metric(name) for name in scores.variants]
+def metric_columns(metrics: Iterable[Metric], arrows: bool = False) -> list[Column]:
+    """Builds a header for each metric, with or without an arrow for its direction."""
     return [Column(metric.symbol, metric.latex, metric.arrow if arrows else "") for metric in metrics]
 
 
 TABLES = ("per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.tex")
-"""The files of the tables."""
+"""Names of the files that hold the tables."""
 
 
 def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
-    """The tables by the name of the file they belong in; `per_pair.md` has the pairs asked for, `per_pair.csv` all."""
+    """Formats all tables, by the name of their file; `per_pair.md` has the given pairs, `per_pair.csv` all."""
     summary = summary_table(scores)
     shown = "\n".join(pair_table(scores, pair).markdown() for pair in pairs)
     texts = per_pair_csv(scores), shown, summary_csv(scores), summary.markdown(), summary.latex()
@@ -64,9 +63,9 @@ def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
 
 
 def per_pair_csv(scores: Scores) -> str:
-    """One row for each method and pair, in full precision; a failed value is empty and `failure` says why."""
+    """Formats one row for each method and pair, in full precision; a failed value is empty and `failure` says why."""
     failures = {(method, pair): reason for method, pair, reason in scores.failures(scores.pairs)}
-    rows = [["method", "pair", "color", *(f"{name}[{v}]" for name, v in scores.variants.items()), "failure"]]
+    rows = [["method", "pair", "color", *(f"{one.name}[{v}]" for one, v in scores.variants.items()), "failure"]]
     for method in scores.results:
         for pair in scores.pairs:
             values = [scores.value(method, pair, metric) for metric in scores.variants]
@@ -76,20 +75,21 @@ def per_pair_csv(scores: Scores) -> str:
 
 
 def summary_csv(scores: Scores) -> str:
-    """One row for each method and metric: variant, direction, n, failed, mean and sample standard deviation."""
+    """Formats one row for each method and metric: variant, direction, n, failed, mean and sample standard deviation."""
     rows = [["method", "metric", "variant", "color", "better", "n", "failed", "mean", "std"]]
-    for method, by_metric in summarize(scores).items():
-        for name, summary in by_metric.items():
-            better = "larger" if get_metric(name).larger_is_better else "smaller"
+    for method, by_name in summarize(scores).items():
+        for metric, variant in scores.variants.items():
+            summary = by_name[metric.name]
+            better = "larger" if metric.larger_is_better else "smaller"
             numbers = ["" if isnan(number) else repr(number) for number in (summary.mean, summary.std)]
             counts = [str(summary.count), str(summary.total - summary.count)]
-            row = [scores.title(method), name, scores.variants[name], scores.color, better]
+            row = [scores.title(method), metric.name, variant, scores.color, better]
             rows.append([*row, *counts, *numbers])
     return csv_text(rows)
 
 
 def to_json(scores: Scores) -> str:
-    """The same as standard JSON: a failed value is null, an infinite one the string "inf"."""
+    """Formats all scores as standard JSON: a failed value is null, an infinite one the string "inf"."""
     failures = scores.failures(scores.pairs)
     summaries = summarize(scores)
     methods = {
@@ -100,20 +100,23 @@ def to_json(scores: Scores) -> str:
                 for name, s in summaries[method].items()
             },
             "pairs": {
-                pair: {name: _json(scores.value(method, pair, name)) for name in scores.variants}
+                pair: {metric.name: _json(scores.value(method, pair, metric)) for metric in scores.variants}
                 for pair in scores.pairs
             },
             "failures": {pair: reason for failed, pair, reason in failures if failed == method},
         }
         for method in scores.results
     }
-    document = {"color": scores.color, "variants": dict(scores.variants), "notes": list(scores.notes)}
-    return json.dumps(document | {"methods": methods}, indent=2, allow_nan=False)
+    variants = {metric.name: variant for metric, variant in scores.variants.items()}
+    document = {"color": scores.color, "variants": variants, "notes": list(scores.notes), "methods": methods}
+    return json.dumps(document, indent=2, allow_nan=False)
 
 
-def _table(scores: Scores, caption: str, columns: list[list], pairs: Sequence[str], *further: str) -> Table:
-    """A row for each method; a column for each metric, and the `further` ones."""
-    header = ["Method", *metric_columns(scores, arrows=True), *further]
+def _table(
+    scores: Scores, caption: str, columns: Sequence[Sequence[Cell | str]], pairs: Sequence[str], *further: str
+) -> Table:
+    """Builds a table with a row for each method and a column for each metric, then the `further` ones."""
+    header: list[Column | str] = ["Method", *metric_columns(scores.variants, arrows=True), *further]
     rows = list(zip(map(scores.title, scores.results), *columns, strict=True))
     return Table(header, rows, f"{caption}, {_describe(scores)}", _notes(scores, pairs))
 
@@ -121,13 +124,14 @@ def _table(scores: Scores, caption: str, columns: list[list], pairs: Sequence[st
 def rank_cells(
     texts: Iterable[str], values: Iterable[float | None], larger_is_better: bool = False, decimals: int = _DECIMALS
 ) -> list[Cell]:
-    """Cells of a column, the best and the second best as printed with their ranks; None is not ranked, and one value
-    alone is no best."""
+    """Builds the cells of a column and ranks the best two values, compared as printed; None is not ranked, nor is a
+    single value."""
     rounded = [None if value is None else round(value, decimals) for value in values]
     known = [value for value in rounded if value is not None]
     best = sorted(set(known), reverse=larger_is_better)[: 2 if len(known) > 1 else 0]
     ranks = {value: rank for rank, value in enumerate(best, start=1)}
-    return [Cell(text, ranks.get(value, 0)) for text, value in zip(texts, rounded, strict=True)]
+    places = [0 if value is None else ranks.get(value, 0) for value in rounded]
+    return list(map(Cell, texts, places))
 
 
 def _format(value: float | str) -> str:
@@ -149,11 +153,7 @@ def _format_count(total: int, failed: int) -> str:
 
 
 def _describe(scores: Scores) -> str:
-    named = [
-        f"{metric.symbol} {scores.variants[metric.name]}"
-        for metric in map(get_metric, scores.variants)
-        if len(metric.variants) > 1
-    ]
+    named = [f"{metric.symbol} {variant}" for metric, variant in scores.variants.items() if len(metric.variants) > 1]
     variants = f" Variants: {', '.join(named)}." if named else ""
     return f"on {_COLOR_NAMES[scores.color]}. Best in bold, second underlined.{variants}"
 

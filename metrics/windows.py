@@ -1,18 +1,29 @@
-"""Gaussian windows over planes: sums and means of the pixels around each pixel."""
+"""Gaussian windows over planes: filtered planes, local moments and structural similarity."""
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
+SSIM_CONSTANTS = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
+"""SSIM's constants for means and for variances, C1 and C2, with K1 = 0.01, K2 = 0.03 and L = 255."""
+
+LocalMean = Callable[[np.ndarray], np.ndarray]
+"""Plane to its weighted local means, such as `filter_valid` with a window."""
+
+Moments = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Local mean and variance of a first plane, mean and variance of a second one, and their covariance."""
+
 
 def gaussian_window(size: int, sigma: float) -> np.ndarray:
-    """A Gaussian of so many pixels, normalized to a sum of 1; (size,) float64."""
+    """Samples a Gaussian at `size` pixels and normalizes it to a sum of 1; (size,) float64."""
     offsets = np.arange(size) - (size - 1) / 2
     window = np.exp(-(offsets**2) / (2 * sigma**2))
     return window / window.sum()
 
 
-def filtered(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """A plane weighted by a window along both axes, zeros beyond the border, as MATLAB's `filter2` with "same".
+def filter_same(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Filters a plane along both axes, with zeros beyond the border, as MATLAB's `filter2` with "same".
 
     Args:
         plane: (H, W) float64.
@@ -24,32 +35,23 @@ def filtered(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
     return cv2.sepFilter2D(plane, cv2.CV_64F, window, window, borderType=cv2.BORDER_CONSTANT)
 
 
-def inside(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """As `filtered`, where the whole window lies inside: (H - n + 1, W - n + 1), MATLAB's "valid"."""
+def filter_valid(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Filters as `filter_same`, and returns what MATLAB's "valid" does: (H - n + 1, W - n + 1), without border."""
     margin = len(window) // 2
-    return filtered(plane, window)[margin : plane.shape[0] - margin, margin : plane.shape[1] - margin]
+    return filter_same(plane, window)[margin : plane.shape[0] - margin, margin : plane.shape[1] - margin]
 
 
-def moments(one: np.ndarray, other: np.ndarray, weigh) -> tuple[np.ndarray, ...]:
-    """Local means, variances and covariance of two planes.
-
-    Args:
-        one: (H, W) float64.
-        other: The same.
-        weigh: Plane to its weighted means, such as `inside` with a window.
-
-    Returns:
-        Mean and variance of `one`, mean and variance of `other`, covariance.
-    """
-    first, second = weigh(one), weigh(other)
-    variances = (weigh(plane * plane) - mean * mean for plane, mean in ((one, first), (other, second)))
-    covariance = weigh(one * other) - first * second
-    first_variance, second_variance = variances
-    return first, first_variance, second, second_variance, covariance
+def local_moments(first: np.ndarray, second: np.ndarray, local_mean: LocalMean) -> Moments:
+    """Computes local means, variances and covariance of two planes, (H, W) float64 each."""
+    mean, other_mean = local_mean(first), local_mean(second)
+    variance = local_mean(first * first) - mean * mean
+    other_variance = local_mean(second * second) - other_mean * other_mean
+    covariance = local_mean(first * second) - mean * other_mean
+    return mean, variance, other_mean, other_variance, covariance
 
 
-def similarity(local: tuple[np.ndarray, ...], c1: float, c2: float) -> np.ndarray:
-    """The structural similarity of each place, from what `moments` gives; `c1` and `c2` keep quotients finite."""
-    first, first_variance, second, second_variance, covariance = local
-    means = (2 * first * second + c1) / (first * first + second * second + c1)
-    return means * (2 * covariance + c2) / (first_variance + second_variance + c2)
+def local_ssim(moments: Moments, c1: float, c2: float) -> np.ndarray:
+    """Computes the structural similarity at each place; `c1` and `c2` keep the quotients finite."""
+    mean, variance, other_mean, other_variance, covariance = moments
+    means = (2 * mean * other_mean + c1) / (mean * mean + other_mean * other_mean + c1)
+    return means * (2 * covariance + c2) / (variance + other_variance + c2)

@@ -1,4 +1,4 @@
-"""The network, its training and its use: `from model import load_fuser`."""
+"""The network, its training and its use: `from model import fuse, load_fuser`."""
 
 from importlib import import_module
 from typing import Any
@@ -9,16 +9,29 @@ _HOMES = {
     "choose_device": "model.networks.devices",
     "Fuser": "model.fusion.fuser",
     "load_fuser": "model.fusion.fuser",
+    "fuse": "model.fusion.pipeline",
+    "FusionSettings": "model.fusion.settings",
+    "Result": "model.fusion.pipeline",
     "build_network": "model.networks.network",
     "TrainingRun": "model.training.run",
     "ComparerRun": "model.training.comparer_run",
 }
 """Name to the module that holds it."""
 
-_LIGHT = ("Fuser", "load_fuser")
+_LIGHT = ("Fuser", "FusionSettings", "Result", "fuse", "load_fuser")
 """Of these, what loads without TensorFlow."""
 
-__all__ = ["ComparerRun", "Fuser", "TrainingRun", "build_network", "choose_device", "load_fuser"]
+__all__ = [
+    "ComparerRun",
+    "Fuser",
+    "FusionSettings",
+    "Result",
+    "TrainingRun",
+    "build_network",
+    "choose_device",
+    "fuse",
+    "load_fuser",
+]
 
 
 def __getattr__(name: str) -> Any:

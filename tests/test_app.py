@@ -1,6 +1,8 @@
 """The server of the page and of programs, without a browser."""
 
+import base64
 import io
+import json
 import time
 
 import numpy as np
@@ -15,12 +17,13 @@ from model import load_fuser
 from model.app.pyramid import TILE, Pyramid
 from model.app.worker import CancelledError, FullError, Worker
 from model.fusion.project import parse_project
+from model.fusion.settings import shared_settings
 
 pytest.importorskip("fastapi", reason="the page's libraries are not installed (requirements-app.txt)")
 
 from fastapi.testclient import TestClient
 
-from model.app import serve
+from model.app import programs, serve
 from model.app.limits import Limits
 from model.app.server import create_app
 
@@ -268,3 +271,42 @@ def test_a_port_that_is_taken(monkeypatch):
     monkeypatch.setattr(serve, "NEEDED", ("no_such_library",))
     with pytest.raises(InputError, match=r"requirements-app\.txt"):
         serve.serve("127.0.0.1", 0)
+
+
+def test_remarks_reach_programs(client, files, tmp_path):
+    """A foreign third frame is left out, and the answer says so: in a header, and in JSON with the image."""
+    foreign = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), np.uint8)
+    write_image(tmp_path / "noise.png", foreign)
+    sent = parts([*files, ("noise ü.png", (tmp_path / "noise.png").read_bytes())])
+    answer = client.post("/fuse", files=sent)
+    assert answer.status_code == 200
+    (remark,) = json.loads(answer.headers["x-remarks"])
+    assert remark.startswith("noise ü.png ") and remark.endswith(", and is left out")
+    told = client.post("/fuse", files=sent, headers={"Accept": "application/json"}).json()
+    assert base64.b64decode(told["image"]) == answer.content
+    assert (told["type"], told["remarks"], list(told["left_out"])) == ("image/png", [remark], ["2"])
+    assert json.loads(client.post("/fuse", files=parts(files)).headers["x-remarks"]) == []
+
+
+def test_long_remarks_fit_into_a_header():
+    many = [f"frame {number} differs, and is left out" for number in range(250)]
+    header = json.loads(programs._answer(b"", "image/png", {"remarks": many}, as_json=False).headers["x-remarks"])
+    assert header[:2] == many[:2] and header[-1] == "... and more; the JSON answer has all"
+    assert len(json.dumps(header)) <= programs.LONGEST_HEADER
+
+
+def test_unknown_parameters_are_refused(client, files):
+    answer = client.post("/fuse?strategie=refined", files=parts(files))
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "strategie"]
+    offered = client.get("/openapi.json").json()["paths"]["/fuse"]["post"]["parameters"]
+    names = {one["name"] for one in offered if one["in"] == "query"}
+    assert names == {"format", *(setting.name for setting in shared_settings())}
+
+
+def test_the_page_offers_the_settings(client):
+    """The page's form has a control for each setting that is shared, with its choices."""
+    described = client.get("/settings").json()
+    assert [one["name"] for one in described] == [setting.name for setting in shared_settings()]
+    for one in described:
+        assert set(one) == {"name", "help", "default", "choices"} and one["help"]

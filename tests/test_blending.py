@@ -13,7 +13,7 @@ from model.fusion.ranking import Ranking
 
 ODDS = np.float32(np.log(3))  # the logit of 3/4
 SHAPE = (12, 40)
-REACH, MISTAKE = BoundaryBlending().reach, BoundaryBlending().mistake
+REACH, THRESHOLD = BoundaryBlending().reach, BoundaryBlending().error_threshold
 
 
 def two_halves(logit, images):
@@ -48,7 +48,7 @@ def test_doubt_at_an_outline_mixes_by_probability():
     np.testing.assert_array_equal(columns[20 + REACH :], 200)
 
 
-@pytest.mark.parametrize(("difference", "is_mixed"), [(MISTAKE * 4, False), (MISTAKE * 4 + 1, True)])
+@pytest.mark.parametrize(("difference", "is_mixed"), [(THRESHOLD * 4, False), (THRESHOLD * 4 + 1, True)])
 def test_small_mistakes_are_not_mixed(difference, is_mixed):
     fused = two_halves(ODDS, gray(100, 100 + int(difference)))
     assert np.any(~np.isin(fused, (100, 100 + int(difference)))) == is_mixed
@@ -63,7 +63,7 @@ def test_nothing_is_mixed_beyond_reach_or_without_a_mistake():
     logits = np.where(np.arange(40) < 20, -ODDS, ODDS)[None].repeat(12, 0)
     ranking = Ranking(SHAPE)
     ranking.add(1, logits)
-    hard = BoundaryBlending(mistake=math.inf).mix(gray(100, 200), ranking)
+    hard = BoundaryBlending(error_threshold=math.inf).mix(gray(100, 200), ranking)
     assert set(np.unique(hard)) == {100, 200}
     near = BoundaryBlending(reach=1).mix(gray(100, 200), ranking)
     np.testing.assert_array_equal(np.unique(np.nonzero(near != hard)[1]), [19, 20])

@@ -64,7 +64,7 @@ def test_flat_images_and_single_labels_stay():
 
 def test_blocks_give_what_one_block_gives_but_for_pieces_they_cut(pair, monkeypatch):
     whole = align_boundaries(pair, straight(57))
-    monkeypatch.setattr(boundaries, "BLOCK", 32)
+    monkeypatch.setattr(boundaries, "ALIGNMENT_BLOCK", 32)
     assert np.mean(align_boundaries(pair, straight(57)) != whole) < 0.02
 
 

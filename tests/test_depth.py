@@ -5,7 +5,7 @@ import numpy as np
 from data.demo import rendered_scene
 from model import load_fuser
 from model.fusion.depth import DepthTrace
-from model.fusion.refined import NOISE
+from model.fusion.focus_measure import CONTRAST_NOISE
 
 SHAPE = (4, 6)
 
@@ -14,7 +14,7 @@ def flat(value):
     return np.full(SHAPE, value, np.float32)
 
 
-def trace(*scores, shown=NOISE):
+def trace(*scores, shown=CONTRAST_NOISE):
     """The trace of frames, each with one score everywhere, and the index of the sharpest."""
     leader, best = np.zeros(SHAPE, np.uint8), scores[0]
     traced = DepthTrace(flat(scores[0]), flat(shown))
@@ -55,7 +55,7 @@ def test_what_was_decided_otherwise_in_the_end_is_a_whole_frame():
 def test_flat_ground_has_no_confidence():
     traced, leader = trace(3, 1, 3, shown=0)
     assert not traced.depth_map(leader, leader, range(3)).confidence.any()
-    traced, leader = trace(3, 1, 3, shown=99 * NOISE)
+    traced, leader = trace(3, 1, 3, shown=99 * CONTRAST_NOISE)
     larger = np.repeat(np.repeat(leader, 2, 0), 2, 1)
     np.testing.assert_allclose(traced.depth_map(leader, larger, range(3)).confidence, 0.99, rtol=1e-5)
 

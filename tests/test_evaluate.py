@@ -192,7 +192,7 @@ def spoil_pipe(folder):
         (spoil_missing, "no image cat with one of the suffixes"),
         (spoil_corrupt, "cannot read"),
         (spoil_truncated, "cut short"),
-        (spoil_size, "the result is 40x20 and its sources are 40x32 pixels"),
+        (spoil_size, "the result has 40x20 and its sources have 40x32 pixels"),
         (spoil_gray, "(32, 40), but its sources have (32, 40, 3)"),
         (spoil_alpha, "transparent"),
         (spoil_duplicate, "cat.tif; keep one"),

@@ -354,7 +354,7 @@ def test_any_address_shows_a_whole_page(prepared, address):
     assert 'aria-label="Q_SF of each method on each pair"' in document and document.count('<rect class="box"') == 2
     assert "aria-sort" not in document and "NaN" not in document
     assert document.count("<td") == 2 * 7 + 2 * 6  # scores with seconds, and ranks
-    assert 'role="status">The address asks for something that is not here' in document
+    assert 'role="status">The address asks for something that is not in this report' in document
 
 
 def test_what_an_address_may_say_is_kept(prepared):

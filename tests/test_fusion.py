@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.demo import rendered_scene
+from data.io.image_io import write_image
 from data.runtime.errors import InputError
 from metrics.reference import psnr
-from model import load_fuser
+from model import FusionSettings, fuse, load_fuser
 from model.fusion import STRATEGIES
 from model.fusion.learned import LearnedStrategy
 
@@ -152,7 +153,60 @@ def test_how_many_images(fuser):
 
 
 def test_bad_settings():
-    with pytest.raises(InputError, match=f"one of {', '.join(STRATEGIES)}, received 'other'"):
+    with pytest.raises(InputError, match=f"one of {', '.join(STRATEGIES)}, or None, received 'other'"):
         load_fuser(strategy="other")
     with pytest.raises(InputError, match="at least 32, received 16"):
         load_fuser(size=16)
+
+
+def test_one_function_takes_arrays_files_and_folders(tmp_path):
+    near, far = (image[:120, :160] for image in rendered_scene().photographs())
+    paths = [tmp_path / f"frame-{number}.png" for number in (1, 2)]
+    for path, picture in zip(paths, (near, far), strict=True):
+        write_image(path, picture)
+    results = [fuse(stack) for stack in ([near, far], paths, str(tmp_path))]
+    for result in results:
+        np.testing.assert_array_equal(result.image, results[0].image)
+    result = results[0]
+    assert result.remarks == ()
+    assert result.decision_map.shape == result.depth.shape == result.confidence.shape == (120, 160)
+    assert result.describe()["strategy"] == "learned"
+    refined = fuse([near, far], FusionSettings(strategy="refined"))
+    assert refined.depth is None and refined.describe()["strategy"] == "refined"
+
+
+def test_one_function_remarks_and_refuses(tmp_path):
+    near, far = (image[:120, :160] for image in rendered_scene().photographs())
+    foreign = np.random.default_rng(0).integers(0, 256, near.shape, np.uint8)
+    result = fuse([near, far, foreign])
+    assert len(result.remarks) == 1 and result.remarks[0].startswith("image 3 ")
+    with pytest.raises(InputError, match=r"image 3 .*without --strict it is left out"):
+        fuse([near, far, foreign], FusionSettings(strict=True))
+    with pytest.raises(InputError, match="received 1"):
+        fuse([near])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError):
+        fuse(tmp_path / "empty")
+
+
+def test_progress_ends_a_fusion():
+    def stop(stage, done, total):
+        raise KeyboardInterrupt
+
+    near, far = (image[:64, :64] for image in rendered_scene().photographs())
+    with pytest.raises(KeyboardInterrupt):
+        fuse([near, far], observe=stop)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"align": "maybe"}, "align must be one of auto, none, received 'maybe'"),
+        ({"prefer": "nearest"}, "prefer must be one of near, far, or None"),
+        ({"strategy": "refined", "prefer": "near"}, "prefer is for the strategy learned, not for refined"),
+        ({"strategy": "paper", "crop": "none"}, "crop none is for the strategies"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(InputError, match=message):
+        FusionSettings(**settings)

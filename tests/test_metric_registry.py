@@ -1,9 +1,15 @@
 """The registry of metrics, and the scorer that computes several of them with shared work."""
 
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from metrics import METRICS, PAPER_METRICS, Scorer, benchmark, compute, compute_all
+import metrics
+from metrics import METRICS, PAPER_METRICS, Scorer, benchmark, compute, compute_all, resolve_variants
+from tests.conftest import REPOSITORY
 
 
 def random_image(seed):
@@ -19,6 +25,22 @@ def test_registry_is_complete():
     assert METRICS["n_abf"].variants[0] == "xydeas-le"
     for metric in METRICS.values():
         assert metric.source and metric.title in metric.help and metric.range[0] < metric.range[1]
+
+
+def test_public_names_are_loaded_on_first_use():
+    assert all(getattr(metrics, name) is not None for name in metrics.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'q_abf'"):
+        _ = metrics.q_abf
+    code = "import sys, metrics.checks; print([name for name in ('scipy', 'pywt', 'cv2') if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY, text=True).strip() == "[]"
+
+
+def test_other_processes_get_the_same_metrics():
+    assert pickle.loads(pickle.dumps(METRICS)) == METRICS
+
+
+def test_an_alias_chooses_a_variant_too():
+    assert resolve_variants(["q_abf"], {"q_g": "kumar"}) == {METRICS["q_abf"]: "kumar"}
 
 
 def test_every_variant_of_every_metric_is_in_its_range():

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from metrics import resolve_variants
 from metrics.markup import Table, csv_text, escape_latex, escape_markdown
 from metrics.scores import Scores, summarize
 from metrics.tables import pair_table, per_pair_csv, summary_csv, summary_table, to_json
@@ -18,7 +19,7 @@ def example_scores(**changes):
         "B_1|x": {"p1": {"q_abf": 0.8, "q_labf": 0.1}, "p2": {"q_abf": 0.8, "q_labf": 0.2}},
         "C": {"p1": {"q_abf": 0.9, "q_labf": 0.05}, "p2": {"q_abf": "no file", "q_labf": "no file"}},
     }
-    return Scores(results, {"q_abf": "xydeas", "q_labf": "xydeas-lt"}, **changes)
+    return Scores(results, resolve_variants(["q_abf", "q_labf"]), **changes)
 
 
 def test_summary_is_mean_and_sample_deviation_of_what_succeeded():
@@ -61,7 +62,7 @@ def test_latex_is_escaped():
 
 
 def test_one_method_is_neither_best_nor_second():
-    scores = Scores({"A": {"p": {"psnr": math.inf, "q_abf": math.nan}}}, {"psnr": "peak-255", "q_abf": "xydeas"})
+    scores = Scores({"A": {"p": {"psnr": math.inf, "q_abf": math.nan}}}, resolve_variants(["psnr", "q_abf"]))
     text = summary_table(scores).markdown()
     assert "| A | ∞ | failed | 0/1 failed: 1 |" in text
     assert "Failed: A, p: q_abf: the metric is undefined" in text
@@ -70,7 +71,7 @@ def test_one_method_is_neither_best_nor_second():
 def test_csv_holds_full_precision_and_reasons():
     third = 1 / 3
     scores = Scores({"A": {"p": {"q_abf": third}, "q": {"q_abf": "broken, file"}}, "B": {"p": {"q_abf": 1.0}}},
-                    {"q_abf": "kumar"}, titles={"B": "B (JPEG)"})  # fmt: skip
+                    resolve_variants(["q_abf"], {"q_abf": "kumar"}), titles={"B": "B (JPEG)"})  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(per_pair_csv(scores))))
     assert float(rows[0]["q_abf[kumar]"]) == third and rows[0]["failure"] == ""
     assert rows[1] == {"method": "A", "pair": "q", "color": "gray", "q_abf[kumar]": "", "failure": "broken, file"}
@@ -81,7 +82,7 @@ def test_csv_holds_full_precision_and_reasons():
 
 
 def test_json_is_standard():
-    scores = Scores({"A": {"p": {"psnr": math.inf, "q_abf": "broken"}}}, {"psnr": "peak-255", "q_abf": "xydeas"})
+    scores = Scores({"A": {"p": {"psnr": math.inf, "q_abf": "broken"}}}, resolve_variants(["psnr", "q_abf"]))
     method = json.loads(to_json(scores))["methods"]["A"]
     assert method["pairs"]["p"] == {"psnr": "inf", "q_abf": None}
     assert method["summary"]["q_abf"] == {"mean": None, "std": None, "n": 0, "failed": 1}
@@ -89,7 +90,7 @@ def test_json_is_standard():
 
 
 def test_many_failures_are_cut_short_in_tables_only():
-    scores = Scores({"A": {f"p{i}": {"q_sf": "gone"} for i in range(12)}}, {"q_sf": "eskicioglu"})
+    scores = Scores({"A": {f"p{i}": {"q_sf": "gone"} for i in range(12)}}, resolve_variants(["q_sf"]))
     text = summary_table(scores).markdown()
     assert text.count("- Failed: A") == 10 and "Failed: 2 more" in text and "0/12 failed: 12" in text
     assert per_pair_csv(scores).count("gone") == 12
@@ -132,7 +133,7 @@ def test_what_a_spreadsheet_would_compute_is_text():
 
 
 def test_names_and_reasons_in_csv_do_nothing():
-    scores = Scores({"=A": {"@p": {"q_abf": -0.25}, "q\u202e": {"q_abf": "-cmd\n"}}}, {"q_abf": "xydeas"})
+    scores = Scores({"=A": {"@p": {"q_abf": -0.25}, "q\u202e": {"q_abf": "-cmd\n"}}}, resolve_variants(["q_abf"]))
     rows = list(csv.reader(io.StringIO(per_pair_csv(scores))))
     assert rows[1:] == [["'=A", "'@p", "gray", "-0.25", ""], ["'=A", "q\\u202e", "gray", "", "'-cmd\\x0a"]]
     assert next(csv.DictReader(io.StringIO(summary_csv(scores))))["method"] == "'=A"

@@ -136,7 +136,7 @@ def test_from_dropped_frames_to_a_saved_and_reopened_project(page, files, tmp_pa
     page.keyboard.press("Control+z")
     expect(page.locator("#facts")).to_contain_text("1 stroke")
     assert save(page, "tif", tmp_path / "saved.tif") == "f-fused.tif"
-    save(page, "project", tmp_path / "project.json")
+    save(page, "json", tmp_path / "project.json")
     before, saved = read_image(tmp_path / "before.png"), read_image(tmp_path / "saved.tif")
     assert (before != saved).any()
     project = json.loads((tmp_path / "project.json").read_text())
@@ -173,7 +173,7 @@ def test_frames_are_reordered_by_mouse_and_by_buttons(page, files):
     expect(page.locator("#frames li")).to_have_count(3)
     page.locator("#frames li").nth(2).drag_to(page.locator("#frames li").nth(0))
     expect(page.locator("#frames .name")).to_have_text(["1. f 11.png", "2. f 9.png", "3. f 10.png"])
-    page.get_by_role("button", name="f 11.png: later").click()
+    page.get_by_role("button", name="Move f 11.png later").click()
     expect(page.locator("#frames .name")).to_have_text(["1. f 9.png", "2. f 11.png", "3. f 10.png"])
 
 
@@ -183,12 +183,12 @@ def test_wheel_zooms_at_the_pointer_and_drag_pans(page, files):
     box = page.locator("#canvas").bounding_box()
     x, y = round(box["x"] + box["width"] * 0.25), round(box["y"] + box["height"] * 0.4)
     page.mouse.move(x, y)
-    below = "([x, y]) => { const v = window.viewer; return v.inside([x * v.ratio, y * v.ratio]); }"
+    below = "([x, y]) => { const v = window.viewer; return v.toPicture([x * v.pixelRatio, y * v.pixelRatio]); }"
     place = [x - box["x"], y - box["y"]]
     before = page.evaluate(below, place)
     page.mouse.wheel(0, -600)
     np.testing.assert_allclose(page.evaluate(below, place), before, atol=0.01)
-    expect(page.locator("#facts")).not_to_contain_text("at 100 %")
+    expect(page.locator("#facts")).not_to_contain_text("zoom 100%")
     page.mouse.down()
     page.mouse.move(x + 50, y + 20)
     page.mouse.up()
@@ -201,7 +201,7 @@ def test_what_cannot_be_used_is_one_sentence(page, files):
     expect(page.locator("#messages")).to_contain_text("broken.jpg")
     expect(page.locator("#frames li")).to_have_count(3)
     drop(page, {"project.json": b"{}"})
-    expect(page.locator("#messages")).to_contain_text("Project.json is no project")
+    expect(page.locator("#messages")).to_contain_text("Not a project: project.json")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

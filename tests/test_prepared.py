@@ -102,7 +102,7 @@ def test_a_frame_of_another_scene_is_left_out(scene):
     other = drawn_photograph(np.random.default_rng(99), HEIGHT, WIDTH)
     frames = [half_blurred(view(scene), True), 255 - other, half_blurred(view(scene), False)]
     prepared = PreparedFrames(frames)
-    assert prepared.kept == (0, 2) and len(prepared) == 2
+    assert prepared.frame_numbers == (0, 2) and len(prepared) == 2
     np.testing.assert_array_equal(prepared[1], frames[2])
     assert list(prepared.describe()["left_out"]) == ["1"]
 
@@ -110,13 +110,13 @@ def test_a_frame_of_another_scene_is_left_out(scene):
 def test_two_frames_that_do_not_fit_stay_as_they_are(scene):
     frames = [view(scene), 255 - drawn_photograph(np.random.default_rng(99), HEIGHT, WIDTH)]
     prepared = PreparedFrames(frames)
-    assert not prepared.fits and prepared.kept == (0, 1) and not prepared.moved and not prepared.corrected
-    assert prepared.alignment.remarks == ("the images do not fit on each other, and are fused as they are",)
+    assert not prepared.matched and prepared.frame_numbers == (0, 1) and not prepared.moved and not prepared.corrected
+    assert prepared.alignment.remarks == ("the images do not match each other; they are fused without alignment",)
     assert all(image is frame for image, frame in zip(prepared, frames, strict=True))
 
 
 def test_memory_holds_a_few_large_frames(scene, monkeypatch):
-    monkeypatch.setattr("data.registration.prepared.KEPT_BYTES", 2 * view(scene).nbytes)
+    monkeypatch.setattr("data.registration.prepared.CACHE_BYTES", 2 * view(scene).nbytes)
     frames = Counting([half_blurred(view(scene), index % 2) for index in range(5)])
     prepared = PreparedFrames(frames, align="none", match_exposure="none")
     for _ in range(2):

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.refined import VISIBLE, FocusMeasure, MapDecision, compose, contrast, lowest, remove_small_regions
+from model.fusion.composition import compose
+from model.fusion.decision import MapDecision
+from model.fusion.focus_measure import VISIBLE_CONTRAST, FocusMeasure, contrast, lowest, remove_small_regions
 
 FLAT = np.full((40, 40, 3), 90, np.uint8)
 
@@ -72,8 +74,8 @@ def test_a_small_region_that_shows_something_stays():
     decision_map[10:13, 10:13] = 1
     decision_map[30:33, 30:33] = 2
     shown = np.zeros((100, 100), np.float32)
-    shown[11, 11] = VISIBLE
-    shown[29, 30] = VISIBLE  # beside the other
+    shown[11, 11] = VISIBLE_CONTRAST
+    shown[29, 30] = VISIBLE_CONTRAST  # beside the other
     wanted = decision_map.copy()
     wanted[30:33, 30:33] = 0
     np.testing.assert_array_equal(remove_small_regions(decision_map, 0.01, shown), wanted)

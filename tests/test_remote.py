@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from data.datasets import connection
+from data.datasets import remote
 from data.datasets.remote import RemoteFile, fetch
 from data.download import main
 from data.runtime.errors import InputError, run_command
@@ -205,7 +205,7 @@ def test_addresses_that_are_none(tmp_path, capsys, address):
 
 @pytest.mark.parametrize("head", [["200 OK", WHOLE], ["200 OK", "Transfer-Encoding: chunked"], ["100 Continue"]])
 def test_a_server_that_only_drips_is_cut_off(server, tmp_path, monkeypatch, head):
-    monkeypatch.setattr(connection, "RATE_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "RATE_SECONDS", 0.3)
 
     def drops():
         while not server.stopped.wait(0.05):
@@ -217,7 +217,7 @@ def test_a_server_that_only_drips_is_cut_off(server, tmp_path, monkeypatch, head
 
 
 def test_a_silent_server_is_cut_off(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "TIMEOUT_SECONDS", 0.3)
 
     def silence():
         yield CONTENT[:HALF]

@@ -14,8 +14,9 @@ from data.io.image_io import read_image, write_image
 from data.registration.prepared import PreparedFrames
 from data.runtime.errors import InputError
 from model import load_fuser
-from model.fusion.project import Frame, Project, Settings, parse_project, write_project
+from model.fusion.project import Frame, Project, parse_project, write_project
 from model.fusion.retouch import Stroke, retouch
+from model.fusion.settings import FusionSettings
 
 WHOLE = (slice(0, 40), slice(0, 60))
 BLACK, WHITE = (np.full((40, 60, 3), level, np.uint8) for level in (0, 255))
@@ -71,7 +72,7 @@ def a_project(folder):
         write_image(folder / name, image[:128, :160])
         frames.append(Frame(name, file_digest(folder / name, "sha256")))
     strokes = (Stroke(1, ((20.0, 30.0), (60.5, 40.0)), 9.0, 0.5), Stroke(0, ((100.0, 90.0),), 20.0))
-    return Project(tuple(frames), Settings(align="none"), strokes)
+    return Project(tuple(frames), FusionSettings(align="none"), strokes)
 
 
 def test_a_project_gives_the_same_pixels_on_the_command_line(tmp_path):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from metrics import METRICS, resolve_variants
 from metrics.scores import Scores
 from metrics.significance import rank, rank_table
 
-VARIANTS = {"q_sf": "eskicioglu", "q_labf": "lt"}
+VARIANTS = resolve_variants(["q_sf", "q_labf"])
 
 
 def make(values):
@@ -24,15 +25,15 @@ def make(values):
 def test_mean_ranks_by_hand():
     scores = make({"a": [3.0, 3.0, 1.0], "b": [2.0, 3.0, 2.0], "c": [1.0, 1.0, 3.0]})
     # larger is better: ranks of a are 1, 1.5, 3, of b 2, 1.5, 2, of c 3, 3, 1
-    assert rank(scores, "q_sf").mean_ranks == pytest.approx({"a": 5.5 / 3, "b": 5.5 / 3, "c": 7 / 3})
+    assert rank(scores, METRICS["q_sf"]).mean_ranks == pytest.approx({"a": 5.5 / 3, "b": 5.5 / 3, "c": 7 / 3})
     # smaller is better: the other way round
-    assert rank(scores, "q_labf").mean_ranks == pytest.approx({"a": 6.5 / 3, "b": 6.5 / 3, "c": 5 / 3})
+    assert rank(scores, METRICS["q_labf"]).mean_ranks == pytest.approx({"a": 6.5 / 3, "b": 6.5 / 3, "c": 5 / 3})
 
 
 def test_tests_are_scipys_with_holms_correction():
     rng = np.random.default_rng(0)
     rows = {"a": rng.normal(0, 1, 20), "b": rng.normal(0.2, 1, 20), "c": rng.normal(3, 1, 20)}
-    ranking = rank(make({name: row.tolist() for name, row in rows.items()}), "q_sf")
+    ranking = rank(make({name: row.tolist() for name, row in rows.items()}), METRICS["q_sf"])
     assert ranking.friedman == pytest.approx(stats.friedmanchisquare(*rows.values()).pvalue)
     alone = {name: stats.wilcoxon(rows["a"] - rows[name]).pvalue for name in "bc"}
     assert alone["c"] < alone["b"]
@@ -43,7 +44,7 @@ def test_tests_are_scipys_with_holms_correction():
 def test_incomplete_methods_are_not_ranked():
     results = make({"a": [1.0, 2.0], "b": [2.0, 1.0]}).results
     results["b"]["pair-1"]["q_sf"] = "missing"
-    ranking = rank(Scores(results, VARIANTS), "q_sf")
+    ranking = rank(Scores(results, VARIANTS), METRICS["q_sf"])
     assert list(ranking.mean_ranks) == ["a"]
     assert isnan(ranking.friedman)
     assert "failed" in rank_table(Scores(results, VARIANTS)).markdown()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.io.image_io import read_image
-from data.registration.truth import lay_on
+from data.registration.truth import align_to_reference
 from data.stacks import draw_scene
 from data.stacks import main as make_stacks
 from data.synthesis.stack_renderer import Capture, Layer, compose, render_frames, render_truth
@@ -81,7 +81,7 @@ def test_breathing_and_drift_are_an_affine_motion_about_the_middle_frame():
     np.testing.assert_array_equal(frames[1], truth)  # nothing is out of focus, so the middle frame is the truth
     for frame in (frames[0], frames[2]):
         middle = np.s_[12:-12, 12:-12]
-        assert psnr(truth[middle], frame[middle]) < 25 < psnr(truth[middle], lay_on(truth, frame)[middle])
+        assert psnr(truth[middle], frame[middle]) < 25 < psnr(truth[middle], align_to_reference(truth, frame)[middle])
 
 
 def test_flicker_and_vignetting_change_the_exposure_of_the_linear_light():

@@ -4,7 +4,7 @@ import pytest
 
 from model.experiments.__main__ import main
 from model.fusion.blending import BoundaryBlending
-from model.fusion.refined import FocusMeasure
+from model.fusion.focus_measure import FocusMeasure
 from model.measurements.sweep import ALTERNATIVES
 
 

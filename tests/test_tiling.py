@@ -44,9 +44,9 @@ def test_a_map_that_needs_no_context_comes_back_as_it_is():
 @pytest.mark.parametrize("strategy", ["refined", "paper"])
 def test_tiled_fusion_agrees_with_the_whole(strategy):
     near, far = rendered_scene().photographs()
-    whole = load_fuser(strategy=strategy, tiled=False)(near, far)
+    whole = load_fuser(strategy=strategy, tile="off")(near, far)
     seen = []
-    fuser = load_fuser(strategy=strategy, tiled=True, observe=lambda *progress: seen.append(progress))
+    fuser = load_fuser(strategy=strategy, tile="on", observe=lambda *progress: seen.append(progress))
     fuser.predictor.set_tile(256, 64)
     tiled = fuser(near, far)
     assert np.mean((tiled != whole).any(-1)) < 0.02

@@ -1,43 +1,58 @@
-"""Fetching one file of known size and hash, or known content; it goes on where it was cut off.
+"""Downloads of one file of known size and hash, or of checkable content, that are resumed where they were cut off.
 
-Nothing that a server announces is trusted: what fits neither the size nor what is there already is not written.
+The server is not trusted: its redirects, the size of its answer and its speed are bounded, and nothing is written that
+fits neither the expected size nor what is there already.
 """
 
-import http.client
 import os
-import re
+import string
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote, urljoin
 
+import requests
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError
 
-from data.datasets.connection import ask
 from data.io.files import file_digest
-from data.runtime.errors import InputError
+from data.runtime.errors import InputError, in_one_line
+
+TIMEOUT_SECONDS = 60.0
+"""Longest time that a connection, and each read from it, may take."""
+
+MINIMUM_RATE = 1000
+"""Bytes a second that a server must send."""
+
+RATE_SECONDS = 60.0
+"""Time over which the rate is measured."""
+
+MOST_REDIRECTS = 5
+"""Redirects that are followed for one file."""
 
 _BLOCK = 2**20
 """Bytes that are read at once."""
 
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-"""First byte, last byte and size of the whole file."""
-
 _AGAIN = "give the same command again to go on from there"
-"""The remedy where a connection ends too early."""
+"""Remedy where a connection ends too early."""
+
+_NETWORK_ERRORS = (OSError, HTTPError, ValueError)
+"""What a request and its answer can raise: requests' own errors are OSErrors, but those of urllib3 pass through it."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file to fetch.
+    """A file to download.
 
     Attributes:
         address: Its path below the base address.
-        name: Its name here.
-        size: Its bytes.
-        algorithm: The hash that is known of it, "md5" or "sha256".
-        digest: That hash in hexadecimal digits; empty where none is known.
-        check: Raises an `InputError` where a file is another one; for files whose hash is not known.
+        name: Its local name.
+        size: Its size in bytes.
+        algorithm: The kind of `digest`, "md5" or "sha256".
+        digest: Its hash in hexadecimal digits; empty where it is unknown.
+        check: Raises an `InputError` for the path of another file; needed where the hash is unknown.
     """
 
     address: str
@@ -48,8 +63,22 @@ class RemoteFile:
     check: Callable[[Path], None] | None = None
 
 
+def check_address(url: str) -> None:
+    """Checks the form of an address.
+
+    Raises:
+        InputError: It is no valid http or https address.
+    """
+    try:
+        if not url.lower().startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        requests.Request("GET", url).prepare()
+    except ValueError as error:  # those of requests are
+        raise InputError(f"{url} is no address to fetch from: {in_one_line(error, 200).rstrip('.')}.") from error
+
+
 def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool:
-    """Fetches one file, going on from what an earlier attempt left, and puts it in its place when its hash is right.
+    """Downloads a file, continuing an earlier attempt, and moves it to its place when it is the right one.
 
     Args:
         url: Its address.
@@ -72,7 +101,11 @@ def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool
     partial = target.with_name(f"{target.name}.partial")
     if os.path.lexists(partial) and (partial.is_symlink() or not partial.is_file()):
         raise InputError(f"{partial} is no regular file; remove or rename it.")
-    _receive(url, target, partial, file, quiet)
+    present = partial.stat().st_size if partial.exists() else 0
+    if present < file.size:
+        by_hand = f"fetch it in another way and save it as {target}"
+        with requests.Session() as session, _open(session, url, present, by_hand) as response:
+            _receive(response, url, partial, present, file, quiet)
     if difference := _difference(partial, file):
         partial.unlink()
         raise InputError(
@@ -84,86 +117,127 @@ def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool
 
 
 def _difference(path: Path, file: RemoteFile) -> str:
-    """What distinguishes a file from the one that is expected; empty where nothing does."""
+    """Says how a file differs from the expected one; empty where it does not."""
     digest = file_digest(path, file.algorithm)
     if file.digest:
         return "" if digest == file.digest else f"its {file.algorithm} is {digest}, not {file.digest}"
     if path.stat().st_size != file.size:
         return f"it has {path.stat().st_size} bytes, not {file.size}"
     try:
-        file.check(path)
+        if file.check:
+            file.check(path)
     except InputError as error:
         return str(error).removesuffix(".")
     return ""
 
 
-def _receive(url: str, target: Path, partial: Path, file: RemoteFile, quiet: bool) -> None:
-    """Completes `partial`: asks for what is missing, or skips what is there where the server only sends the whole."""
-    present = partial.stat().st_size if partial.exists() else 0
-    missing = file.size - present
-    if missing <= 0:
-        return  # the hash tells whether it is the right file
-    by_hand = f"fetch it in another way and save it as {target}"
-    shown = {"total": file.size, "initial": present, "unit": "B", "unit_scale": True, "desc": target.name}
-    # Twice the size: the lines between chunks count too.
-    with ask(url, present, 2 * file.size + _BLOCK, by_hand) as response:
-        announced = _check_answer(response, url, partial, present, file)
-        with partial.open("ab") as output, tqdm(**shown, disable=quiet) as progress:
-            if response.status == HTTPStatus.OK:
-                for _ in _blocks(response, url, present):
-                    pass
-            # Where the length is announced and right, waiting for the end would only wait for the server to hang up.
-            for block in _blocks(response, url, missing if announced else missing + 1):
-                output.write(block)
-                progress.update(len(block))
-            received = output.tell() - present
-            if received > missing:
-                output.truncate(present)
-    if received > missing:
+def _open(session: requests.Session, url: str, start: int, by_hand: str) -> requests.Response:
+    """Requests a file from byte `start` on and follows redirects, whose bodies are not read.
+
+    Args:
+        session: Makes the requests.
+        url: The address.
+        start: The first byte wanted.
+        by_hand: The user's alternative, for messages.
+
+    Returns:
+        The answer, of status 200 or 206, its body unread.
+
+    Raises:
+        InputError: The address cannot be reached, redirects to nowhere, or answers something else.
+    """
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    options = {"stream": True, "timeout": TIMEOUT_SECONDS, "allow_redirects": False}
+    check_address(url)
+    asked = url
+    for _ in range(MOST_REDIRECTS + 1):
+        try:
+            response = session.get(asked, headers=headers, **options)
+        except _NETWORK_ERRORS as error:
+            raise InputError(f"cannot reach {asked} ({_reason(error)}); check the connection, or {by_hand}.") from error
+        if response.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            return response
+        response.close()
+        if not response.is_redirect:
+            status = f"{response.status_code} {response.reason}"
+            raise InputError(f"{asked} answers {status}; give another with --url, or {by_hand}.")
+        location = response.headers["Location"]
+        try:
+            # Servers write characters into it that an address cannot hold; browsers encode them too.
+            address = urljoin(asked, quote(location, safe=string.punctuation, encoding="iso-8859-1"))
+            check_address(address)
+        except ValueError as error:  # InputError is one
+            raise InputError(f"{asked} redirects to {location!r}, which is no address; {by_hand}.") from error
+        asked = address
+    raise InputError(f"{url} redirects more than {MOST_REDIRECTS} times; give another with --url, or {by_hand}.")
+
+
+def _receive(response: requests.Response, url: str, partial: Path, present: int, file: RemoteFile, quiet: bool) -> None:
+    """Appends the missing bytes to `partial`; skips those that are there where the server sends the whole file."""
+    _check_answer(response, url, partial, present, file)
+    position = 0 if response.status_code == HTTPStatus.OK else present
+    # Without a declared length, only one more byte tells whether the server sends more.
+    declared = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+    end = file.size if declared else file.size + 1
+    progress = tqdm(total=file.size, initial=present, unit="B", unit_scale=True, desc=partial.stem, disable=quiet)
+    with partial.open("ab") as output, progress:
+        for block in _blocks(response, url, end - position):
+            progress.update(output.write(block[max(present - position, 0) :]))
+            position += len(block)
+        if position > file.size:
+            output.truncate(present)
+    if position > file.size:
         if not present:
             partial.unlink()
         raise InputError(
             f"{url} sends more than the {file.size} bytes of {file.name}, so it is another file and nothing of it was "
             "kept; give another address with --url."
         )
-    if received < missing:
-        raise InputError(f"{url} ended after {present + received} of {file.size} bytes; {_AGAIN}.")
+    if position < file.size:
+        raise InputError(f"{url} ended after {max(position, present)} of {file.size} bytes; {_AGAIN}.")
 
 
-def _check_answer(response: http.client.HTTPResponse, url: str, partial: Path, present: int, file: RemoteFile) -> bool:
-    """Checks what a server announces, before anything is read; returns whether it announces the body's length."""
-    kept = f"; {partial} stays as it was" if present else ""
-    remedy = f"{kept}; give another address with --url."
-    length = response.headers.get("Content-Length")
-    if length is not None and not re.fullmatch("[0-9]{1,18}", length.strip()):
-        raise InputError(f"{url} announces a length of {length!r} bytes{remedy}")
-    expected = file.size
-    if response.status == HTTPStatus.PARTIAL_CONTENT:
-        _check_range(response.headers.get("Content-Range"), url, present, file.size, remedy)
+def _check_answer(response: requests.Response, url: str, partial: Path, present: int, file: RemoteFile) -> None:
+    """Checks what a server announces, before anything is read."""
+    expected, problem = file.size, ""
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         expected -= present
-    elif present and length is None:
-        raise InputError(f"{url} sends the whole file again and does not say how much that is{remedy}")
-    if length is not None and int(length) != expected:
-        raise InputError(f"{url} announces {int(length)} bytes where {expected} of {file.name} are expected{remedy}")
-    return length is not None
+        part, rest = response.headers.get("Content-Range"), f"bytes {present}-{file.size - 1}/"
+        if not present or part not in (f"{rest}{file.size}", f"{rest}*"):
+            asked = f"the bytes from {present} to {file.size - 1} of {file.size}" if present else "the whole file"
+            problem = f"was asked for {asked} and sends the part {part!r}"
+    length = response.headers.get("Content-Length", str(expected))
+    if length != str(expected):
+        problem = problem or f"announces {length!r} bytes where {expected} of {file.name} are expected"
+    if problem:
+        kept = f"; {partial} stays as it was" if present else ""
+        raise InputError(f"{url} {problem}{kept}; give another address with --url.")
 
 
-def _check_range(header: str | None, url: str, present: int, size: int, remedy: str) -> None:
-    match = _CONTENT_RANGE.fullmatch((header or "").strip())
-    fits = match and int(match[1]) == present and int(match[2]) == size - 1 and match[3] in ("*", str(size))
-    if not (present and fits):
-        asked = f"the bytes from {present} to {size - 1} of {size}" if present else "the whole file"
-        raise InputError(f"{url} was asked for {asked} and sends the part {header!r}{remedy}")
-
-
-def _blocks(response: http.client.HTTPResponse, url: str, most: int) -> Iterator[bytes]:
-    """The body of an answer, as it comes, up to `most` bytes."""
+def _blocks(response: requests.Response, url: str, most: int) -> Iterator[bytes]:
+    """Yields the body of an answer as it comes, up to `most` bytes; refuses a server that only holds the connection."""
+    response.raw.enforce_content_length = False  # whoever reads the blocks counts
+    since, count = time.monotonic(), 0
     while most > 0:
         try:
-            block = response.read1(min(_BLOCK, most))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise InputError(f"{url} was cut off ({error}); {_AGAIN}.") from error
-        if not block:
-            return
+            # `iter_content` would wait for whole blocks, and lose what came of the last one.
+            block = response.raw.read1(min(_BLOCK, most), decode_content=False)
+            if not block:
+                return
+            count += len(block)
+            seconds = time.monotonic() - since
+            if seconds >= RATE_SECONDS:
+                if count < MINIMUM_RATE * seconds:
+                    raise OSError(f"the server sends less than {MINIMUM_RATE} bytes a second")
+                since, count = time.monotonic(), 0
+        except _NETWORK_ERRORS as error:
+            raise InputError(f"{url} was cut off ({_reason(error)}); {_AGAIN}.") from error
         most -= len(block)
         yield block
+
+
+def _reason(error: BaseException) -> str:
+    """Returns the message of the error at the root; those above it repeat the address and name Python objects."""
+    while error.__context__:
+        error = error.__context__
+    return in_one_line(error, 200) or type(error).__name__

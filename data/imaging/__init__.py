@@ -1,1 +1,1 @@
-"""Arrays of pixels: levels, blocks, and what is near decision boundaries."""
+"""Arrays of pixels: levels, blocks, composition by decision maps, and decision boundaries."""

@@ -1,6 +1,7 @@
-"""Blocks that cover an image once, each with what is looked at around it."""
+"""Blocks that cover an image once, each with its surroundings."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -9,35 +10,36 @@ Window = tuple[slice, slice]
 
 
 def blocks(shape: tuple[int, int], side: int, context: int) -> Iterator[tuple[Window, Window]]:
-    """The blocks of an image.
+    """Cuts an image into blocks.
 
     Args:
         shape: (H, W).
-        side: Of a block, in pixels; the last ones are what is left.
-        context: Pixels that are looked at on each side, as far as the image reaches.
+        side: Side of a block in pixels; the last ones in a row or column may be smaller.
+        context: Pixels of surroundings on each side, as far as the image reaches.
 
     Yields:
-        A block, and the same with its surroundings.
+        A block, and the block with its surroundings.
     """
-    for top in range(0, shape[0], side):
-        for left in range(0, shape[1], side):
-            starts = zip((top, left), shape, strict=True)
-            inside = tuple(slice(start, min(start + side, length)) for start, length in starts)
-            around = tuple(
-                slice(max(0, span.start - context), min(span.stop + context, length))
-                for span, length in zip(inside, shape, strict=True)
-            )
-            yield inside, around
+    height, width = shape
+    for top, left in product(range(0, height, side), range(0, width, side)):
+        bottom, right = min(top + side, height), min(left + side, width)
+        rows = slice(max(0, top - context), min(bottom + context, height))
+        columns = slice(max(0, left - context), min(right + context, width))
+        yield (slice(top, bottom), slice(left, right)), (rows, columns)
 
 
 def within(inside: Window, around: Window) -> Window:
-    """A block in the coordinates of what is around it."""
-    return tuple(slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True))
+    """Converts a block to the coordinates of the block with its surroundings."""
+    rows, columns = (
+        slice(one.start - wide.start, one.stop - wide.start) for one, wide in zip(inside, around, strict=True)
+    )
+    return rows, columns
 
 
 def mixed_blocks(labels: np.ndarray, side: int, context: int) -> Iterator[tuple[Window, Window]]:
-    """As `blocks`, those alone in or around which there are several labels, (H, W)."""
-    for inside, around in blocks(labels.shape, side, context):
+    """Yields as `blocks` those blocks of labels, (H, W), that contain several labels, surroundings included."""
+    height, width = labels.shape
+    for inside, around in blocks((height, width), side, context):
         part = labels[around]
         if np.any(part != part[0, 0]):
             yield inside, around

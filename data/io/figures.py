@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.imaging.pixels import to_bytes
+from data.imaging.pixels import to_uint8
 from data.io.files import atomic_path
 from data.runtime.errors import printable
 
@@ -33,7 +33,7 @@ def new_figure(
 
 def show(axes: "Axes", image: np.ndarray, title: str = "", fontsize: int = 9) -> None:
     """Shows a picture, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, with a title above it."""
-    axes.imshow(to_bytes(image), cmap="gray", vmin=0, vmax=255)
+    axes.imshow(to_uint8(image), cmap="gray", vmin=0, vmax=255)
     axes.set_title(printable(title), fontsize=fontsize, parse_math=False)
 
 

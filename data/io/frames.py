@@ -1,7 +1,6 @@
 """The frames of a stack, read from their files as they are needed."""
 
 import operator
-import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal
@@ -33,6 +32,7 @@ class Frames(Sequence[np.ndarray]):
     Attributes:
         shape: Of every frame.
         dtype: Of every frame.
+        remarks: What the user should know of the frames that were read so far, one sentence each.
 
     Raises:
         InputError: A header cannot be read, or one frame differs from the first in channels, type, or by more than a
@@ -58,6 +58,7 @@ class Frames(Sequence[np.ndarray]):
         self._read: OrderedDict[int, np.ndarray] = OrderedDict()
         self._profiles: set[bytes | None] = set()
         self._metadata: Metadata | None = None
+        self.remarks: list[str] = []
 
     def __len__(self) -> int:
         return len(self._headers)
@@ -93,10 +94,10 @@ class Frames(Sequence[np.ndarray]):
         return image
 
     def _compare_profile(self, profile: bytes | None) -> None:
-        """Warns at the second profile that is seen, once."""
+        """Notes a second color profile, once."""
         if len(self._profiles | {profile}) == 2 > len(self._profiles) > 0:
             name = self._stack.name
-            warnings.warn(f"the images of {name} differ in color profile; the first one's is kept", stacklevel=4)
+            self.remarks.append(f"the images of {name} differ in color profile; the first one's is kept")
         self._profiles.add(profile)
 
 

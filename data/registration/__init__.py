@@ -1,1 +1,1 @@
-"""Frames of a stack laid on each other: motion, warping, and brightness."""
+"""Registration of a stack: motion between frames, warping to the reference, and brightness correction."""

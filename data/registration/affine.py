@@ -1,91 +1,91 @@
-"""Motions as (3, 3) matrices: applied, rescaled, and fitted to points."""
+"""Affine motions as (3, 3) matrices: applied, rescaled, and fitted to points."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-BLOCKS = 4
-"""Blocks across and down; what is left out at a time to learn how uncertain a fit is."""
+JACKKNIFE_BLOCKS = 4
+"""Blocks across and down that the jackknife leaves out one at a time to estimate the uncertainty of a fit."""
 
 LEAST_SCATTER = 0.03
-"""Pixels: standard deviation that tracked points have at least."""
+"""Pixels: smallest standard deviation of tracked points that is assumed."""
 
 
-def apply(warp: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Where a warp, (3, 3) float64, takes (N, 2) points."""
+def transform_points(warp: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Applies a warp, (3, 3) float64, to (N, 2) points."""
     return points @ warp[:2, :2].T + warp[:2, 2]
 
 
 def homogeneous(points: np.ndarray) -> np.ndarray:
-    """(N, 2) points as (N, 3): (x, y, 1)."""
+    """Appends 1 to (N, 2) points: (N, 3), (x, y, 1)."""
     return np.column_stack([points, np.ones(len(points))])
 
 
-def through(points: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The warp, (3, 3) float64, that takes three or more points (N, 2) to others, by least squares."""
-    return np.vstack([np.linalg.lstsq(homogeneous(points), there, rcond=None)[0].T, [0, 0, 1]])
+def fit_affine(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Fits the warp, (3, 3) float64, that takes three or more points (N, 2) to their targets, by least squares."""
+    return np.vstack([np.linalg.lstsq(homogeneous(points), targets, rcond=None)[0].T, [0, 0, 1]])
 
 
 def corners_of(shape: tuple[int, ...]) -> np.ndarray:
-    """(4, 2) float64: the centers of the corner pixels of a frame, (x, y)."""
+    """Returns the centers of the corner pixels of a frame, (4, 2) float64, (x, y)."""
     height, width = shape[:2]
     return np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
 
 
-def rescale(warp: np.ndarray, scale: float) -> np.ndarray:
-    """The warp between pictures that are larger by `scale`; pixel centers lie half a pixel from the corner."""
-    grow = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
-    return grow @ warp @ np.linalg.inv(grow)
+def rescale_warp(warp: np.ndarray, scale: float) -> np.ndarray:
+    """Converts a warp to images that are larger by `scale`; pixel centers lie half a pixel from the corner."""
+    enlarge = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
+    return enlarge @ warp @ np.linalg.inv(enlarge)
 
 
-def fit_motion(points: np.ndarray, there: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, float]:
+def fit_motion(points: np.ndarray, targets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, float]:
     """Fits a similarity or an affine motion to points robustly, whichever is more certain at the corners.
 
-    The uncertainty is the jackknife's: `BLOCKS` by `BLOCKS` parts of the frame are left out one at a time, since
-    neighboring points err together. A similarity is all that breathing and drift need; where it does not describe the
-    motion, its parts disagree and the affine motion comes out more certain.
+    The uncertainty is the jackknife's: `JACKKNIFE_BLOCKS` by `JACKKNIFE_BLOCKS` parts of the frame are left out one at
+    a time, since errors of neighboring points are correlated. A similarity suffices for breathing and drift; where it
+    does not describe the motion, the parts disagree and the affine motion comes out more certain.
 
     Args:
         points: (N, 2) float64.
-        there: (N, 2) float64, where they went; many may be wrong.
+        targets: (N, 2) float64, where they moved to; many may be wrong.
         corners: (4, 2) float64 of the frame, see `corners_of`.
 
     Returns:
-        The warp, (3, 3) float64, and the standard deviation in pixels of where it takes a corner, the worst of the
-        four; infinite where fewer than three parts hold points.
+        The warp, (3, 3) float64, and the largest of the standard deviations in pixels of the four warped corners;
+        infinite if fewer than three parts hold points.
     """
-    return min((_fit(points, there, corners, terms) for terms in (_similarity, _affine)), key=lambda fit: fit[1])
+    return min((_fit(points, targets, corners, terms) for terms in (_similarity, _affine)), key=lambda fit: fit[1])
 
 
 def _fit(
-    points: np.ndarray, there: np.ndarray, corners: np.ndarray, terms: Callable[[np.ndarray], np.ndarray]
+    points: np.ndarray, targets: np.ndarray, corners: np.ndarray, terms: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, float]:
     center, size = corners.mean(0), max(1.0, float(np.ptp(corners)))
     design, at_corners = (terms((place - center) / size) for place in (points, corners))
-    values = there.ravel()
+    values = targets.ravel()
     weights = np.ones(len(points))
     for _ in range(15):
         solution = _solve(design, values, weights)
         residuals = np.hypot(*(values - design @ solution).reshape(-1, 2).T)
         scale = max(LEAST_SCATTER, float(np.median(residuals)) / 1.18)  # of a coordinate that is normally distributed
         weights = (1 + (residuals / (2 * scale)) ** 2) ** -2.0
-    cells = np.clip((points - corners.min(0)) / np.maximum(np.ptp(corners, axis=0), 1) * BLOCKS, 0, BLOCKS - 1)
-    block = cells.astype(int) @ [1, BLOCKS]
+    cells = (points - corners.min(0)) / np.maximum(np.ptp(corners, axis=0), 1) * JACKKNIFE_BLOCKS
+    block = np.clip(cells, 0, JACKKNIFE_BLOCKS - 1).astype(int) @ [1, JACKKNIFE_BLOCKS]
     parts = np.unique(block)
     without = [at_corners @ _solve(design, values, weights * (block != part)) for part in parts]
     variance = ((np.array(without) - at_corners @ solution) ** 2).reshape(len(parts), 4, 2).sum((0, 2)).max()
     uncertainty = np.sqrt((len(parts) - 1) / len(parts) * variance) if len(parts) > 2 else np.inf
-    return through(corners, (at_corners @ solution).reshape(4, 2)), float(uncertainty)
+    return fit_affine(corners, (at_corners @ solution).reshape(4, 2)), float(uncertainty)
 
 
 def _similarity(points: np.ndarray) -> np.ndarray:
-    """(2 N, 4): the equations of a scaled rotation and a shift, for x and y of each point."""
-    (x, y), one, none = points.T, np.ones(len(points)), np.zeros(len(points))
-    return np.stack([np.stack([x, -y, one, none], 1), np.stack([y, x, none, one], 1)], 1).reshape(-1, 4)
+    """Returns the equations of a scaled rotation and a shift for x and y of each point, (2 N, 4)."""
+    (x, y), one, zero = points.T, np.ones(len(points)), np.zeros(len(points))
+    return np.stack([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)], 1).reshape(-1, 4)
 
 
 def _affine(points: np.ndarray) -> np.ndarray:
-    """(2 N, 6): the equations of an affine motion, for x and y of each point."""
+    """Returns the equations of an affine motion for x and y of each point, (2 N, 6)."""
     return np.kron(homogeneous(points), np.eye(2))
 
 

@@ -1,4 +1,4 @@
-"""Alignment of a stack: motions between neighbors, chained outwards from the frame in the middle."""
+"""Alignment of a stack: motions between neighboring frames, solved jointly for the warps from the middle frame."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,38 +8,38 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from data.imaging.pixels import per_level, to_gray
-from data.registration.affine import apply, corners_of, rescale, through
-from data.registration.differences import Difference, compare
-from data.registration.laying import common_part
+from data.registration.affine import corners_of, fit_affine, rescale_warp, transform_points
+from data.registration.differences import MISMATCH_SHARE, Difference, compare
 from data.registration.motion import Motion, find_motion_within, measure_motion
+from data.registration.warping import common_part
 
 MEASURED_SIDE = 1024
-"""Pixels: frames are measured averaged over squares of whole pixels, so that the longest side comes near to this."""
+"""Pixels: motion is measured on frames averaged over whole pixels such that the longest side is about this."""
 
-BRIDGED = 2
-"""A part of the stack is compared with so many of the parts after it: what fits nowhere between them is bridged."""
+BRIDGED_PARTS = 2
+"""How many of the following parts of the stack each part is compared with, across frames that match nothing."""
 
 NOTICED_MOTION = 0.5
-"""Pixels at a corner: frames that lie closer on each other are not touched."""
+"""Pixels at a corner: frames that moved less are not warped."""
 
 CERTAINTY = 3.0
-"""Standard deviations by which a motion has to be larger than `NOTICED_MOTION`."""
+"""Standard deviations by which a motion must exceed `NOTICED_MOTION`."""
 
-UNMEASURED = 1e4
-"""Pixels: the uncertainty of two frames of which nothing could be tracked; any other link counts more."""
+UNMEASURED_UNCERTAINTY = 1e4
+"""Pixels: uncertainty assumed between two frames whose motion could not be measured; any other link counts more."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How the frames of a stack lie on one of them.
+    """The warps from the reference frame of a stack to all frames.
 
     Attributes:
-        reference: Index of the frame the others are laid on: the middle one of those that fit.
-        warps: (3, 3) float64 for each frame, reference (x, y, 1) to the frame's own; None: left out.
+        reference: Index of the reference: the middle one of the frames that match.
+        warps: (3, 3) float64 for each frame, (x, y, 1) of the reference to the frame's own; None: left out.
         moved: Whether any frame moved; if not, all warps are the identity.
-        left_out: Index of each frame that fits nowhere, and why, one clause.
-        common: Rows and columns of the reference that all frames cover but those left out.
-        remarks: What else was noticed, one clause each; frames are numbered from 1.
+        left_out: Maps the index of each frame that does not match the others to the reason, one clause.
+        common: Rows and columns of the reference that all frames but those left out cover.
+        remarks: Further remarks for the user, one clause each; frames are numbered from 1.
     """
 
     reference: int
@@ -51,15 +51,17 @@ class Alignment:
 
 
 def measure_alignment(frames: Sequence[np.ndarray], *, observe: Callable[[int], None] | None = None) -> Alignment:
-    """Measures how the frames of a stack lie on the one in the middle.
+    """Measures the motion between the frames of a stack.
 
-    Each frame is read once, in order, and none is kept but as a small gray picture.
+    Each frame is read once, in order; only small gray views stay in memory.
 
     Args:
         frames: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, in the order of the stack; they may differ in size.
         observe: Called with the index of each frame once it is measured.
     """
-    views, shapes, links = [], [], {}
+    views: list[np.ndarray] = []
+    shapes: list[tuple[int, ...]] = []
+    links: dict[tuple[int, int], _Link] = {}
     factor = 1
     for index in range(len(frames)):
         frame = frames[index]
@@ -73,29 +75,29 @@ def measure_alignment(frames: Sequence[np.ndarray], *, observe: Callable[[int], 
         if observe is not None:
             observe(index)
     parts = _parts(views, links)
-    kept = max(parts, key=lambda part: (len(part), -abs(np.median(part) - (len(views) - 1) / 2)))
-    reference = kept[len(kept) // 2]
-    used = {pair: link for pair, link in links.items() if link.fits and set(pair) <= set(kept)}
+    used = max(parts, key=lambda part: (len(part), -abs(np.median(part) - (len(views) - 1) / 2)))
+    reference = used[len(used) // 2]
+    matching = {pair: link for pair, link in links.items() if link.matches and set(pair) <= set(used)}
     corners = corners_of(views[reference].shape)
-    small = _solve(kept, reference, used, corners)
-    moved = _is_moved(kept, reference, used, small, corners, factor)
-    warps = {index: rescale(warp, factor) if moved else np.eye(3) for index, warp in small.items()}
-    common = common_part([warps[index] for index in kept], [shapes[index] for index in kept], shapes[reference])
-    left_out = {index: _why(index, links) for index in range(len(views)) if index not in warps}
-    every = tuple(warps.get(index) for index in range(len(views)))
-    return Alignment(reference, every, moved, left_out, common, tuple(_remarks(used, views)))
+    reduced = _solve(used, reference, matching, corners)
+    moved = _is_moved(used, reference, matching, reduced, corners, factor)
+    warps = {index: rescale_warp(warp, factor) if moved else np.eye(3) for index, warp in reduced.items()}
+    common = common_part([warps[index] for index in used], [shapes[index] for index in used], shapes[reference])
+    left_out = {index: _reason(index, links) for index in range(len(views)) if index not in warps}
+    all_warps = tuple(warps.get(index) for index in range(len(views)))
+    return Alignment(reference, all_warps, moved, left_out, common, tuple(_remarks(matching, views)))
 
 
 @dataclass(frozen=True)
 class _Link:
-    """Two frames compared: `motion` is None where nothing could be tracked, and they may fit nonetheless."""
+    """The comparison of two frames: `motion` is None if it could not be measured; they may match nonetheless."""
 
     motion: Motion | None
     difference: Difference
 
     @property
-    def fits(self) -> bool:
-        return self.difference.share < Difference.LARGEST
+    def matches(self) -> bool:
+        return self.difference.share < MISMATCH_SHARE
 
     @property
     def warp(self) -> np.ndarray:
@@ -103,11 +105,11 @@ class _Link:
 
     @property
     def uncertainty(self) -> float:
-        return UNMEASURED if self.motion is None else self.motion.uncertainty
+        return UNMEASURED_UNCERTAINTY if self.motion is None else self.motion.uncertainty
 
 
 def _reduce(frame: np.ndarray, factor: int) -> np.ndarray:
-    """(h, w) float32 gray, 0..255: averages over `factor` by `factor` pixels; what is left at the far border is cut."""
+    """Averages over `factor` by `factor` pixels, without the remainder at the far border; gray, float32, 0..255."""
     height, width = (max(1, side // factor) for side in frame.shape[:2])
     whole = frame[: height * factor, : width * factor]
     if factor > 1:
@@ -122,13 +124,13 @@ def _link(views: list[np.ndarray], first: int, second: int) -> _Link:
 
 
 def _parts(views: list[np.ndarray], links: dict[tuple[int, int], _Link]) -> list[list[int]]:
-    """The frames in parts that hang together; parts next to each other are compared once more, over what lies between.
+    """Groups frames into parts linked by matches, after comparing the ends of consecutive parts with each other.
 
-    What is compared is added to `links`.
+    New comparisons are added to `links`.
     """
     parts = _connected(len(views), links)
     for number, part in enumerate(parts):
-        for other in parts[number + 1 : number + 1 + BRIDGED]:
+        for other in parts[number + 1 : number + 1 + BRIDGED_PARTS]:
             pair = (part[-1], other[0])
             if pair[0] < pair[1] and pair not in links:
                 links[pair] = _link(views, *pair)
@@ -138,20 +140,20 @@ def _parts(views: list[np.ndarray], links: dict[tuple[int, int], _Link]) -> list
 def _connected(count: int, links: dict[tuple[int, int], _Link]) -> list[list[int]]:
     graph = np.zeros((count, count), bool)
     for pair, link in links.items():
-        graph[pair] = link.fits
+        graph[pair] = link.matches
     number, labels = connected_components(graph, directed=False)
     return [np.flatnonzero(labels == label).tolist() for label in range(number)]
 
 
 def _solve(
-    kept: list[int], reference: int, links: dict[tuple[int, int], _Link], corners: np.ndarray
+    used: list[int], reference: int, links: dict[tuple[int, int], _Link], corners: np.ndarray
 ) -> dict[int, np.ndarray]:
-    """The warps from the reference that fit all links best, by least squares.
+    """Solves for the warps from the reference that fit all links best, by least squares.
 
-    Unknown is where each frame shows the corners of the reference: a motion takes those of one frame to those of
-    another, which is linear.
+    The unknowns are the positions of the reference's corners in each frame: a motion between two frames relates them
+    linearly.
     """
-    place = {index: 2 * number for number, index in enumerate(index for index in kept if index != reference)}
+    place = {index: 2 * number for number, index in enumerate(index for index in used if index != reference)}
     rows, values = np.zeros((2 * len(links), 2 * len(place))), np.zeros((2 * len(links), len(corners)))
     for number, ((first, second), link) in enumerate(links.items()):
         row, weight = slice(2 * number, 2 * number + 2), 1 / link.uncertainty
@@ -162,21 +164,21 @@ def _solve(
             else:
                 rows[row, place[index] : place[index] + 2] = weight * factor
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
-    shown = {index: solution[first : first + 2].T for index, first in place.items()}
-    return {reference: np.eye(3)} | {index: through(corners, there) for index, there in shown.items()}
+    positions = {index: solution[first : first + 2].T for index, first in place.items()}
+    return {reference: np.eye(3)} | {index: fit_affine(corners, targets) for index, targets in positions.items()}
 
 
 def _is_moved(
-    kept: list[int],
+    used: list[int],
     reference: int,
     links: dict[tuple[int, int], _Link],
     warps: dict[int, np.ndarray],
-    small: np.ndarray,
+    corners: np.ndarray,
     factor: int,
 ) -> bool:
-    """Whether a frame's corners moved by more than is allowed and certain."""
+    """Returns whether the corners of any frame moved by more than `NOTICED_MOTION`, with `CERTAINTY`."""
     variance = {reference: 0.0}
-    outwards = sorted(kept, key=lambda index: abs(index - reference))
+    outwards = sorted(used, key=lambda index: abs(index - reference))
     for index in outwards[1:]:
         nearer = [
             variance[other] + link.uncertainty**2
@@ -185,19 +187,19 @@ def _is_moved(
             if index in pair and other != index and other in variance
         ]
         variance[index] = min(nearer, default=np.inf)
-        motion = np.hypot(*(apply(warps[index], small) - small).T).max()
+        motion = np.hypot(*(transform_points(warps[index], corners) - corners).T).max()
         if factor * (motion - CERTAINTY * np.sqrt(variance[index])) > NOTICED_MOTION:
             return True
     return False
 
 
-def _why(index: int, links: dict[tuple[int, int], _Link]) -> str:
-    """Why a frame is left out."""
+def _reason(index: int, links: dict[tuple[int, int], _Link]) -> str:
+    """Says why a frame is left out."""
     (first, second), link = min(
         ((pair, link) for pair, link in links.items() if index in pair), key=lambda item: item[1].difference.share
     )
     other = second if index == first else first
-    return f"{link.difference.share:.0%} of it shows something else than frame {other + 1}"
+    return f"{link.difference.share:.0%} of it differs from frame {other + 1}"
 
 
 def _remarks(links: dict[tuple[int, int], _Link], views: list[np.ndarray]) -> list[str]:
@@ -207,7 +209,7 @@ def _remarks(links: dict[tuple[int, int], _Link], views: list[np.ndarray]) -> li
             continue
         pair = f"frames {first + 1} and {second + 1}"
         if link.motion is None:
-            remarks.append(f"nothing tells how {pair} lie on each other; they are taken to be unmoved")
+            remarks.append(f"could not measure the motion between {pair}; assuming none")
             continue
         place = find_motion_within(link.motion, views[first].shape)
         if place is not None:

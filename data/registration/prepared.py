@@ -1,53 +1,54 @@
-"""The frames of a stack as they are fused: laid on each other, cut to what all show, of one brightness."""
+"""Frames prepared for fusion: aligned, cropped to their common part, and of equal brightness."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
-from data.registration.laying import lay
+from data.registration.warping import warp_to_reference
 from data.runtime.errors import InputError
 
 ALIGN = ("auto", "none")
-"""Whether frames are laid on each other: where they moved (the default), or never."""
+"""Whether frames are aligned: if they moved (the default), or never."""
 
 CROP = ("common", "none")
-"""What of the reference is kept where frames moved: what all frames show (the default), or all of it."""
+"""What the result shows if frames moved: the part common to all frames (the default), or the whole reference."""
 
 MATCH_EXPOSURE = ("auto", "none")
-"""Whether frames are given the brightness of the reference: where it differs (the default), or never."""
+"""Whether brightness is matched to the reference: where it differs (the default), or never."""
 
-KEPT_BYTES = 256_000_000
-"""Prepared frames that stay in memory: small stacks are read once, large ones frame by frame as they are needed."""
+CACHE_BYTES = 256_000_000
+"""Memory for prepared frames: small stacks are read once, frames of large ones again when they are needed."""
 
 Observer = Callable[[str, int, int], None]
-"""Told of what is done at the moment, of the steps done of it, and of their number."""
+"""Progress callback (stage, done, total)."""
 
 
 class PreparedFrames(Sequence[np.ndarray]):
-    """Frames laid on each other, as a sequence of arrays; read, moved and corrected as they are needed.
+    """Aligned frames of equal brightness, as a sequence of arrays; read, warped and corrected when they are indexed.
 
-    Where nothing moved and the brightness is equal, they are the frames that were given, to the bit.
+    If nothing moved and the brightness is equal, they are the given frames, to the bit.
 
     Args:
         frames: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, of one shape and type, in the order of the stack.
         align: A name in `ALIGN`.
         crop: A name in `CROP`.
         match_exposure: A name in `MATCH_EXPOSURE`.
-        observe: Told of the progress.
+        observe: Progress callback (stage, done, total).
 
     Attributes:
-        alignment: How the frames lie on each other; None where that was not measured.
-        corrections: Of the brightness of each frame; None where it stays.
-        kept: Indices of the frames that are here; others fit nowhere.
-        fits: False where no two frames fit on each other; then all are here as they were given.
+        alignment: The measured alignment; None with `align="none"`.
+        corrections: The brightness correction of each given frame; None for frames that are not changed.
+        frame_numbers: For each prepared frame its index among the given ones; frames that do not match are left out.
+        matched: False if no two frames match; then all of them are used as they were given.
+        observe: As given, for the stages that follow.
 
     Raises:
-        InputError: No part of the scene is in all frames.
+        InputError: The frames have no part of the scene in common.
     """
 
     def __init__(
@@ -59,21 +60,23 @@ class PreparedFrames(Sequence[np.ndarray]):
         match_exposure: str = "auto",
         observe: Observer = lambda stage, done, total: None,
     ):
-        self._frames, self._observe = frames, observe
+        self._frames, self.observe = frames, observe
         self._cache: OrderedDict[int, tuple[np.ndarray, np.ndarray | None]] = OrderedDict()
         self.alignment: Alignment | None = None
         self.corrections: tuple[ExposureCorrection | None, ...] = (None,) * len(frames)
-        self.kept, self.fits = tuple(range(len(frames))), True
+        self.frame_numbers, self.matched = tuple(range(len(frames))), True
+        self._reference = len(frames) // 2
+        self._warps: dict[int, np.ndarray] = {}  # by frame number; empty if nothing moved
         self._window = (slice(None), slice(None))
         if align == "auto":
             self._align(crop)
-        if match_exposure == "auto" and self.fits:
+        if match_exposure == "auto" and self.matched:
             self._match_exposure()
 
     @property
     def moved(self) -> bool:
-        """Whether any frame is moved."""
-        return self.alignment is not None and self.alignment.moved
+        """Whether any frame is warped."""
+        return bool(self._warps)
 
     @property
     def corrected(self) -> bool:
@@ -81,30 +84,39 @@ class PreparedFrames(Sequence[np.ndarray]):
         return any(correction is not None for correction in self.corrections)
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self.frame_numbers)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(len(self))[index]]
         return self._prepare(range(len(self))[index])[0]
 
     def covered(self, index: int) -> np.ndarray | None:
-        """Where a frame shows something, (H, W) bool; None: everywhere."""
+        """Returns where a frame has content, (H, W) bool; None: everywhere."""
         whole = not self.moved or self._window[0].start is not None
         return None if whole else self._prepare(index)[1]
 
-    def restrict(self, decision_map: np.ndarray) -> None:
-        """Gives what a frame does not show to the reference, which shows all; `decision_map` is (H, W) uint8."""
+    def assign_uncovered(self, decision_map: np.ndarray) -> None:
+        """Assigns pixels that their source does not cover to the reference; changes `decision_map`, (H, W) uint8."""
         for index in range(len(self)):
             covered = self.covered(index)
             if covered is not None:
-                decision_map[~covered & (decision_map == index)] = self.kept.index(self.alignment.reference)
+                decision_map[~covered & (decision_map == index)] = self.frame_numbers.index(self._reference)
 
     def describe(self) -> dict[str, Any]:
-        """What was done to the frames, as JSON values."""
+        """Returns what was done to the frames, as JSON values."""
         done: dict[str, Any] = {}
-        if self.moved:
+        if self._warps:
             rows, columns = self._window
-            done["reference"] = self.alignment.reference
-            done["warps"] = [None if warp is None else warp.tolist() for warp in self.alignment.warps]
+            warps = [self._warps.get(number) for number in range(len(self._frames))]
+            done["reference"] = self._reference
+            done["warps"] = [None if warp is None else warp.tolist() for warp in warps]
             done["cut"] = None if rows.start is None else [rows.start, rows.stop, columns.start, columns.stop]
         if self.alignment is not None and self.alignment.left_out:
             done["left_out"] = {str(index): reason for index, reason in self.alignment.left_out.items()}
@@ -115,71 +127,69 @@ class PreparedFrames(Sequence[np.ndarray]):
             ]
         return done
 
-    def _align(self, crop):
+    def _align(self, crop: str) -> None:
         total = len(self._frames)
-        self.alignment = measure_alignment(
-            self._frames, observe=lambda index: self._observe("measuring motion", index + 1, total)
+        found = measure_alignment(
+            self._frames, observe=lambda index: self.observe("measuring motion", index + 1, total)
         )
-        self.kept = tuple(index for index, warp in enumerate(self.alignment.warps) if warp is not None)
-        if len(self.kept) < 2:
-            self._keep_all()
-        if self.moved and crop == "common":
-            self._window = self.alignment.common
-            if any(span.stop - span.start < 1 for span in self._window):
-                raise InputError("the images share no part of the scene; --crop none keeps all that one of them shows.")
+        warps = {index: warp for index, warp in enumerate(found.warps) if warp is not None}
+        if len(warps) < 2:  # of a pair, neither frame could be left out
+            self.matched = False
+            remark = "the images do not match each other; they are fused without alignment"
+            found = replace(found, warps=(np.eye(3),) * total, moved=False, left_out={}, remarks=(remark,))
+        else:
+            self.frame_numbers = tuple(warps)
+        self.alignment, self._reference = found, found.reference
+        if found.moved:
+            self._warps = warps
+            if crop == "common":
+                self._window = found.common
+                if any(span.stop - span.start < 1 for span in self._window):
+                    raise InputError("the images have no part in common; --crop none shows the whole reference.")
 
-    def _keep_all(self):
-        """Takes the frames as they are where no two of them fit: of a pair, none could be left out."""
-        total = len(self._frames)
-        self.fits, self.kept = False, tuple(range(total))
-        remark = "the images do not fit on each other, and are fused as they are"
-        self.alignment = replace(
-            self.alignment, warps=(np.eye(3),) * total, moved=False, left_out={}, remarks=(remark,)
-        )
-
-    def _match_exposure(self):
-        reference = self.alignment.reference if self.alignment is not None else len(self._frames) // 2
-        found = measure_exposure((self._look(index) for index in range(len(self))), self.kept.index(reference))
-        self.corrections = tuple(
-            found[self.kept.index(index)] if index in self.kept else None for index in range(len(self._frames))
-        )
+    def _match_exposure(self) -> None:
+        frames = (self._with_coverage(index) for index in range(len(self)))
+        corrections = measure_exposure(frames, self.frame_numbers.index(self._reference))
+        found = dict(zip(self.frame_numbers, corrections, strict=True))
+        self.corrections = tuple(found.get(number) for number in range(len(self._frames)))
         if self.corrected:
             self._cache.clear()
 
-    def _look(self, index):
-        """A frame and where it shows something, for measuring brightness."""
+    def _with_coverage(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         image, covered = self._prepare(index)
-        self._observe("measuring brightness", index + 1, len(self))
+        self.observe("measuring brightness", index + 1, len(self))
         return image, np.ones(image.shape[:2], bool) if covered is None else covered
 
-    def _prepare(self, index):
+    def _prepare(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns a frame and where it has content; None: everywhere."""
         if index not in self._cache:
-            image, covered = self._frames[self.kept[index]], None
-            if self.moved:
-                image, covered = lay(image, self.alignment.warps[self.kept[index]], image.shape)
+            number = self.frame_numbers[index]
+            image, covered = self._frames[number], None
+            if self._warps:
+                image, covered = warp_to_reference(image, self._warps[number], image.shape)
                 image, covered = image[self._window], covered[self._window]
                 covered = None if covered.all() else covered
-            correction = self.corrections[self.kept[index]]
+            correction = self.corrections[number]
             if correction is not None:
                 image = correction.apply(image)
-            while self._cache and (1 + len(self._cache)) * image.nbytes > KEPT_BYTES:
+            while self._cache and (1 + len(self._cache)) * image.nbytes > CACHE_BYTES:
                 self._cache.popitem(last=False)
             self._cache[index] = np.ascontiguousarray(image), covered
         self._cache.move_to_end(index)
         return self._cache[index]
 
 
-class ByNumber:
-    """Prepared frames by their numbers in the whole stack, frames that were left out included.
+class FramesByNumber:
+    """Prepared frames by their number in the whole stack, where frames that were left out are counted.
 
     Args:
-        images: The frames.
+        images: The prepared frames.
     """
 
     def __init__(self, images: PreparedFrames):
         self._images = images
 
     def __getitem__(self, number: int) -> np.ndarray:
-        if number not in self._images.kept:
-            raise InputError(f"frame {number + 1} was left out, since it fits nowhere, and cannot be painted with.")
-        return self._images[self._images.kept.index(number)]
+        if number not in self._images.frame_numbers:
+            raise InputError(f"frame {number + 1} does not match the others; its pixels cannot be painted in.")
+        return self._images[self._images.frame_numbers.index(number)]

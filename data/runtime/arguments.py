@@ -23,7 +23,7 @@ def command_parser(description: str, examples: str, prog: str | None = None) -> 
     return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=formatter)
 
 
-def add_shared(parser: argparse.ArgumentParser, *options: str) -> None:
+def add_shared(parser: argparse._ActionsContainer, *options: str) -> None:
     """Adds options that mean the same in several commands."""
     for option in options:
         parser.add_argument(option, **_SHARED[option])

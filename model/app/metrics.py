@@ -10,7 +10,7 @@ from model.app.worker import Task
 class Metrics:
     """Counts tasks; each server has its own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
         options = {"registry": self._registry}
         self._tasks = Counter("multifocus_tasks", "Fusions that ended, by how", ["state"], **options)

@@ -1,69 +1,117 @@
-"""The address for programs: `POST /fuse`."""
+"""Fusion over HTTP for programs: `POST /fuse`."""
 
+import base64
+import json
 import tempfile
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, HTTPException, Query, Response, UploadFile
+from fastapi import APIRouter, File, Header, HTTPException, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, create_model
 
 from data.io.image_io import write_image
 from data.io.listing import LARGEST
 from data.registration.prepared import Observer
 from data.runtime.errors import InputError, explain
-from model.app.fusing import FORMATS, Fusers, named, prepare
+from model.app.fusing import FORMATS, named
 from model.app.limits import Limits
 from model.app.worker import Worker
-from model.fusion.project import Settings
+from model.fusion.pipeline import Result, fuse
+from model.fusion.project import parse_settings
+from model.fusion.settings import FusionSettings, shared_settings
 
 CHUNK = 1 << 20
 """Bytes that are written at once."""
 
+REMARKS_HEADER = "X-Remarks"
+"""Header of an answer: what was noticed of the frames, a JSON list of sentences."""
 
-def addresses(limits: Limits, worker: Worker, fusers: Fusers) -> APIRouter:
-    """Makes them.
+LONGEST_HEADER = 4000
+"""Characters of that list; clients refuse longer headers. The JSON answer has all."""
+
+
+def _make_query() -> type[BaseModel]:
+    """Makes the model of the query: the format, and each setting that is offered; other parameters are refused."""
+    make_enum: Any = StrEnum  # mypy knows literal members alone
+    formats = make_enum("format", list(FORMATS))
+    offered: dict[str, Any] = {"format": (formats, formats("png"))}
+    for setting in shared_settings():
+        kind = make_enum(setting.name, list(setting.metadata["shared"]))
+        offered[setting.name] = (kind | None, None) if setting.default is None else (kind, kind(setting.default))
+    return create_model("FuseQuery", __config__=ConfigDict(extra="forbid"), **offered)
+
+
+FuseQuery: Any = _make_query()
+
+
+def make_router(limits: Limits, worker: Worker) -> APIRouter:
+    """Builds the router.
 
     Args:
         limits: What one request may bring.
         worker: Does the work.
-        fusers: Gives the fuser for settings.
     """
     router = APIRouter(tags=["for programs"])
 
     @router.post("/fuse", response_class=Response)
-    def fuse(
+    def fuse_frames(
         frames: Annotated[list[UploadFile], File(description="two or more, in the order of the stack")],
-        settings: Annotated[Settings, Depends()],
-        format: Annotated[Literal["png", "tif", "jpg"], Query()] = "png",
-    ):
+        query: Annotated[FuseQuery, Query()],
+        accept: Annotated[str, Header()] = "*/*",
+    ) -> Response:
         """Fuses photographs and answers with the image; `curl -F frames=@a.jpg -F frames=@b.jpg URL/fuse -o fused.png`.
+
+        The header X-Remarks has what was noticed, a JSON list of sentences: frames that were left out, motion that
+        could not be measured. With the header `Accept: application/json` the answer is JSON: the image in base64, its
+        type, the remarks, and what was done.
 
         400 and 422 say in one sentence what is wrong, 413 that the frames are too large, 503 that too much waits.
         """
         if not 2 <= len(frames) <= LARGEST:
             raise InputError(f"from 2 to {LARGEST} frames can be fused, received {len(frames)}.")
-        if sum(frame.size for frame in frames) > limits.bytes:
+        if sum(frame.size or 0 for frame in frames) > limits.bytes:
             raise HTTPException(413, f"all frames together may have {limits.bytes / 1e9:.1f} GB.")
+        settings = query.model_dump(mode="json")
+        kind = settings.pop("format")
+        names = [frame.filename or "a frame" for frame in frames]
         with tempfile.TemporaryDirectory(prefix="multifocus-") as folder:
             paths = [_receive(frame, Path(folder) / str(n), limits) for n, frame in enumerate(frames)]
-            output = Path(folder) / f"fused.{format}"
-            task = worker.submit(partial(_fuse, paths, output, settings, fusers))
+            output = Path(folder) / f"fused.{kind}"
+            task = worker.submit(partial(_fuse, paths, names, output, parse_settings(settings)))
             task.wait()
             if isinstance(task.error, InputError):
-                with named({path: frame.filename or "a frame" for path, frame in zip(paths, frames, strict=True)}):
+                with named(dict(zip(paths, names, strict=True))):
                     raise task.error
             if task.state != "done":
                 reason = explain(task.error) if task.error else "it was cancelled."
                 raise HTTPException(500, reason) from task.error
-            return Response(output.read_bytes(), media_type=FORMATS[format])
+            return _answer(output.read_bytes(), FORMATS[kind], task.result, as_json="application/json" in accept)
 
     return router
 
 
-def _fuse(paths: Sequence[Path], output: Path, settings: Settings, fusers: Fusers, observe: Observer) -> None:
-    frames, images = prepare(paths, settings, observe)
-    write_image(output, fusers(settings, observe)(images), metadata=frames.metadata)
+def _fuse(
+    paths: Sequence[Path], names: Sequence[str], output: Path, settings: FusionSettings, observe: Observer
+) -> dict[str, Any]:
+    """Fuses the frames into a file; returns what was done."""
+    result: Result = fuse(paths, settings, observe, names)
+    write_image(output, result.image, metadata=result.stack.metadata)
+    return result.describe()
+
+
+def _answer(content: bytes, media_type: str, summary: dict[str, Any], as_json: bool) -> Response:
+    remarks = list(summary["remarks"])
+    if as_json:
+        body = {"image": base64.b64encode(content).decode("ascii"), "type": media_type, **summary}
+        return Response(json.dumps(body), media_type="application/json")
+    shown = json.dumps(remarks)
+    while len(shown) > LONGEST_HEADER:
+        remarks.pop()
+        shown = json.dumps([*remarks, "... and more; the JSON answer has all"])
+    return Response(content, media_type=media_type, headers={REMARKS_HEADER: shown})
 
 
 def _receive(upload: UploadFile, path: Path, limits: Limits) -> Path:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from data.imaging.blocks import Window
-from data.imaging.pixels import to_bytes
+from data.imaging.pixels import to_uint8
 
 TILE = 512
 """Side of a tile, in pixels."""
@@ -24,13 +24,13 @@ class Pyramid:
     """
 
     def __init__(self, image: np.ndarray):
-        self.levels = [to_bytes(image)]
+        self.levels = [to_uint8(image)]
         while max(self.levels[-1].shape[:2]) > TILE:
             self.levels.append(_halved(self.levels[-1]))
 
     def update(self, image: np.ndarray, window: Window) -> None:
         """Takes over a window of the picture that has changed."""
-        self.levels[0] = to_bytes(image)
+        self.levels[0] = to_uint8(image)
         spans = [(span.start, span.stop) for span in window]
         for finer, coarser in zip(self.levels, self.levels[1:], strict=False):
             spans = [
@@ -51,8 +51,8 @@ class Pyramid:
         return cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
-def _halved(image):
-    """Means of two by two pixels; a last row or column without its partner stays by itself."""
+def _halved(image: np.ndarray) -> np.ndarray:
+    """Averages two by two pixels; a last row or column without its partner stays by itself."""
     height, width = image.shape[:2]
     image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     return cv2.resize(image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)

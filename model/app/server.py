@@ -5,24 +5,24 @@ It listens on this machine alone unless it is told otherwise, and sends nothing 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from swagger_ui_bundle import swagger_ui_path
 
 from data.runtime.errors import InputError
 from model.app import programs, tabs
-from model.app.fusing import Fusers
 from model.app.limits import Limits
 from model.app.metrics import Metrics
 from model.app.worker import FullError, Worker
 from model.app.workplace import Workplace
-from model.fusion.fuser import Fuser, load_fuser
+from model.fusion.settings import shared_settings
 
 PAGE = Path(__file__).parent / "page"
 """What the browser is sent."""
@@ -31,24 +31,20 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine for itself: a page of another name that was led here is refused."""
 
 
-def create_app(
-    limits: Limits | None = None, hosts: tuple[str, ...] = LOOPBACK, load: Callable[..., Fuser] = load_fuser
-) -> FastAPI:
-    """Makes the server.
+def create_app(limits: Limits | None = None, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
+    """Builds the server.
 
     Args:
         limits: What it takes on.
         hosts: Names that it may be called by; "*" is any.
-        load: Loads a fuser; see `load_fuser`.
     """
     limits = limits or Limits()
     metrics = Metrics()
     worker = Worker(metrics.finished)
-    fusers = Fusers(load)
     workplaces: dict[str, Workplace] = {}
 
     @contextlib.asynccontextmanager
-    async def lifespan(_):
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         cleaning = asyncio.create_task(tabs.clean(workplaces, limits.idle_minutes))
         yield
         cleaning.cancel()
@@ -68,39 +64,52 @@ def create_app(
     app.state.workplaces, app.state.worker = workplaces, worker
 
     @app.exception_handler(InputError)
-    async def refuse(_: Request, error: InputError):
+    async def refuse(_: Request, error: InputError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 400)
 
     @app.exception_handler(FullError)
-    async def full(_: Request, __: FullError):
+    async def full(_: Request, __: FullError) -> JSONResponse:
         return JSONResponse({"detail": "too much waits to be done; try again."}, 503, {"Retry-After": "10"})
 
     @app.get("/", include_in_schema=False)
-    def page():
+    def page() -> FileResponse:
         return FileResponse(PAGE / "index.html")
 
     @app.get("/health", tags=["for programs"])
-    def health():
-        """Whether the server is well, and how many tasks wait."""
+    def health() -> dict[str, Any]:
+        """Reports that the server runs, and how many tasks wait."""
         return {"status": "ok", "waiting": worker.waiting}
 
+    @app.get("/settings", tags=["for programs"])
+    def settings() -> list[dict[str, Any]]:
+        """Lists the settings of a fusion: name, help, default and choices; the page makes its form of them."""
+        return [
+            {
+                "name": setting.name,
+                "help": setting.metadata["help"],
+                "default": setting.default,
+                "choices": list(setting.metadata["shared"]),
+            }
+            for setting in shared_settings()
+        ]
+
     @app.get("/metrics", tags=["for programs"])
-    def show_metrics():
+    def show_metrics() -> Response:
         """Counts and times, as Prometheus reads them."""
         return Response(metrics.text(worker.waiting, len(workplaces)), media_type="text/plain; version=0.0.4")
 
     @app.get("/docs", include_in_schema=False)
-    def docs():
+    def docs() -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url=app.openapi_url,
+            openapi_url=app.openapi_url or "",
             title=app.title,
             swagger_js_url="/swagger/swagger-ui-bundle.js",
             swagger_css_url="/swagger/swagger-ui.css",
             swagger_favicon_url="data:,",
         )
 
-    app.include_router(programs.addresses(limits, worker, fusers))
-    app.include_router(tabs.addresses(workplaces, limits, worker, fusers))
+    app.include_router(programs.make_router(limits, worker))
+    app.include_router(tabs.make_router(workplaces, limits, worker))
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.mount("/swagger", StaticFiles(directory=swagger_ui_path), name="swagger")
     return app

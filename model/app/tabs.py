@@ -1,15 +1,15 @@
-"""The addresses that the page uses: each of its tabs has a workplace."""
+"""Routes of the page: each of its tabs has a workplace."""
 
 import asyncio
 import secrets
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from data.runtime.errors import InputError
-from model.app.fusing import FORMATS, Fusers
+from model.app.fusing import FORMATS
 from model.app.limits import Limits
 from model.app.worker import Worker
 from model.app.workplace import Workplace
@@ -19,14 +19,13 @@ FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 """Of tiles, whose address has the version of what they show."""
 
 
-def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, fusers: Fusers) -> APIRouter:
-    """Makes them.
+def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker) -> APIRouter:
+    """Builds the router.
 
     Args:
         workplaces: By a name that nobody guesses; tabs come and go.
         limits: What they may bring.
         worker: Does the work.
-        fusers: Gives the fuser for settings.
     """
     router = APIRouter(tags=["of the page"])
 
@@ -37,7 +36,7 @@ def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, 
         return workplaces[workplace]
 
     @router.post("/workplaces", status_code=201)
-    def begin():
+    def begin() -> dict[str, str]:
         """Makes a workplace."""
         if len(workplaces) >= limits.workplaces:
             raise HTTPException(503, f"{limits.workplaces} tabs are at work already: close one.")
@@ -46,13 +45,15 @@ def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, 
         return {"workplace": name}
 
     @router.post("/workplaces/{workplace}/end", status_code=204)
-    def end(workplace: str):
+    def end(workplace: str) -> None:
         """Removes a workplace and its files; a beacon of a closing tab can send no other method."""
         find(workplace).close()
         workplaces.pop(workplace, None)
 
     @router.put("/workplaces/{workplace}/frames", status_code=201)
-    async def add(workplace: str, request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]):
+    async def add(
+        workplace: str, request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]
+    ) -> dict[str, Any]:
         """Takes in a frame: the body is its file."""
         place = find(workplace)
         announced = int(request.headers.get("content-length", 0))
@@ -77,17 +78,17 @@ def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, 
         return await asyncio.to_thread(place.add, path, name)
 
     @router.delete("/workplaces/{workplace}/frames/{number}", status_code=204)
-    def remove(workplace: str, number: int):
+    def remove(workplace: str, number: int) -> None:
         """Forgets a frame."""
         find(workplace).remove(number)
 
     @router.get("/workplaces/{workplace}/frames/{number}/thumbnail", response_class=Response)
-    def thumbnail(workplace: str, number: int):
+    def thumbnail(workplace: str, number: int) -> Response:
         """A small picture of a frame."""
         return Response(find(workplace).upload(number).thumbnail, media_type="image/jpeg", headers=FOREVER)
 
     @router.post("/workplaces/{workplace}/fuse", status_code=202)
-    def fuse_here(workplace: str, order: dict):
+    def fuse_here(workplace: str, order: dict[str, Any]) -> dict[str, Any]:
         """Begins to fuse frames: {"frames": their numbers, "settings": {}, "strokes": []}."""
         place = find(workplace)
         numbers = order.get("frames", [])
@@ -98,19 +99,17 @@ def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, 
         project = parse_project({**content, "settings": settings, "strokes": order.get("strokes", [])}, "the order")
         if place.task and place.task.state in ("waiting", "running"):
             raise InputError("it is being fused already.")
-        place.task = worker.submit(
-            lambda observe: place.fuse(numbers, project.settings, project.strokes, fusers, observe)
-        )
+        place.task = worker.submit(lambda observe: place.fuse(numbers, project.settings, project.strokes, observe))
         return place.task.describe()
 
     @router.get("/workplaces/{workplace}/progress")
-    def progress(workplace: str):
+    def progress(workplace: str) -> dict[str, Any]:
         """How far the fusion is."""
         task = find(workplace).task
         return task.describe() if task else {"state": "idle"}
 
     @router.post("/workplaces/{workplace}/cancel")
-    def cancel(workplace: str):
+    def cancel(workplace: str) -> dict[str, Any]:
         """Ends the fusion at its next step."""
         task = find(workplace).task
         if task:
@@ -118,12 +117,12 @@ def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, 
         return progress(workplace)
 
     @router.get("/workplaces/{workplace}/result")
-    def result(workplace: str):
+    def result(workplace: str) -> dict[str, Any]:
         """What was fused."""
         return find(workplace).describe()
 
     @router.get("/workplaces/{workplace}/tiles/{layer}/{level}/{row}/{column}")
-    def tile(workplace: str, layer: str, level: int, row: int, column: int):
+    def tile(workplace: str, layer: str, level: int, row: int, column: int) -> Response:
         """A part of a picture: "result", "map", "depth" or "frame-N"."""
         data = find(workplace).tile(layer, level, row, column)
         if data is None:
@@ -131,24 +130,24 @@ def addresses(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, 
         return Response(data, media_type="image/jpeg", headers=FOREVER)
 
     @router.post("/workplaces/{workplace}/strokes")
-    def paint(workplace: str, stroke: dict):
+    def paint(workplace: str, stroke: dict[str, Any]) -> dict[str, Any]:
         """Paints over the result with a frame."""
         place = find(workplace)
         return place.paint(parse_stroke(stroke, len(place.describe()["frames"])))
 
     @router.post("/workplaces/{workplace}/undo")
-    def undo(workplace: str):
+    def undo(workplace: str) -> dict[str, Any]:
         """Takes the last stroke back."""
         return find(workplace).undo()
 
     @router.get("/workplaces/{workplace}/saved")
-    def saved(workplace: str, format: Literal["png", "tif", "jpg"] = "png", name: str = "fused"):
+    def saved(workplace: str, format: Literal["png", "tif", "jpg"] = "png", name: str = "fused") -> FileResponse:
         """The result as a file."""
         path = find(workplace).save(format)
         return FileResponse(path, media_type=FORMATS[format], filename=f"{name}.{format}")
 
     @router.get("/workplaces/{workplace}/project")
-    def project(workplace: str):
+    def project(workplace: str) -> dict[str, Any]:
         """What the result comes from; `fuse.py --project` makes the same of it."""
         return find(workplace).project().to_json()
 

@@ -11,22 +11,26 @@ from data.registration.prepared import Observer
 from data.runtime.errors import InputError, explain
 
 LOG = logging.getLogger("multifocus")
-"""What goes wrong here and is nobody's input."""
+"""Logs defects: what no input caused."""
 
 WAITING = 16
 """Tasks that may wait; more are refused."""
 
 
 class CancelledError(Exception):
-    """Somebody wants the result no longer."""
+    """The task was cancelled."""
 
 
 class FullError(Exception):
     """Too many tasks wait."""
 
 
+def _nothing(observe: Observer) -> None:
+    """Replaces the work of a task that has begun, so that its frames are freed."""
+
+
 class Task:
-    """Something to be done, and how far it is.
+    """A piece of work, and how far it is.
 
     Attributes:
         state: "waiting", "running", "done", "failed" or "cancelled".
@@ -38,7 +42,7 @@ class Task:
         began: When it did, in seconds of `time.monotonic`.
     """
 
-    def __init__(self, work: Callable[[Observer], Any]):
+    def __init__(self, work: Callable[[Observer], Any]) -> None:
         self.state, self.stage, self.done, self.total = "waiting", "", 0, 0
         self.result: Any = None
         self.error: Exception | None = None
@@ -60,11 +64,12 @@ class Task:
         return {"state": self.state, "stage": self.stage, "done": self.done, "total": self.total, "error": error}
 
     def run(self) -> None:
-        """Does the work; an exception becomes its `error`."""
+        """Does the work, once; an exception becomes its `error`."""
+        work, self._work = self._work, _nothing
         try:
             self._observe("beginning", 0, 1)
             self.state, self.began = "running", time.monotonic()
-            self.result = self._work(self._observe)
+            self.result = work(self._observe)
             self.state = "done"
         except CancelledError:
             self.state = "cancelled"
@@ -73,10 +78,9 @@ class Task:
             if not isinstance(error, InputError):
                 LOG.exception("a task failed")
         finally:
-            self._work = None
             self._ended.set()
 
-    def _observe(self, stage, done, total):
+    def _observe(self, stage: str, done: int, total: int) -> None:
         if self._cancelled.is_set():
             raise CancelledError
         self.stage, self.done, self.total = stage, done, total
@@ -86,7 +90,7 @@ class Worker:
     """Does tasks one after the other.
 
     Args:
-        finished: Told of each task that ended.
+        finished: Called with each task that ended.
     """
 
     def __init__(self, finished: Callable[[Task], None] = lambda task: None):
@@ -101,7 +105,7 @@ class Worker:
         return self._tasks.qsize()
 
     def submit(self, work: Callable[[Observer], Any]) -> Task:
-        """Has something done.
+        """Queues a task.
 
         Args:
             work: Gets an observer, to be told of the progress; it raises where the task is cancelled.
@@ -123,15 +127,16 @@ class Worker:
                 task = self._tasks.get_nowait()
             except queue.Empty:
                 break
-            task.cancel()
-            self._run(task)  # which ends it at once: somebody may wait for it
+            if task:
+                task.cancel()
+                self._run(task)  # which ends it at once: somebody may wait for it
         self._tasks.put(None)
         self._thread.join()
 
-    def _serve(self):
+    def _serve(self) -> None:
         while task := self._tasks.get():
             self._run(task)
 
-    def _run(self, task):
+    def _run(self, task: Task) -> None:
         task.run()
         self._finished(task)

@@ -1,4 +1,4 @@
-"""What one tab of the page works on: its frames, the result, what is painted over it; files in a folder of its own."""
+"""State of one browser tab: its frames, the result, what is painted over it; files in a folder of its own."""
 
 import shutil
 import tempfile
@@ -13,19 +13,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data.imaging.pixels import to_bytes
+from data.imaging.pixels import to_uint8
 from data.io.files import file_digest
 from data.io.image_io import read_image, write_image
 from data.io.listing import LARGEST
-from data.io.metadata import Metadata
-from data.registration.prepared import ByNumber, Observer, PreparedFrames
+from data.registration.prepared import FramesByNumber, Observer
 from data.runtime.errors import InputError
-from model.app.fusing import Fusers, named, prepare
+from model.app.fusing import named
 from model.app.pyramid import Pyramid
-from model.fusion.project import Frame, Project, Settings
-from model.fusion.refined import MapDecision
+from model.app.worker import Task
+from model.fusion.pipeline import Result, fuse
+from model.fusion.project import Frame, Project
 from model.fusion.retouch import Stroke, paint, retouch
-from model.fusion.scene import number_by_stack
+from model.fusion.settings import FusionSettings
 
 THUMBNAIL = 240
 """Longest side of a thumbnail, in pixels."""
@@ -54,34 +54,35 @@ class Upload:
 
 
 @dataclass
-class Result:
-    """What was fused of which frames, and how it was retouched since.
+class Retouched:
+    """A result, and how it was retouched since.
 
     Attributes:
         uploads: The frames, by their numbers, in order.
         settings: How they were fused.
-        images: Laid on each other.
-        metadata: What a saved file takes over.
-        decision: As the fuser made it.
+        fused: As it was fused.
         image: Retouched, (H, W, 3) or (H, W).
-        pyramid: Of it.
+        pyramid: Its tiles.
         strokes: Painted over it.
         version: Another number after each change of it.
     """
 
     uploads: tuple[int, ...]
-    settings: Settings
-    images: PreparedFrames
-    metadata: Metadata
-    decision: MapDecision
+    settings: FusionSettings
+    fused: Result
     image: np.ndarray
     pyramid: Pyramid
     strokes: list[Stroke] = field(default_factory=list)
     version: int = 1
 
+    @property
+    def frames(self) -> FramesByNumber:
+        """The aligned frames by their numbers in the stack."""
+        return FramesByNumber(self.fused.stack.images)
+
 
 class Workplace:
-    """One tab's. Methods may be called from several threads.
+    """State of one browser tab. Methods may be called from several threads.
 
     Args:
         largest: Bytes of all frames together.
@@ -93,12 +94,13 @@ class Workplace:
 
     def __init__(self, largest: int):
         self.folder = Path(tempfile.mkdtemp(prefix="multifocus-"))
-        self.used, self.task = time.monotonic(), None
+        self.used = time.monotonic()
+        self.task: Task | None = None
         self._largest = largest
         self._lock = threading.RLock()
         self._uploads: dict[int, Upload] = {}
         self._bytes, self._next = 0, 0
-        self._result: Result | None = None
+        self._result: Retouched | None = None
         self._pictures: OrderedDict[str, Pyramid] = OrderedDict()
 
     def close(self) -> None:
@@ -140,7 +142,7 @@ class Workplace:
         try:
             with named({kept: name}):
                 path.replace(kept)
-                image = to_bytes(read_image(kept))
+                image = to_uint8(read_image(kept))
         except InputError:
             self._forget(size)
             kept.unlink(missing_ok=True)
@@ -186,9 +188,8 @@ class Workplace:
     def fuse(
         self,
         numbers: Sequence[int],
-        settings: Settings,
+        settings: FusionSettings,
         strokes: Sequence[Stroke],
-        fusers: Fusers,
         observe: Observer,
     ) -> None:
         """Fuses frames; a result of before stays until this one is there.
@@ -197,23 +198,20 @@ class Workplace:
             numbers: Of the frames, in order.
             settings: How.
             strokes: To be painted over the result, of a project that is opened.
-            fusers: Gives the fuser for settings.
-            observe: Told of the progress.
+            observe: Progress callback (stage, done, total).
 
         Raises:
             InputError: They cannot be fused.
         """
         uploads = [self.upload(number) for number in numbers]
         with named({upload.path: upload.name for upload in uploads}):
-            frames, images = prepare([upload.path for upload in uploads], settings, observe)
-            decision = number_by_stack(fusers(settings, observe).decide(images), images.kept)
-            image = retouch(decision.fused, ByNumber(images), strokes)
+            names = [upload.name for upload in uploads]
+            fused = fuse([upload.path for upload in uploads], settings, observe, names)
+            image = retouch(fused.image, FramesByNumber(fused.stack.images), strokes)
         pyramid = Pyramid(image)
         with self._lock:
             version = self._result.version + 1 if self._result else 1
-            self._result = Result(
-                tuple(numbers), settings, images, frames.metadata, decision, image, pyramid, list(strokes), version
-            )
+            self._result = Retouched(tuple(numbers), settings, fused, image, pyramid, list(strokes), version)
             self._pictures.clear()
 
     def describe(self) -> dict[str, Any]:
@@ -225,17 +223,18 @@ class Workplace:
         with self._lock:
             result = self._need()
             height, width = result.image.shape[:2]
+            used = result.fused.stack.images.frame_numbers
             return {
                 "version": result.version,
                 "width": width,
                 "height": height,
                 "frames": list(result.uploads),
-                "left_out": [result.uploads[n] for n in range(len(result.uploads)) if n not in result.images.kept],
-                "remarks": list(result.images.alignment.remarks) if result.images.alignment else [],
+                "left_out": [one for n, one in enumerate(result.uploads) if n not in used],
+                "remarks": list(result.fused.remarks),
                 "strokes": len(result.strokes),
-                "depth": result.decision.find_depth is not None,
+                "depth": result.settings.chosen_strategy == "learned",
                 "colors": [f"#{bytes(color).hex()}" for color in _colors()[: len(result.uploads)]],
-                "summary": result.decision.summary(),
+                "summary": result.fused.describe(),
             }
 
     def tile(self, layer: str, level: int, row: int, column: int) -> bytes | None:
@@ -256,7 +255,7 @@ class Workplace:
         """Paints a stroke over the result; returns as `describe`."""
         with self._lock:
             result = self._need()
-            source = ByNumber(result.images)[stroke.frame]
+            source = result.frames[stroke.frame]
             window = paint(result.image, source, stroke)
             if window is not None:
                 result.pyramid.update(result.image, window)
@@ -270,7 +269,7 @@ class Workplace:
             result = self._need()
             if result.strokes:
                 result.strokes.pop()
-                result.image = retouch(result.decision.fused, ByNumber(result.images), result.strokes)
+                result.image = retouch(result.fused.image, result.frames, result.strokes)
                 result.pyramid = Pyramid(result.image)
                 result.version += 1
             return self.describe()
@@ -284,8 +283,8 @@ class Workplace:
         with self._lock:
             result = self._need()
             path = self.folder / f"result-{result.version}.{suffix}"
-            image = result.image if suffix in ("png", "tif") else to_bytes(result.image)
-            write_image(path, image, metadata=result.metadata)
+            image = result.image if suffix in ("png", "tif") else to_uint8(result.image)
+            write_image(path, image, metadata=result.fused.stack.metadata)
             return path
 
     def project(self) -> Project:
@@ -300,31 +299,32 @@ class Workplace:
             frames = tuple(Frame(upload.name, upload.sha256) for upload in uploads)
             return Project(frames, result.settings, tuple(result.strokes))
 
-    def _need(self) -> Result:
+    def _need(self) -> Retouched:
         if self._result is None:
             raise InputError("nothing has been fused yet.")
         return self._result
 
-    def _forget(self, size):
+    def _forget(self, size: int) -> None:
         with self._lock:
             self._bytes -= size
 
 
-def _colors():
+def _colors() -> np.ndarray:
     from model.fusion.pictures import source_colors  # loads matplotlib
 
     return source_colors()
 
 
-def _picture(result, layer):
-    """A picture of the result's making, for looking at."""
+def _picture(result: Retouched, layer: str) -> np.ndarray:
+    """Draws what led to the result, for looking at."""
     kind, _, number = layer.partition("-")
     if layer == "map":
-        return _colors()[result.decision.decision_map]
-    if layer == "depth" and result.decision.find_depth is not None:
+        return _colors()[result.fused.decision_map]
+    if layer == "depth" and result.fused.depth is not None and result.fused.confidence is not None:
+        from model.fusion.depth import DepthMap
         from model.fusion.pictures import depth_colors
 
-        return depth_colors(result.decision.depth, len(result.uploads) - 1)
+        return depth_colors(DepthMap(result.fused.depth, result.fused.confidence), len(result.uploads) - 1)
     if kind == "frame" and number.isdecimal() and int(number) < len(result.uploads):
-        return ByNumber(result.images)[int(number)]
+        return result.frames[int(number)]
     raise InputError(f"there is no picture {layer!r}.")

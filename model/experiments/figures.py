@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.imaging.pixels import quantize, to_bytes
+from data.imaging.pixels import quantize, to_uint8
 from data.io.figures import new_figure, save_figure, show
 from data.runtime.errors import printable
 from data.synthesis.pairs import SyntheticPair
@@ -90,7 +90,7 @@ def find_differences(images: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
     Returns:
         Top, left and side of each, in pixels.
     """
-    spread = np.stack([to_gray(to_bytes(image)).astype(np.float32) for image in images]).std(0)
+    spread = np.stack([to_gray(to_uint8(image)).astype(np.float32) for image in images]).std(0)
     side = max(4, round(CROP_SHARE * min(spread.shape)))
     mean = cv2.boxFilter(spread, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     mean = mean[: spread.shape[0] - side + 1, : spread.shape[1] - side + 1].copy()
@@ -141,7 +141,7 @@ def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray
 
 def _details(image, near, boxes):
     """The squares, enlarged, and the difference from A, side by side; one height."""
-    image, near = to_bytes(image), to_bytes(near)
+    image, near = to_uint8(image), to_uint8(near)
     height = DETAIL_HEIGHT
     crops = [image[top : top + side, left : left + side] for top, left, side in boxes]
     tiles = [cv2.resize(crop, (height, height), interpolation=cv2.INTER_NEAREST) for crop in crops]

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Iterable
 from importlib.resources import files
 from math import nan
 from pathlib import Path
@@ -11,65 +12,61 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data.imaging.pixels import to_bytes
+from data.imaging.pixels import to_uint8
 from data.io.files import write_text
 from data.io.image_io import read_image
-from data.runtime.errors import printable
-from metrics.registry import get_metric
+from data.io.listing import Stack
+from metrics.markup import printable
 from metrics.scores import Scores, summarize
 from model.experiments.results import Comparison
 
 LONGEST_SIDE = 1200
-"""Pixels to which pictures are reduced: they are for looking at, not for measuring."""
+"""Longest side in pixels of the images in a report: they are for looking at, not for measuring."""
 
 QUALITY = 90
-"""Of pictures, stored as WebP."""
+"""WebP quality of the images in a report."""
 
 CHOOSES = 0.9
-"""Part of the pixels that a method must take as they are for a map of its choice to be drawn."""
-
-_PLACE = "/*DATA*/"
-"""Where the template takes its data."""
+"""Share of its pixels that a method must copy from the sources for the report to show the closest source of each."""
 
 
 def write_report(path: Path, comparison: Comparison, scores: Scores, record: dict[str, Any]) -> None:
-    """Writes the page.
+    """Writes the report.
 
     Args:
         path: The .html file.
-        comparison: After its run.
-        scores: Of it.
+        comparison: The comparison after its run.
+        scores: Its scores.
         record: Versions and parameters, shown as they are.
     """
     template = files("model.experiments").joinpath("report.html").read_text(encoding="utf-8")
+    viewer = files("model.app").joinpath("page", "viewer.js").read_text(encoding="utf-8")
     content = json.dumps(_content(comparison, scores, record), separators=(",", ":"), allow_nan=False)
     # "</script>" inside a name would end the data.
-    write_text(path, template.replace(_PLACE, content.replace("<", "\\u003c")))
+    page = template.replace("/*VIEWER*/", viewer).replace("/*DATA*/", content.replace("<", "\\u003c"))
+    write_text(path, page)
 
 
-def _content(comparison, scores, record):
-    from metrics.significance import rank  # loads scipy's statistics
+def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> dict[str, Any]:
+    """Returns the data of the report as JSON values."""
+    from metrics.significance import rank, sign  # loads scipy's statistics
 
-    metrics = [get_metric(name) for name in scores.variants]
+    metrics = list(scores.variants)
     summaries, seconds = summarize(scores), comparison.seconds()
-    shown = _shown_names(scores.pairs)
-    rankings = [rank(scores, metric.name) for metric in metrics]
-    failures = [
-        map(printable, (scores.title(method), shown[pair], why)) for method, pair, why in scores.failures(scores.pairs)
-    ]
+    shown = _printable_names(scores.pairs)
+    rankings = [rank(scores, metric) for metric in metrics]
     methods = [
         {
             "name": name,
             "label": printable(scores.title(name)),
             "seconds": seconds.get(name),
-            "means": [_number(summaries[name][metric.name].mean) for metric in metrics],
-            "deviations": [_number(summaries[name][metric.name].std) for metric in metrics],
-            "ranks": [_number(ranking.mean_ranks.get(name, nan)) for ranking in rankings],
-            "signs": [_sign(ranking, name) for ranking in rankings],
+            "means": [_finite(summaries[name][metric.name].mean) for metric in metrics],
+            "deviations": [_finite(summaries[name][metric.name].std) for metric in metrics],
+            "ranks": [_finite(ranking.mean_ranks.get(name, nan)) for ranking in rankings],
+            "signs": [sign(ranking, name) for ranking in rankings],
             "chooses": _chooses(comparison, name),
             "values": {
-                shown[pair]: [_number(scores.value(name, pair, metric.name)) for metric in metrics]
-                for pair in scores.pairs
+                shown[pair]: [_finite(scores.value(name, pair, metric)) for metric in metrics] for pair in scores.pairs
             },
         }
         for name in comparison.competitors
@@ -77,50 +74,38 @@ def _content(comparison, scores, record):
     return {
         "title": f"Comparison of {len(methods)} methods on {len(scores.pairs)} pairs",
         "metrics": [
-            {"symbol": metric.symbol, "variant": scores.variants[metric.name], "larger": metric.larger_is_better}
+            {"symbol": metric.symbol, "variant": scores.variants[metric], "larger": metric.larger_is_better}
             for metric in metrics
         ],
         "methods": methods,
         "pairs": list(shown.values()),
         "images": {shown[stack.name]: _images(comparison, stack) for stack in comparison.stacks},
-        "notes": list(map(printable, scores.notes)),
-        "failures": list(map(list, failures)),
+        "notes": _printable(list(scores.notes)),
+        "failures": [
+            _printable((scores.title(method), shown[pair], reason))
+            for method, pair, reason in scores.failures(scores.pairs)
+        ],
         "color": scores.color,
-        "record": _harmless(record),
+        "record": _printable(record),
     }
 
 
-def _sign(ranking, name):
-    """How a method compares with the first: better, worse, or no difference shown; nothing where it is not known."""
-    from metrics.significance import SIGNIFICANT
-
-    p = ranking.wilcoxon.get(name, nan)
-    if not np.isfinite(p):
-        return ""
-    return "=" if p >= SIGNIFICANT else "+" if ranking.better[name] else "-"
-
-
-def _chooses(comparison, name):
-    """Whether a method takes most pixels from a source as they are; a map of its choice has no sense else."""
+def _chooses(comparison: Comparison, name: str) -> bool:
+    """Returns whether a method copies most pixels of its first result from one of the sources."""
     for stack in comparison.stacks:
         if comparison.has(name, stack.name):
             fused = read_image(comparison.fused_path(name, stack.name))
             sources = [read_image(path) for path in stack.images]
             if any(source.shape != fused.shape or source.dtype != fused.dtype for source in sources):
                 return False
-            taken = np.logical_or.reduce([_equal(source, fused) for source in sources])
-            return bool(taken.mean() > CHOOSES)
+            copied = [np.all(np.atleast_3d(source == fused), axis=-1) for source in sources]
+            return bool(np.logical_or.reduce(copied).mean() > CHOOSES)
     return False
 
 
-def _equal(one, other):
-    equal = one == other
-    return equal if equal.ndim == 2 else equal.all(-1)
-
-
-def _shown_names(pairs):
-    """Pair to its name in the page: as it can be shown, and still no other's."""
-    shown = {}
+def _printable_names(pairs: Iterable[str]) -> dict[str, str]:
+    """Returns each pair's name as it can be shown; different pairs keep different names."""
+    shown: dict[str, str] = {}
     for pair in pairs:
         name = printable(pair)
         while name in shown.values():
@@ -129,17 +114,17 @@ def _shown_names(pairs):
     return shown
 
 
-def _harmless(value):
-    """A JSON value whose texts can be shown."""
+def _printable(value: Any) -> Any:
+    """Returns a JSON value whose texts can be shown."""
     if isinstance(value, dict):
-        return {printable(key): _harmless(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_harmless(part) for part in value]
+        return {printable(key): _printable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_printable(part) for part in value]
     return printable(value) if isinstance(value, str) else value
 
 
-def _images(comparison, stack):
-    """Name to data URI: both sources and every result there is; nothing where no result is, sources may be damaged."""
+def _images(comparison: Comparison, stack: Stack) -> dict[str, str]:
+    """Returns the data URIs of a pair's sources and results; none without a result: the sources may be damaged."""
     results = [name for name in comparison.competitors if comparison.has(name, stack.name)]
     if not results:
         return {}
@@ -149,12 +134,12 @@ def _images(comparison, stack):
 
 
 def _encode(image: np.ndarray) -> str:
-    picture = Image.fromarray(to_bytes(image))
+    picture = Image.fromarray(to_uint8(image))
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     encoded = io.BytesIO()
     picture.save(encoded, "WEBP", quality=QUALITY)
     return "data:image/webp;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
 
 
-def _number(value):
+def _finite(value: float | str) -> float | None:
     return None if isinstance(value, str) or not np.isfinite(value) else value

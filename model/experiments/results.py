@@ -32,8 +32,11 @@ from metrics.scores import Scores
 from metrics.tables import rank_cells
 from model.experiments.competitors import Competitor, Folder
 
-METRIC_VARIANTS = resolve_variants(PAPER_METRICS, {})
+METRIC_VARIANTS = resolve_variants(PAPER_METRICS)
 """The paper's five metrics in their default variants."""
+
+VARIANT_NAMES = {metric.name: variant for metric, variant in METRIC_VARIANTS.items()}
+"""The same by name, for records."""
 
 
 def read_record(path: Path) -> Any:
@@ -127,7 +130,7 @@ class Comparison:
         results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
         for (name, pair), record in self._records.items():
             if "failure" in record:
-                results[name][pair] = dict.fromkeys(METRIC_VARIANTS, record["failure"])
+                results[name][pair] = dict.fromkeys(VARIANT_NAMES, record["failure"])
             else:
                 results[name][pair] = {
                     metric: nan if value is None else value for metric, value in record["scores"].items()
@@ -155,7 +158,7 @@ class Comparison:
     def _result(self, name, scene):
         """The record of one method on one pair, and whether it had to be made."""
         competitor, stack = self.competitors[name], scene.stack
-        key = {"sources": scene.digests, "variants": METRIC_VARIANTS, "inputs": competitor.inputs(stack)}
+        key = {"sources": scene.digests, "variants": VARIANT_NAMES, "inputs": competitor.inputs(stack)}
         record = self._known(name, stack, key)
         if record is not None:
             return record, False
@@ -183,7 +186,7 @@ class Comparison:
         started = time.perf_counter()
         fused = competitor.fuse(stack, *images)
         seconds = round(time.perf_counter() - started, 4)
-        scores = scorer.score(fused, METRIC_VARIANTS)
+        scores = scorer.measure(fused, METRIC_VARIANTS)
         scores = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
         if isinstance(competitor, Folder):
             return {"scores": scores, "seconds": None}
@@ -217,7 +220,7 @@ class _Scene:
 
     @cached_property
     def scorer(self):
-        return Scorer(self.read(), METRIC_VARIANTS)
+        return Scorer(self.read())
 
 
 def _step(bar, text):
@@ -233,4 +236,4 @@ def _is_record(record, key, run):
         check_values({"scores": dict[str, float | None], "seconds": float if run else NoneType}, record)
     except ValueError:
         return False
-    return list(record["scores"]) == list(METRIC_VARIANTS) and (not run or record["seconds"] >= 0)
+    return list(record["scores"]) == list(VARIANT_NAMES) and (not run or record["seconds"] >= 0)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from data.io.batch import protect_files
 from data.io.files import file_digest, make_folder, write_json, write_text
 from data.io.image_io import read_image, write_image
-from data.registration.truth import inner, lay_on
+from data.registration.truth import align_to_reference, crop_border
 from data.runtime.arguments import add_named, add_shared, by_name
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, printable
 from data.runtime.parts import alone
@@ -62,7 +62,7 @@ def measure(truth: np.ndarray, fused: np.ndarray) -> dict[str, float]:
     Raises:
         InputError: if it cannot be laid on the truth.
     """
-    fused, truth = inner(lay_on(truth, fused)), inner(truth)
+    fused, truth = crop_border(align_to_reference(truth, fused)), crop_border(truth)
     return {
         "psnr": compute("psnr", truth, truth, fused, color="rgb", reference=truth),
         "ssim": ssim(truth, fused),

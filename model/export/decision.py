@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending
-from model.fusion.evidence import GLANCE
+from model.fusion.evidence import FOCUS_DOWNSAMPLING
 from model.networks.comparer import load_comparer
 from model.networks.inference import last_map
 from model.networks.stages import COMPARER_STRIDE, STRIDE
@@ -61,7 +61,7 @@ class DecisionModule(tf.Module):
         exchanged = tf.cast(_comes_later(first, second), tf.int32)
         pair = tf.gather(tf.concat([first, second], 0), tf.stack([exchanged, 1 - exchanged]))
         pair = _mirrored(pair, COMPARER_STRIDE)
-        reduced = tf.nn.avg_pool2d(pair, GLANCE, GLANCE, "VALID")
+        reduced = tf.nn.avg_pool2d(pair, FOCUS_DOWNSAMPLING, FOCUS_DOWNSAMPLING, "VALID")
         rows, columns = tf.shape(reduced)[1], tf.shape(reduced)[2]
         focus = self._focus(_mirrored(reduced, STRIDE), training=False)[:, :rows, :columns]
         focus = focus[..., 1:] - focus[..., :1]
@@ -71,7 +71,7 @@ class DecisionModule(tf.Module):
 
     def _mix(self, first, second, logits, chosen):
         """See `model.fusion.blending.BoundaryBlending.mix`."""
-        reach, mistake = self._blending.reach, self._blending.mistake
+        reach, error_threshold = self._blending.reach, self._blending.error_threshold
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         disc = tf.constant(disc[..., None, None], tf.float32)
         around, inside = (tf.nn.conv2d(one, disc, 1, "SAME") for one in (chosen, tf.ones_like(chosen)))
@@ -79,7 +79,7 @@ class DecisionModule(tf.Module):
         best, runner_up = tf.where(chosen > 0, second, first), tf.where(chosen > 0, first, second)
         confidence = tf.sigmoid(tf.abs(logits))
         levels = tf.sqrt(tf.reduce_mean(tf.square(best - runner_up), -1, keepdims=True))
-        unsure = near & ((1 - confidence) * levels > mistake)
+        unsure = near & ((1 - confidence) * levels > error_threshold)
         return tf.where(unsure, runner_up + confidence * (best - runner_up), best)
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
-from data.runtime.arguments import add_shared, command_parser, json_path, natural, shard
+from data.runtime.arguments import add_shared, command_parser, device, json_path, natural, shard
 from data.runtime.errors import add_debug
-from model.fusion import PREFERENCES, STRATEGIES
-from model.networks.engine import ENGINES
+from model.fusion.settings import FusionSettings
 
 DESCRIPTION = "Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."
 
@@ -31,9 +31,6 @@ EXAMPLES = """examples:
   python fuse.py --benchmark                           how fast it is here
 exit codes: 0 done, 1 some input failed, 2 wrong usage"""
 
-TILES = {"auto": None, "on": True, "off": False}
-"""Whether a fuser works in tiles, by the name that --tile takes."""
-
 DEPTH_SUFFIXES = (".png", ".tif")
 """Types of a depth map: those that hold 16 bits."""
 
@@ -41,7 +38,9 @@ DEPTH_SUFFIXES = (".png", ".tif")
 class _DepthMap(argparse.Action):
     """Takes a PATH only after images: what stands before them may be meant as one, and must not be written over."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
         if values is not True and values.suffix.lower() not in DEPTH_SUFFIXES:
             raise argparse.ArgumentError(self, f"PATH must end in {' or '.join(DEPTH_SUFFIXES)}, received {values}")
         if values is not True and not namespace.images:
@@ -50,61 +49,83 @@ class _DepthMap(argparse.Action):
 
 
 def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
-    """The command line; `methods` are those of others."""
+    """Builds the command line; `methods` are those of others."""
     parser = command_parser(DESCRIPTION, EXAMPLES)
-    parser.add_argument(
-        "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
+    _add_input(parser.add_argument_group("input"))
+    alignment = parser.add_argument_group("alignment")
+    _add_settings(alignment, "alignment")
+    alignment.add_argument(
+        "--no-align",
+        dest="align",
+        action="store_const",
+        const="none",
+        default=argparse.SUPPRESS,
+        help="same as --align none",
     )
-    parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
-    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
-    add_shared(parser, "--pattern")
-    parser.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="a weights file (default: the bundled one; IFCNN, SESF: theirs)"
+    alignment.add_argument(
+        "--align-only", action="store_true", help="write the aligned images into the folder -o, and stop"
     )
-    parser.add_argument(
-        "--comparer",
-        type=Path,
-        metavar="FILE",
-        help="strategy learned: its own network, trained beside --weights (model.training.train_comparer)",
-    )
-    parser.add_argument(
+    _add_settings(parser.add_argument_group("brightness"), "brightness")
+    decision = parser.add_argument_group("decision")
+    decision.add_argument(
         "--method",
         default="proposed",
         choices=("proposed", *methods),
         help="proposed, or a method of others to compare with (python -m model.baselines --list)",
     )
-    parser.add_argument(
-        "--strategy",
-        choices=STRATEGIES,
-        help="; ".join(f"{name}: {text}" for name, text in STRATEGIES.items()),
+    _add_settings(decision, "decision")
+    _add_output(parser.add_argument_group("output"))
+    batch = parser.add_argument_group("batch, of a folder of scenes (-i)")
+    batch.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
+    batch.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
+    add_shared(batch, "--jobs", "--cluster")
+    _add_other_commands(parser.add_argument_group("other commands"))
+    add_debug(parser)
+    return parser
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the settings that are on the command line, by name."""
+    return {name: value for name, value in vars(arguments).items() if name in FusionSettings.__dataclass_fields__}
+
+
+def _add_settings(group: argparse._ArgumentGroup, theme: str) -> None:
+    """Adds an option for each setting of a theme; one that is not given does not appear among the arguments."""
+    kinds = {"size": int, "weights": Path, "comparer": Path, "device": device}
+    for setting in fields(FusionSettings):
+        metadata, name = setting.metadata, setting.name
+        if metadata["group"] != theme:
+            continue
+        shown = "" if setting.default in (None, False) or name == "weights" else f" ({setting.default})"
+        option: dict[str, Any] = {"default": argparse.SUPPRESS, "help": metadata["help"] + shown}
+        if setting.default is False:
+            option["action"] = "store_true"
+        elif metadata["choices"]:
+            option["choices"] = metadata["choices"]
+        else:
+            option |= {"type": kinds[name], "metavar": metadata["metavar"]}
+        group.add_argument(f"--{name.replace('_', '-')}", **option)
+
+
+def _add_input(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
     )
-    parser.add_argument(
-        "--size", type=int, metavar="N", help="find the maps at NxN (224 = the paper), not at full size"
+    group.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
+    group.add_argument(
+        "--project", type=Path, metavar="FILE", help="fuse and retouch what the page saved; its frames lie beside it"
     )
-    add_shared(parser, "--device")
-    parser.add_argument(
-        "--engine",
-        default="auto",
-        choices=ENGINES,
-        help="what runs the networks; auto: openvino where it is installed and no GPU is used, else tensorflow",
-    )
-    parser.add_argument("--alpha", default="refuse", choices=("refuse", "drop"), help="images with transparency")
-    parser.add_argument(
-        "--tile",
-        default="auto",
-        choices=TILES,
-        help="strategies refined and paper: overlapping tiles, which bounds memory: auto (above 4 megapixels), on, off",
-    )
-    _add_preparation(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
-    parser.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
-    parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
-    add_shared(parser, "--jobs", "--cluster")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    parser.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
-    parser.add_argument("--panel", action="store_true", help="also write one picture of all of it")
-    parser.add_argument(
+    add_shared(group, "--pattern")
+    _add_settings(group, "input")
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-o", "--output", type=Path, metavar="PATH", help="the fused image, or a folder with -i")
+    group.add_argument("--format", default="png", choices=("png", "tif", "bmp", "jpg"), help="type with -i (png)")
+    group.add_argument("--overwrite", action="store_true", help="replace files that exist, but never a source")
+    group.add_argument("--save-maps", action="store_true", help="also write the maps that led to the result")
+    group.add_argument("--panel", action="store_true", help="also write one picture of all of it")
+    group.add_argument(
         "--depth-map",
         nargs="?",
         const=True,
@@ -115,50 +136,17 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
         help="also write which frame each pixel is sharpest in, with its confidence and a picture of both; "
         "PATH.png or PATH.tif, after the images of one scene (beside the result: NAME-depth.png)",
     )
-    parser.add_argument(
-        "--project", type=Path, metavar="FILE", help="fuse and retouch what the page saved; its frames lie beside it"
-    )
-    parser.add_argument("--app", action="store_true", help="serve the page (pip install -r requirements-app.txt)")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="of --app: the address; others open it to the network (%(default)s)"
-    )
-    parser.add_argument("--port", type=natural, default=8000, help="of --app; 0 takes any (%(default)s)")
-    parser.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")
-    parser.add_argument(
+    group.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    group.add_argument(
         "--json", type=json_path, metavar="FILE", help="write what was done into FILE (.json), or print it with -"
     )
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    add_debug(parser)
-    return parser
+    group.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
-def _add_preparation(parser):
-    """Options of what is done to the images before they are fused."""
-    parser.add_argument(
-        "--align",
-        default="auto",
-        choices=ALIGN,
-        help="auto: lay images that moved on the one in the middle; none: they are aligned (%(default)s)",
+def _add_other_commands(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--app", action="store_true", help="serve the page (pip install -r requirements-app.txt)")
+    group.add_argument(
+        "--host", default="127.0.0.1", help="of --app: the address; others open it to the network (%(default)s)"
     )
-    parser.add_argument("--no-align", dest="align", action="store_const", const="none", help="as --align none")
-    parser.add_argument(
-        "--align-only", action="store_true", help="write the aligned images into the folder -o, and stop"
-    )
-    parser.add_argument(
-        "--crop",
-        default="common",
-        choices=CROP,
-        help="where images moved, keep what all show, or all that the one in the middle shows: none (%(default)s)",
-    )
-    parser.add_argument(
-        "--match-exposure",
-        default="auto",
-        choices=MATCH_EXPOSURE,
-        help="auto: give images of another brightness that of the one in the middle; or none (%(default)s)",
-    )
-    parser.add_argument("--strict", action="store_true", help="an image that fits nowhere is an error, not left out")
-    parser.add_argument(
-        "--prefer",
-        choices=PREFERENCES,
-        help="where two images are both sharp, take the earlier (near) or the later (far), not the sharper",
-    )
+    group.add_argument("--port", type=natural, default=8000, help="of --app; 0 takes any free one (%(default)s)")
+    group.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")

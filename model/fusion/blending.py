@@ -14,8 +14,8 @@ import numpy as np
 
 from data.imaging.boundaries import near_boundaries
 from data.imaging.pixels import per_level
+from model.fusion.composition import compose
 from model.fusion.ranking import Ranking
-from model.fusion.refined import compose
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class BoundaryBlending:
     Attributes:
         smoothing: Standard deviation in pixels of the Gaussian over the network's logits.
         reach: How far from a decision boundary pixels may be mixed, in pixels.
-        mistake: The expected error in gray levels from which they are; infinity mixes nothing.
+        error_threshold: The expected error in gray levels from which they are; infinity mixes nothing.
     """
 
     smoothing: float = 0.0
     reach: int = 4
-    mistake: float = 8.0
+    error_threshold: float = 8.0
 
     def smooth(self, logits: np.ndarray) -> np.ndarray:
         """Smooths logits, (H, W) float32."""
@@ -58,7 +58,7 @@ class BoundaryBlending:
             chosen = runner_up == index
             second[chosen] = images[index][rows[chosen], columns[chosen]].reshape(-1, channels)
         levels = np.sqrt(np.square(first - second).mean(-1, keepdims=True)) / per_level(fused.dtype)
-        unsure = (1 - confidence) * levels > self.mistake
+        unsure = (1 - confidence) * levels > self.error_threshold
         mixed = np.where(unsure, second + confidence * (first - second), first)
         fused[rows, columns] = np.rint(mixed).astype(fused.dtype).reshape(-1, *fused.shape[2:])
         return fused

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.fusion.refined import NOISE, FocusMeasure, contrast
+from model.fusion.focus_measure import CONTRAST_NOISE, FocusMeasure, contrast
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ def depth_of_two(fused: np.ndarray, decision_map: np.ndarray, numbers: Sequence[
     return DepthMap(np.asarray(numbers, np.float32)[decision_map], _confidence(shown))
 
 
-def _confidence(shown):
-    return shown / (shown + np.float32(NOISE))
+def _confidence(shown: np.ndarray) -> np.ndarray:
+    return shown / (shown + np.float32(CONTRAST_NOISE))

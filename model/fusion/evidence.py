@@ -1,6 +1,6 @@
-"""What the strategy `learned` knows of each photograph, and what its network sees of two.
+"""Input of the comparing network: each photograph with the focus network's view of it.
 
-Memory does not grow with a stack: what is known of the sharpest so far is put together from all photographs.
+Memory does not grow with a stack: the evidence of the sharpest source so far is composed of all sources.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.imaging.pixels import put, to_rgb
+from data.imaging.pixels import copy_pixels, to_rgb
 from model.fusion.predictor import FocusPredictor
 from model.networks.stages import COMPARER_STRIDE
 
-GLANCE = 4
-"""The paper's network looks at photographs whose sides are reduced by this: what the comparing network needs of it is
-what lies far around (docs/ablation.md has the frontier)."""
+FOCUS_DOWNSAMPLING = 4
+"""The paper's network sees photographs whose sides are divided by this: the comparing network needs only its view of
+what lies far around a pixel (docs/ablation.md has the frontier)."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Evidence:
     def of(cls, image: np.ndarray, focus: np.ndarray) -> "Evidence":
         """Of an image, (h, w, 3) RGB or (h, w) gray, and of its logit at about a quarter of the size."""
         sides = [side + -side % COMPARER_STRIDE for side in image.shape[:2]]
-        return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // GLANCE for side in sides]))
+        return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // FOCUS_DOWNSAMPLING for side in sides]))
 
     def take(self, other: "Evidence", where: np.ndarray) -> None:
         """Takes over what is known of another photograph; `where` is (h, w) bool, without what is mirrored."""
         whole = _mirrored(where.view(np.uint8), self.rgb.shape[:2]).view(bool)
-        put(self.rgb, other.rgb, whole)
-        put(self.focus, other.focus, np.ascontiguousarray(whole[::GLANCE, ::GLANCE]))
+        copy_pixels(self.rgb, other.rgb, whole)
+        copy_pixels(self.focus, other.focus, np.ascontiguousarray(whole[::FOCUS_DOWNSAMPLING, ::FOCUS_DOWNSAMPLING]))
 
 
 def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:
     """Finds in turn what is known of each image, (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255."""
-    for image, focus in zip(images, predictor.logits(images, 1 / GLANCE, enlarge=False), strict=True):
+    for image, focus in zip(images, predictor.logits(images, 1 / FOCUS_DOWNSAMPLING, enlarge=False), strict=True):
         yield Evidence.of(image, focus)
 
 
@@ -77,7 +77,7 @@ class PairComparer:
         return -logits if exchanged else logits
 
 
-def _comes_later(one, other):
+def _comes_later(one: np.ndarray, other: np.ndarray) -> bool:
     """An order of two photographs that does not depend on how they are given: the one that is brighter at the first
     value in which they differ comes first."""
     differs = (one != other).ravel()
@@ -85,7 +85,7 @@ def _comes_later(one, other):
     return bool(one.flat[first] < other.flat[first])
 
 
-def _mirrored(values, sides):
+def _mirrored(values: np.ndarray, sides: Sequence[int]) -> np.ndarray:
     """Continues (h, w) or (h, w, C) by the mirror image at the lower and right border."""
     down, right = (whole - side for whole, side in zip(sides, values.shape, strict=False))
     return cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REFLECT) if down or right else values

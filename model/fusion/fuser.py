@@ -1,10 +1,10 @@
-"""Fusion as a function: arrays in, one array out."""
+"""Fusion as a function of aligned images: arrays in, one array out."""
 
+import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from PIL import Image
@@ -13,15 +13,17 @@ from data.imaging.pixels import check_images
 from data.io.image_io import read_image
 from data.registration.prepared import Observer, PreparedFrames
 from data.runtime.errors import InputError
-from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
-from model.fusion import PREFERENCES, STRATEGIES
+from model.fusion.decision import MapDecision
 from model.fusion.paper import PaperDecision
 from model.fusion.predictor import FocusPredictor
-from model.fusion.refined import MapDecision
-from model.networks.engine import load_engine
+from model.fusion.settings import TILES, FusionSettings
+from model.networks.engine import choose_engine, load_engine
 
 MOST_IMAGES = 255
 """Most images of a scene: a decision map has 8 bits."""
+
+Photograph = np.ndarray | str | os.PathLike | Image.Image
+"""An image as an array, (H, W, 3) RGB or (H, W) gray, uint8 or uint16; as a file; or as Pillow has it."""
 
 
 class Strategy(Protocol):
@@ -33,88 +35,43 @@ class Strategy(Protocol):
         Raises:
             InputError: if the strategy cannot fuse these.
         """
-
-
-def load_fuser(
-    weights: Path | str = BUNDLED_WEIGHTS,
-    *,
-    strategy: str | None = None,
-    comparer: Path | str | None = None,
-    size: int | None = None,
-    tiled: bool | None = None,
-    prefer: str | None = None,
-    engine: str = "auto",
-    observe: Observer | None = None,
-) -> "Fuser":
-    """Loads weights and compiles the network, once for any number of images of any sizes.
-
-    >>> fuser = load_fuser()
-    >>> fused = fuser(near, far)
-
-    Args:
-        weights: A weights file with its sidecar; the default is the one that ships with the project.
-        strategy: A name in `STRATEGIES`; None takes `learned` with the bundled weights or a `comparer`, and `refined`
-            with other weights.
-        comparer: The file of the comparing network of `learned`, trained beside `weights`; None takes the bundled one.
-        size: None works at the images' own resolution; a number resizes them to size x size for the maps, as the paper
-            does with 224.
-        tiled: Whether images are worked on in overlapping tiles, which bounds the memory; None does so above 4
-            megapixels. With `size` they never are.
-        prefer: A name in `PREFERENCES`: which of two sources that are both sharp `learned` takes; None takes the
-            sharper.
-        engine: A name in `model.networks.engine.ENGINES`: what runs the networks.
-        observe: Told of the progress: what is done at the moment, the steps done of it, and their number.
-
-    Raises:
-        InputError: if the weights cannot be used, the comparing network was trained beside others, the strategy is
-            unknown or has no use for an argument, the size is too small, or the engine cannot be used.
-    """
-    strategy = strategy or default_strategy(weights, comparer)
-    if strategy not in STRATEGIES:
-        raise InputError(f"the strategy must be one of {', '.join(STRATEGIES)}, received {strategy!r}.")
-    if prefer not in (None, *PREFERENCES):
-        raise InputError(f"prefer must be one of {', '.join(PREFERENCES)}, or None, received {prefer!r}.")
-    for name, value in (("prefer", prefer), ("comparer", comparer)):
-        if value and strategy != "learned":
-            raise InputError(f"{name} is for the strategy learned, not for {strategy}.")
-    made_with = {"weights": weights, "strategy": strategy, "comparer": comparer, "size": size, "tiled": tiled}
-    made_with |= {"prefer": prefer, "engine": engine}
-    options = {"prefer": prefer} if prefer else {}
-    needed = (comparer or BUNDLED_COMPARER) if strategy == "learned" else None
-    running = load_engine(weights, needed, engine)
-    predictor = FocusPredictor(running.focus, size=size, tiled=tiled, observe=observe)
-    return Fuser(predictor, import_module(f"model.fusion.{strategy}").load(predictor, running, **options), made_with)
-
-
-Photograph = np.ndarray | str | os.PathLike | Image.Image
-"""An image as an array, (H, W, 3) RGB or (H, W) gray, uint8 or uint16; as a file; or as Pillow has it."""
+        ...
 
 
 class Fuser:
-    """Fuses the images of a scene. Threads may share one; a copy for another process loads the weights there again.
+    """Fuses the aligned images of a scene. Threads may share one; a copy for another process loads the weights there
+    again.
 
     Args:
-        predictor: Says where each image is out of focus.
-        strategy: Decides by what the predictor says.
-        made_with: The arguments of `load_fuser` that make it again, for a copy; None where there are none.
+        predictor: Predicts where each image is out of focus.
+        strategy: Decides by these predictions.
+        settings: What `load_fuser` makes it again of, for a copy; None where it was made otherwise.
+        observe: Progress callback (stage, done, total) for images that bring none.
 
     Attributes:
         predictor: As given.
         strategy: As given.
     """
 
-    def __init__(self, predictor: FocusPredictor, strategy: Strategy, made_with: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        predictor: FocusPredictor,
+        strategy: Strategy,
+        settings: FusionSettings | None = None,
+        observe: Observer | None = None,
+    ):
         self.predictor = predictor
         self.strategy = strategy
-        self._made_with = made_with
+        self._settings = settings
+        self._observe = observe
 
-    def __reduce__(self):
-        if self._made_with is None:
+    def __reduce__(self) -> tuple[Callable[..., "Fuser"], tuple[FusionSettings]]:
+        if self._settings is None:
             raise TypeError("this fuser cannot be pickled: it was not made by load_fuser.")
-        return _load_again, (self._made_with,)
+        return load_fuser, (self._settings,)
 
     def __call__(self, *images: Photograph | Sequence[Photograph]) -> np.ndarray:
-        """Fuses the images of one scene, which lie on each other; `PreparedFrames` lays them so.
+        """Fuses aligned images of one scene; `model.fuse` aligns them first.
 
         Args:
             images: Two or more, each focused elsewhere, all of one shape and type: arrays, files, or Pillow's images;
@@ -132,18 +89,54 @@ class Fuser:
 
     def decide(self, *images: Photograph | Sequence[Photograph]) -> PaperDecision | MapDecision:
         """As calling it, with what led to the result."""
+        given = cast(Sequence[Photograph], images)
         if len(images) == 1 and not isinstance(images[0], Photograph):
-            (images,) = images
-        if not 2 <= len(images) <= MOST_IMAGES:
-            raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(images)}.")
-        if not isinstance(images, PreparedFrames):
-            images = [_as_array(image) for image in images]
-            check_images(images)
-            images = PreparedFrames(images, align="none", match_exposure="none")
-        return self.strategy.decide(images)
+            given = images[0]
+        if not 2 <= len(given) <= MOST_IMAGES:
+            raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(given)}.")
+        if isinstance(given, PreparedFrames):
+            return self.strategy.decide(given)
+        arrays = [as_array(image) for image in given]
+        check_images(arrays)
+        observe = self._observe or (lambda stage, done, total: None)
+        return self.strategy.decide(PreparedFrames(arrays, align="none", match_exposure="none", observe=observe))
 
 
-def _as_array(image):
+def load_fuser(settings: FusionSettings | None = None, *, observe: Observer | None = None, **options: Any) -> Fuser:
+    """Loads weights and compiles the network, once for any number of images of any sizes.
+
+    >>> fuser = load_fuser()
+    >>> fused = fuser(near, far)
+
+    Args:
+        settings: How images are fused; alignment and brightness play no part here. None takes the defaults.
+        observe: Progress callback (stage, done, total).
+        options: Settings by name in place of those, such as `strategy="refined"`; see `FusionSettings`.
+
+    Raises:
+        InputError: if the weights cannot be used, the comparing network was trained beside others, a setting is none of
+            its choices or does not go with another, or the engine or device cannot be used.
+        TypeError: if there is no setting of a name.
+    """
+    settings = dataclasses.replace(settings or FusionSettings(), **options)
+    engine = choose_engine(settings.weights, settings.engine, settings.device)
+    if engine == "tensorflow" and settings.device != "auto":
+        from model import choose_device  # loads TensorFlow
+
+        choose_device(settings.device)
+    running = load_engine(settings.weights, settings.chosen_comparer, engine)
+    predictor = FocusPredictor(running.focus, size=settings.size, tiled=TILES[settings.tile])
+    load = import_module(f"model.fusion.{settings.chosen_strategy}").load
+    strategy = load(predictor, running, **({"prefer": settings.prefer} if settings.prefer else {}))
+    return Fuser(predictor, strategy, settings, observe)
+
+
+def as_array(image: Photograph) -> np.ndarray:
+    """Returns the pixels of a photograph.
+
+    Raises:
+        InputError: it is none, or its file cannot be read.
+    """
     if isinstance(image, np.ndarray):
         return image
     if isinstance(image, str | os.PathLike):
@@ -152,7 +145,3 @@ def _as_array(image):
         return np.asarray(image)
     kind = f"a Pillow image of mode {image.mode}" if isinstance(image, Image.Image) else type(image).__name__
     raise InputError(f"an image is an array, a file or a Pillow image of mode RGB or L, received {kind}.")
-
-
-def _load_again(made_with):
-    return load_fuser(**made_with)

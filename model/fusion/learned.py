@@ -6,21 +6,25 @@ sees two photographs and what is known of each, and corrects the formula. Large 
 well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 
 import cv2
 import numpy as np
 
+from data.imaging.blocks import Window
 from data.imaging.boundaries import near_boundaries
 from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
+from model.fusion.composition import compose_each
+from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthTrace, depth_of_two
-from model.fusion.evidence import GLANCE, Evidence, PairComparer, gather
-from model.fusion.predictor import FocusPredictor
+from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence, PairComparer, gather
+from model.fusion.focus_measure import FocusMeasure, contrast
+from model.fusion.predictor import FocusPredictor, counter
 from model.fusion.ranking import Ranking
-from model.fusion.refined import FocusMeasure, MapDecision, compose_each, contrast
 from model.networks.engine import Engine
 
 DECISION_PIXELS = 1_500_000
@@ -77,28 +81,28 @@ class LearnedStrategy:
         if leader.shape != shape:
             ranking = ranking.enlarge(shape)
             self._decide_again(images, ranking, logits)
-        images.restrict(ranking.decision_map)
+        images.assign_uncovered(ranking.decision_map)
         if len(images) == 2 and not images.corrected:
             fused = _blending(images).mix(images, ranking)
         else:
             fused = multiband.blend(images, ranking.decision_map, self.bands)
-        decided = ranking.decision_map, images.kept
+        decided = ranking.decision_map, images.frame_numbers
         find_depth = partial(trace.depth_map, leader, *decided) if trace else partial(depth_of_two, fused, *decided)
         return MapDecision(ranking.decision_map, fused, "learned", find_depth)
 
-    def _rank(self, images, scale) -> tuple[Ranking, DepthTrace | None, list[np.ndarray]]:
+    def _rank(self, images: PreparedFrames, scale: float) -> tuple[Ranking, DepthTrace | None, list[np.ndarray]]:
         """The ranking at reduced size, of more than two images how it came about, and the logits of "out of focus" of
         the sharpest and of its runner-up at a quarter of that size, (h, w) float32."""
-        ranking = trace = None
-        observe = self._predictor.counter("comparing", len(images))
+        shape = _reduced(images[0].shape, scale)
+        ranking, trace = Ranking(shape), None
+        step = counter(images.observe, "comparing", len(images))
         for first in range(0, len(images), 2):  # as many as the predictor looks at together
             pair = [_reduce(images[index], scale) for index in range(first, min(first + 2, len(images)))]
-            shape = pair[0].shape[:2]
             for index, evidence in enumerate(gather(self._predictor, pair), start=first):
                 scored = _scored(pair[index - first], evidence.focus) if len(images) > 2 else None
                 covered = _coverage(images, index, shape)
-                if ranking is None:
-                    ranking, trace = Ranking(shape), scored and DepthTrace(*scored)
+                if index == 0:
+                    trace = DepthTrace(*scored) if scored else None
                     best, known = evidence, covered  # `best` is changed from here on
                     second = deepcopy(evidence) if scale < 1 else evidence
                 else:
@@ -109,7 +113,7 @@ class LearnedStrategy:
                         logits[both] = DOUBT if self._prefer == "far" else -DOUBT
                     logits[~covered], logits[covered & ~known] = -CERTAIN, CERTAIN
                     wins, closer = ranking.add(index, logits)
-                    if trace:
+                    if trace and scored:
                         trace.add(index, wins, ranking.decision_map, *scored)
                     if scale < 1:  # who came second is asked again
                         second.take(best, wins)
@@ -117,31 +121,31 @@ class LearnedStrategy:
                     if scale < 1 or index < len(images) - 1:
                         best.take(evidence, wins)
                     known = known | covered
-                observe()
+                step()
         return ranking, trace, [best.focus, second.focus]
 
-    def _decide_again(self, images, ranking, logits) -> None:
+    def _decide_again(self, images: PreparedFrames, ranking: Ranking, logits: Sequence[np.ndarray]) -> None:
         """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
         sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
         near = near_boundaries(ranking.decision_map, REACH)
-        scale = decision_scale(near.shape) / GLANCE
+        scale = decision_scale(near.shape) / FOCUS_DOWNSAMPLING
 
-        def look(window):
+        def look(window: Window) -> np.ndarray:
             shape = near[window].shape
             if not near[window].any():
                 return np.zeros(shape, np.float32)
-            pair = (
-                Evidence.of(source[window], _glance(values, window, scale))
+            first, second = (
+                Evidence.of(source[window], _focus_window(values, window, scale))
                 for source, values in zip(sources, logits, strict=True)
             )
-            return self.compare(*pair, shape)
+            return self.compare(first, second, shape)
 
-        observe = self._predictor.counter("comparing at full size", tiling.count(near.shape, TILE, OVERLAP))
-        again = _blending(images).smooth(tiling.blend(near.shape, look, observe, TILE, OVERLAP))
+        step = counter(images.observe, "comparing at full size", tiling.count(near.shape, TILE, OVERLAP))
+        again = _blending(images).smooth(tiling.blend(near.shape, look, step, TILE, OVERLAP))
         ranking.decide_again(again, near)
 
 
-def _blending(images):
+def _blending(images: Sequence[np.ndarray]) -> BoundaryBlending:
     return BoundaryBlending() if len(images) == 2 else STACK_BLENDING
 
 
@@ -153,7 +157,7 @@ def decision_scale(shape: tuple[int, int]) -> float:
     return scale
 
 
-def _coverage(images, index, shape):
+def _coverage(images: PreparedFrames, index: int, shape: tuple[int, int]) -> np.ndarray:
     """Where an image shows something, (H, W) bool of a shape: everywhere, but at the borders of frames that moved."""
     covered = images.covered(index)
     if covered is None:
@@ -161,14 +165,18 @@ def _coverage(images, index, shape):
     return cv2.resize(covered.view(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_AREA) == 255
 
 
-def _reduce(image, scale):
+def _reduce(image: np.ndarray, scale: float) -> np.ndarray:
     if scale == 1:
         return image
-    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, _reduced(image.shape, scale)[::-1], interpolation=cv2.INTER_AREA)
 
 
-def _scored(image, focus):
+def _reduced(shape: Sequence[int], scale: float) -> tuple[int, int]:
+    """Returns height and width at a scale."""
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def _scored(image: np.ndarray, focus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The score of a photograph by the strategy `refined`, and its contrast; each (H, W) float32."""
     measure = FocusMeasure()
     shown = contrast(image, measure.contrast_sigma)
@@ -176,18 +184,20 @@ def _scored(image, focus):
     return measure.combine(shown, logits, logits), shown
 
 
-def _whole(values, shape):
-    """A map at 1/`GLANCE` of the size, (h, w), at the size (H, W)."""
-    larger = cv2.resize(values, None, fx=GLANCE, fy=GLANCE, interpolation=cv2.INTER_LINEAR)
+def _whole(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """A map at 1/`FOCUS_DOWNSAMPLING` of the size, (h, w), at the size (H, W)."""
+    larger = cv2.resize(values, None, fx=FOCUS_DOWNSAMPLING, fy=FOCUS_DOWNSAMPLING, interpolation=cv2.INTER_LINEAR)
     return larger[: shape[0], : shape[1]]
 
 
-def _glance(values, window, scale):
-    """A window of a map, found at a scale of the photograph, at 1/`GLANCE` of the photograph's size."""
+def _focus_window(values: np.ndarray, window: Window, scale: float) -> np.ndarray:
+    """A window of a map, found at a scale of the photograph, at 1/`FOCUS_DOWNSAMPLING` of the photograph's size."""
     rows, columns = window
     # Pixel centers are half a pixel from the corner, so scaling moves them as well.
-    offsets = [(span.start + GLANCE / 2) * scale - 0.5 for span in (columns, rows)]
-    motion = np.float32([[GLANCE * scale, 0, offsets[0]], [0, GLANCE * scale, offsets[1]]])
-    size = [-(-(span.stop - span.start) // GLANCE) for span in (columns, rows)]
+    offsets = [(span.start + FOCUS_DOWNSAMPLING / 2) * scale - 0.5 for span in (columns, rows)]
+    motion = np.array(
+        [[FOCUS_DOWNSAMPLING * scale, 0, offsets[0]], [0, FOCUS_DOWNSAMPLING * scale, offsets[1]]], np.float32
+    )
+    size = [-(-(span.stop - span.start) // FOCUS_DOWNSAMPLING) for span in (columns, rows)]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(values, motion, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from data.imaging.blocks import mixed_blocks, within
-from data.imaging.pixels import put, quantize
+from data.imaging.pixels import copy_pixels, quantize
 
 BANDS = 1
 """Levels of the blending of stacks and of strokes; chosen on drawn stacks (docs/stacks.md)."""
@@ -34,19 +34,20 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
     Returns:
         The fused image, of their shape and type.
     """
-    fused, sums = None, {}
     context = 2 ** (levels + 2)  # beyond the reach of the pyramid's filters, and on the grid of its last level
     windows = list(mixed_blocks(decision_map, SIDE, context))
+    sums: dict[int, np.ndarray] = {}
+    fused = np.empty(0, np.uint8)
     for index, image in enumerate(images):
-        if fused is None:
+        if index == 0:
             fused = np.empty(image.shape, image.dtype)
-            sums = {number: 0.0 for number in range(len(windows))}
         mask = decision_map == index
-        put(fused, image, mask)
+        copy_pixels(fused, image, mask)
         for number, (inside, around) in enumerate(windows):
             part = mask[around]
             if part.any():
-                sums[number] = sums[number] + share(image[around], part, levels)[within(inside, around)]
+                part_share = share(image[around], part, levels)[within(inside, around)]
+                sums[number] = sums[number] + part_share if number in sums else part_share
     for number, (inside, _) in enumerate(windows):
         fused[inside] = quantize(sums[number], fused.dtype)
     return fused

@@ -6,18 +6,16 @@ dispute to one source each. Of the two fused images the one with the higher Q_AB
 filter.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from data.registration.prepared import PreparedFrames
 from data.runtime.errors import InputError
-from metrics import EdgeTransfer
-
-if TYPE_CHECKING:  # loads TensorFlow, which the paper's logic does not need
-    from model.fusion.predictor import FocusPredictor
-    from model.networks.engine import Engine
+from metrics.edges import EdgeTransfer
+from model.fusion.predictor import FocusPredictor
+from model.networks.engine import Engine
 
 SMALLEST = 2
 """Rows and columns that Q_ABF needs."""
@@ -49,7 +47,7 @@ class PaperDecision:
         return {"strategy": "paper", "q_abf": self.q_abf, "chosen": self.chosen}
 
 
-def load(predictor: "FocusPredictor", engine: "Engine") -> "PaperStrategy":
+def load(predictor: FocusPredictor, engine: Engine) -> "PaperStrategy":
     """Makes the strategy."""
     return PaperStrategy(predictor)
 
@@ -61,18 +59,18 @@ class PaperStrategy:
         predictor: Makes the maps.
     """
 
-    def __init__(self, predictor: "FocusPredictor"):
+    def __init__(self, predictor: FocusPredictor):
         self._predictor = predictor
 
-    def decide(self, images: Sequence[np.ndarray]) -> PaperDecision:
+    def decide(self, images: PreparedFrames) -> PaperDecision:
         """Fuses two images; see `model.fusion.fuser.Strategy`."""
         if len(images) != 2:
             raise InputError(f"the paper's strategy fuses two images, received {len(images)}.")
         height, width = images[0].shape[:2]
         if min(height, width) < SMALLEST:
             raise InputError(f"the paper's strategy needs at least 2x2 pixels, received {width}x{height}.")
-        near_map, far_map = self._predictor.unfocused(images) > 0.5
-        return decide(*images, near_map, far_map)
+        near_map, far_map = self._predictor.unfocused(images, images.observe) > 0.5
+        return decide(images[0], images[1], near_map, far_map)
 
 
 def refine(near_map: np.ndarray, far_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,10 +16,10 @@ from data.io.files import write_json
 from data.io.image_io import write_image, write_index_image
 from data.registration.prepared import PreparedFrames
 from data.runtime.errors import printable
+from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthMap
+from model.fusion.outputs import OutputOptions
 from model.fusion.paper import PaperDecision
-from model.fusion.refined import MapDecision
-from model.fusion.scene import SceneOptions
 
 MAP_TITLES = {
     "M1": "M1: A is out of focus",
@@ -51,7 +51,7 @@ CANDIDATES = ("F1", "F2")
 """The paper's two fused images."""
 
 
-def companions(output: Path, strategy: str, options: SceneOptions) -> list[Path]:
+def companions(output: Path, strategy: str, options: OutputOptions) -> list[Path]:
     """The files that `write_companions` will write, so that a run can say so before it begins.
 
     Args:
@@ -77,7 +77,7 @@ def write_companions(
     images: PreparedFrames,
     name: str,
     report: dict[str, Any],
-    options: SceneOptions,
+    options: OutputOptions,
 ) -> None:
     """Writes what options ask for beside a result.
 
@@ -92,9 +92,10 @@ def write_companions(
     if options.save_maps:
         write_maps(output, decision, report)
     if options.panel:
-        draw_panel(beside(output, "panel.png"), images, decision, name, images.kept)
-    if options.depth_map:
-        write_depth(_depth_path(output, options), decision.depth, name)
+        draw_panel(beside(output, "panel.png"), images, decision, name, images.frame_numbers)
+    depth = decision.depth if options.depth_map and isinstance(decision, MapDecision) else None
+    if depth:
+        write_depth(_depth_path(output, options), depth, name)
 
 
 def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dict[str, Any]) -> None:
@@ -129,10 +130,10 @@ def write_depth(path: Path, depth: DepthMap, title: str) -> None:
     write_image(path, quantize(depth.frames * DEPTH_SCALE, np.uint16))
     write_image(confidence_path, quantize(depth.confidence * 255))
     frames, confidence = _thin(depth.frames), _thin(depth.confidence)
-    scale = Normalize(0, max(1, float(depth.frames.max())))
+    last = max(1.0, float(depth.frames.max()))
     figure, ((axes,),) = new_figure(1, 1, (9, 1 + 8 * frames.shape[0] / frames.shape[1]))
-    show(axes, depth_colors(DepthMap(frames, confidence), scale.vmax), title, fontsize=12)
-    bar = figure.colorbar(ScalarMappable(scale, "turbo"), ax=axes, shrink=0.8)
+    show(axes, depth_colors(DepthMap(frames, confidence), last), title, fontsize=12)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, last), "turbo"), ax=axes, shrink=0.8)
     bar.set_label("sharpest frame, from 0 on; gray: nothing tells")
     save_figure(figure, [picture_path], dpi=110)
 
@@ -197,13 +198,13 @@ def draw_panel(
     save_figure(figure, [path], dpi=110)
 
 
-def _thin(image):
+def _thin(image: np.ndarray) -> np.ndarray:
     """A picture of few pixels, of its own: of a large stack no frame stays in memory."""
     step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
     return image[::step, ::step].copy()
 
 
-def _depth_path(output, options):
+def _depth_path(output: Path, options: OutputOptions) -> Path:
     """The file of the depth map: the one that was asked for, or NAME-depth.png."""
     return options.depth_map if isinstance(options.depth_map, Path) else beside(output, "depth.png")
 
@@ -213,5 +214,5 @@ def beside(output: Path, ending: str) -> Path:
     return output.with_name(f"{output.stem}-{ending}")
 
 
-def _letter(index):
+def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else str(index + 1)

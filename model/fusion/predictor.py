@@ -1,6 +1,7 @@
 """Where each source is out of focus: the paper's network, looked through at any size, at two scales, in tiles."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -9,18 +10,30 @@ from scipy.special import expit
 from data.imaging.blocks import Window
 from data.imaging.pixels import to_rgb
 from data.registration.prepared import Observer
-from data.runtime.errors import InputError
 from model.fusion import tiling
 from model.networks.stages import STRIDE
-
-SMALLEST_SIZE = 32
-"""Least `size`: below it a single step of the coarsest maps would cover the image."""
 
 WHOLE_PIXELS = 4_000_000
 """Up to so many pixels each, sources go through the network whole, two by two; larger ones in tiles."""
 
 COARSE = 0.5
 """Scale of the second look: what is flat or doubtful at full size may be plain there."""
+
+
+def ignore(stage: str, done: int, total: int) -> None:
+    """Ignores progress."""
+
+
+def counter(observe: Observer, stage: str, total: int) -> Callable[[], None]:
+    """Returns a function that, called after each step of a stage, reports how many of `total` are done."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        observe(stage, done, total)
+
+    return step
 
 
 class FocusPredictor:
@@ -32,10 +45,6 @@ class FocusPredictor:
             224.
         tiled: Whether images are worked on in overlapping tiles; None does so above 4 megapixels. With `size` they
             never are.
-        observe: Told of the progress.
-
-    Raises:
-        InputError: if `size` is too small.
     """
 
     def __init__(
@@ -44,14 +53,10 @@ class FocusPredictor:
         *,
         size: int | None = None,
         tiled: bool | None = None,
-        observe: Observer | None = None,
     ):
-        if size is not None and size < SMALLEST_SIZE:
-            raise InputError(f"the size must be at least {SMALLEST_SIZE}, received {size}.")
         self._focus = focus
         self._size = size
         self._tiled = tiled
-        self._observe = observe
         self._tile = tiling.TILE, tiling.OVERLAP
 
     def logits(self, images: Sequence[np.ndarray], scale: float = 1.0, *, enlarge: bool = True) -> Iterator[np.ndarray]:
@@ -71,51 +76,43 @@ class FocusPredictor:
         """`logits` at full and at half resolution, in turn."""
         return zip(self._look(images, 1.0), self._look(images, COARSE), strict=True)
 
-    def unfocused(self, images: Sequence[np.ndarray]) -> np.ndarray:
+    def unfocused(self, images: Sequence[np.ndarray], observe: Observer = ignore) -> np.ndarray:
         """The probability that a pixel of each image is out of focus, (N, H, W) float32; large images in tiles."""
-        return np.stack(list(self.maps(images, lambda parts: self._look(parts, 1.0, expit))))
+        return np.stack(list(self.maps(images, lambda parts: self._look(parts, 1.0, expit), observe)))
 
     def maps(
-        self, images: Sequence[np.ndarray], compute: Callable[[Sequence[np.ndarray]], Iterator[np.ndarray]]
+        self,
+        images: Sequence[np.ndarray],
+        compute: Callable[[Sequence[np.ndarray]], Iterator[np.ndarray]],
+        observe: Observer = ignore,
     ) -> Iterator[np.ndarray]:
         """A map of each image in turn: of all at once where they are whole, else tile by tile.
 
         Args:
             images: As for `logits`.
             compute: Images -> the map of each, (H, W) float32.
+            observe: Progress callback (stage, done, total).
         """
         if not self.in_tiles(images[0]):
             yield from compute(images)
             return
-        observe = self.counter("looking", len(images) * self.tiles(images[0]))
+        step = counter(observe, "looking", len(images) * self.tiles(images[0]))
         for image in images:
-            yield self.piecewise(image, lambda window, image=image: next(compute((image[window],))), observe)
+            yield self.piecewise(image, partial(_of_window, image, compute), step)
 
     def piecewise(
-        self, image: np.ndarray, compute: Callable[[Window], np.ndarray], observe: Callable[[], None]
+        self, image: np.ndarray, compute: Callable[[Window], np.ndarray], step: Callable[[], None]
     ) -> np.ndarray:
         """A map of the size of an image, in one piece or from tiles.
 
         Args:
             image: Decides by its size.
             compute: Window -> its map, (H, W) float32.
-            observe: Called after each tile; see `counter`.
+            step: Called after each tile; see `counter`.
         """
         if not self.in_tiles(image):
             return compute((slice(None), slice(None)))
-        return tiling.blend(image.shape[:2], compute, observe, *self._tile)
-
-    def counter(self, stage: str, total: int) -> Callable[[], None]:
-        """A function that, called after each step of a stage, tells the observer how many of `total` are done."""
-        done = 0
-
-        def observe():
-            nonlocal done
-            done += 1
-            if self._observe:
-                self._observe(stage, done, total)
-
-        return observe
+        return tiling.blend(image.shape[:2], compute, step, *self._tile)
 
     def in_tiles(self, image: np.ndarray) -> bool:
         """Whether an image is worked on in tiles."""
@@ -131,7 +128,13 @@ class FocusPredictor:
         """Changes the side of tiles and how far they reach into each other, in pixels; for measurements."""
         self._tile = side, overlap
 
-    def _look(self, images, scale, transform=lambda logits: logits, shape=None):
+    def _look(
+        self,
+        images: Sequence[np.ndarray],
+        scale: float,
+        transform: Callable[[np.ndarray], np.ndarray] = lambda logits: logits,
+        shape: tuple[int, int] | None = None,
+    ) -> Iterator[np.ndarray]:
         """The logits of each image in turn, found at a scale, transformed and brought to a size, the image's without
         one; (H, W) float32."""
         height, width = shape or images[0].shape[:2]
@@ -146,11 +149,18 @@ class FocusPredictor:
                 yield inside
 
 
-def _scaled(shape, scale):
-    return tuple(max(1, round(side * scale)) for side in shape)
+def _of_window(
+    image: np.ndarray, compute: Callable[[Sequence[np.ndarray]], Iterator[np.ndarray]], window: Window
+) -> np.ndarray:
+    """Computes the map of a window of an image."""
+    return next(compute((image[window],)))
 
 
-def _prepare(image, rows, columns):
+def _scaled(shape: Sequence[int], scale: float) -> tuple[int, int]:
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def _prepare(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Brings an image to (H', W', 3) float32 RGB in [0, 255]: resized to rows x columns, then mirrored at the lower and
     right border to multiples of 32."""
     values = to_rgb(image)

@@ -1,30 +1,21 @@
 """A project: which frames are fused, how, and what was retouched, in a small file that gives the same pixels again."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
-from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from data.runtime.errors import InputError
-from model.fusion import PREFERENCES
 from model.fusion.retouch import Stroke
+from model.fusion.settings import FusionSettings, shared_settings
 
 FORMAT = 1
 """Version of the file."""
 
 LARGEST_RADIUS = 4000.0
 """Of a brush, in pixels."""
-
-CHOICES = {
-    "strategy": ("learned", "refined"),
-    "align": ALIGN,
-    "crop": CROP,
-    "match_exposure": MATCH_EXPOSURE,
-    "prefer": (None, *PREFERENCES),
-}
-"""What each setting may be; the first is the default."""
 
 
 @dataclass(frozen=True)
@@ -41,41 +32,23 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How frames are fused; as the options of `fuse.py` of these names."""
-
-    strategy: Literal[CHOICES["strategy"]] = "learned"
-    align: Literal[ALIGN] = "auto"
-    crop: Literal[CROP] = "common"
-    match_exposure: Literal[MATCH_EXPOSURE] = "auto"
-    prefer: Literal[CHOICES["prefer"]] = None
-
-    def __post_init__(self):
-        for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise InputError(f"{name} must be one of {', '.join(map(str, choices))}, received {value!r}.")
-        if self.prefer and self.strategy != "learned":
-            raise InputError(f"prefer is for the strategy learned, not for {self.strategy}.")
-
-
-@dataclass(frozen=True)
 class Project:
     """What a result comes from.
 
     Attributes:
         frames: In order; two or more.
-        settings: How they are fused.
+        settings: How they are fused; a file keeps those that `shared_settings` names.
         strokes: What was painted over the result, in order.
     """
 
     frames: tuple[Frame, ...]
-    settings: Settings = field(default_factory=Settings)
+    settings: FusionSettings = field(default_factory=FusionSettings)
     strokes: tuple[Stroke, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, which `parse_project` reads."""
-        return {"format": FORMAT, **asdict(self)}
+        frames, strokes = ([asdict(one) for one in many] for many in (self.frames, self.strokes))
+        return {"format": FORMAT, "frames": frames, "settings": self.settings.shared(), "strokes": strokes}
 
     def locate(self, folder: Path) -> list[Path]:
         """The files of its frames in a folder.
@@ -117,13 +90,26 @@ def parse_project(content: Any, name: str) -> Project:
         frames = [_parse_frame(frame) for frame in content["frames"]]
         if len(frames) < 2:
             raise ValueError(f"it has {len(frames)} frames")
-        unknown = set(content["settings"]) - set(CHOICES)
-        if unknown:
-            raise ValueError(f"unknown setting {sorted(unknown)[0]!r}")
         strokes = tuple(parse_stroke(stroke, len(frames)) for stroke in content["strokes"])
-        return Project(tuple(frames), Settings(**content["settings"]), strokes)
+        return Project(tuple(frames), parse_settings(content["settings"]), strokes)
     except (ValueError, TypeError) as error:
         raise InputError(f"{name} is no project: {str(error).rstrip('.')}.") from error
+
+
+def parse_settings(content: Mapping[str, Any]) -> FusionSettings:
+    """Makes settings of JSON values by name; those that are missing have their defaults.
+
+    Raises:
+        InputError: One is unknown, or none of the choices that are offered here.
+    """
+    offered = {setting.name: setting for setting in shared_settings()}
+    for name, value in content.items():
+        if name not in offered:
+            raise InputError(f"unknown setting {name!r}; there are {', '.join(offered)}.")
+        choices = offered[name].metadata["shared"]
+        if value not in choices and value != offered[name].default:
+            raise InputError(f"{name} must be one of {', '.join(choices)}, received {value!r}.")
+    return FusionSettings(**content)
 
 
 def parse_stroke(content: Any, frames: int) -> Stroke:
@@ -153,14 +139,14 @@ def parse_stroke(content: Any, frames: int) -> Stroke:
         raise InputError(f"a stroke cannot be used: {str(error).rstrip('.')}.") from error
 
 
-def _parse_frame(content):
+def _parse_frame(content: Any) -> Frame:
     _check(content, {"file": str, "sha256": str})
     if not content["file"] or Path(content["file"]).name != content["file"]:
         raise ValueError(f"{content['file']!r} is no file name")
     return Frame(content["file"], content["sha256"])
 
 
-def _check(content, kinds):
+def _check(content: Any, kinds: Mapping[str, Any]) -> None:
     if not isinstance(content, dict):
         raise ValueError("it holds no object where one is needed")
     check_values(kinds, content)

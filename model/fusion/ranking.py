@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
-from data.imaging.pixels import put
-from model.fusion.refined import remove_small_regions
+from data.imaging.pixels import copy_pixels
+from model.fusion.focus_measure import remove_small_regions
 
 
 class Ranking:
@@ -42,12 +42,12 @@ class Ranking:
         """
         wins, confidence = logits > 0, np.abs(logits)
         expit(confidence, out=confidence)
-        put(self.runner_up, self.decision_map, wins)
+        copy_pixels(self.runner_up, self.decision_map, wins)
         np.copyto(self.decision_map, index, where=wins)
         alone = self.runner_up == self.decision_map  # where nothing has come second yet
         closer = ~wins & (alone | (confidence < self.confidence))
         np.copyto(self.runner_up, index, where=closer)
-        put(self.confidence, confidence, wins | closer)
+        copy_pixels(self.confidence, confidence, wins | closer)
         return wins, closer
 
     def decide_again(self, logits: np.ndarray, where: np.ndarray) -> None:
@@ -62,7 +62,7 @@ class Ranking:
         self.confidence[where] = expit(np.abs(logits[where]))
 
     def remove_small_regions(self, smallest: float, shown: np.ndarray | None = None) -> None:
-        """As `model.fusion.refined.remove_small_regions`; what changes has the confidence 1 from then on."""
+        """As `model.fusion.focus_measure.remove_small_regions`; what changes has the confidence 1 from then on."""
         decision_map = remove_small_regions(self.decision_map, smallest, shown)
         self.confidence[decision_map != self.decision_map] = 1
         self.decision_map = decision_map

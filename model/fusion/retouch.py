@@ -1,4 +1,4 @@
-"""Retouching: what a person paints over a fused image, each stroke taken from a source that he chose.
+"""Retouching: what a person paints over a fused image, each stroke taken from a source chosen by the user.
 
 A stroke is blended as the fuser blends a stack, in bands: fine detail ends where the stroke does, coarse detail fades
 more slowly (`model/fusion/multiband.py`).
@@ -7,6 +7,7 @@ more slowly (`model/fusion/multiband.py`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,6 +18,12 @@ from model.fusion import multiband
 
 REACH = 2 ** (multiband.BANDS + 2)
 """Pixels around a stroke that blending may change."""
+
+
+class Indexed(Protocol):
+    """Images by the number of their frame."""
+
+    def __getitem__(self, number: int, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Stroke:
         # A single point is drawn as a line to itself; a line may leave the window, which the brush still reaches into.
         margin = ceil(self.radius) + 1
         away = cv2.copyMakeBorder(away, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=255)
-        cv2.polylines(away, [np.int32(course) + margin], False, 0)
+        cv2.polylines(away, [np.array(course, np.int32) + margin], False, 0)
         distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[margin:-margin, margin:-margin]
         fading = max(self.softness * self.radius, 1.0)
         share = np.clip((self.radius + 0.5 - distance) / fading, 0, 1)
@@ -83,7 +90,7 @@ def paint(image: np.ndarray, source: np.ndarray, stroke: Stroke) -> Window | Non
     return window
 
 
-def retouch(image: np.ndarray, sources: Sequence[np.ndarray], strokes: Sequence[Stroke]) -> np.ndarray:
+def retouch(image: np.ndarray, sources: Indexed, strokes: Sequence[Stroke]) -> np.ndarray:
     """Paints strokes one after the other over a copy of an image; `sources` are indexed by their frames."""
     result = image.copy()
     for stroke in strokes:

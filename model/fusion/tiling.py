@@ -63,7 +63,7 @@ def count(shape: tuple[int, int], tile: int = TILE, overlap: int = OVERLAP) -> i
     return len(spans(shape[0], tile, overlap)) * len(spans(shape[1], tile, overlap))
 
 
-def _faded(length, tile, overlap) -> Iterator[tuple[slice, np.ndarray]]:
+def _faded(length: int, tile: int, overlap: int) -> Iterator[tuple[slice, np.ndarray]]:
     """The spans with their weights, which add up to 1 everywhere."""
     ramp = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
     for span in spans(length, tile, overlap):

@@ -35,7 +35,7 @@ def benchmark(
         further pairs (five, or one above 4 megapixels); "megapixels_per_second" of fused image; "height" and "width";
         "peak_gigabytes", the most memory that the process held.
     """
-    if near is None:
+    if near is None or far is None:
         near = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
         far = cv2.GaussianBlur(near, (0, 0), 2)
     started = time.perf_counter()
@@ -70,7 +70,7 @@ def in_words(figures: dict[str, float]) -> str:
     )
 
 
-def _peak_gigabytes():
+def _peak_gigabytes() -> float:
     import resource  # not on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -20,9 +20,9 @@ from data.unseen import read_unseen
 from metrics.markup import Table
 from metrics.reference import psnr
 from model.fusion.blending import BoundaryBlending
-from model.fusion.evidence import GLANCE, Evidence
+from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence
 from model.fusion.ranking import Ranking
-from model.fusion.refined import FocusMeasure
+from model.fusion.focus_measure import FocusMeasure
 from model.networks.quietly import import_quietly
 from model.networks.summary import SIZES, multiply_adds, summarize
 
@@ -121,7 +121,7 @@ def _fuse(fuser, images, point):
     for scale in point.scales:
         looks = list(fuser.predictor.logits(images, scale))
     if point.compared:
-        glance = tuple(max(1, round(side / GLANCE)) for side in shape[::-1])
+        glance = tuple(max(1, round(side / FOCUS_DOWNSAMPLING)) for side in shape[::-1])
         reduced = (cv2.resize(look, glance, interpolation=cv2.INTER_AREA) for look in looks)
         known = (Evidence.of(image, look) for image, look in zip(images, reduced, strict=True))
         logits = fuser.strategy.compare(*known, shape)

@@ -19,7 +19,8 @@ from metrics.reference import psnr
 from model.bundled import BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending
 from model.fusion.ranking import Ranking
-from model.fusion.refined import FocusMeasure, compose
+from model.fusion.composition import compose
+from model.fusion.focus_measure import FocusMeasure
 from model.networks.quietly import import_quietly
 
 ALTERNATIVES = {
@@ -33,7 +34,7 @@ ALTERNATIVES = {
     "learned": {
         "smoothing": (0.7, 1.0, 1.5),
         "reach": (1, 2, 8),
-        "mistake": (0.0, 2.0, 4.0, 16.0, math.inf),
+        "error_threshold": (0.0, 2.0, 4.0, 16.0, math.inf),
     },
 }
 """What each constant is tried at, beside its default, the others at theirs."""

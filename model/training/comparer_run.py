@@ -21,7 +21,7 @@ from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from model.bundled import BUNDLED_WEIGHTS, SUFFIX
-from model.fusion.evidence import GLANCE, gather
+from model.fusion.evidence import FOCUS_DOWNSAMPLING, gather
 from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer
 from model.networks.engine import load_engine
@@ -79,7 +79,7 @@ class ComparerLoss:
         weight = tf.split(detail_weights(equally_bright(photographs), 1, *WEIGHT_RANGE), 2)[0]
         logit = network(inputs, training=True)
         loss = weighted_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logit), weight)
-        before = tf.repeat(tf.repeat(focus[..., :1] - focus[..., 1:], GLANCE, 1), GLANCE, 2)
+        before = tf.repeat(tf.repeat(focus[..., :1] - focus[..., 1:], FOCUS_DOWNSAMPLING, 1), FOCUS_DOWNSAMPLING, 2)
         wrong = [tf.cast((values > 0) != (labels > 0.5), tf.float32) for values in (logit, before)]
         return loss, [loss, *(weighted_mean(values, weight) for values in wrong)]
 

@@ -1,111 +1,96 @@
 // The page: frames, fusion, comparison, retouching and saving. The server does the work; see /openapi.json.
 
-import { Viewer } from "./viewer.js";
+import { ResultViewer } from "./result.js";
 
 const $ = (id) => document.getElementById(id);
-const POLL = 250; // milliseconds
-const READ = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
-const inOrder = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
+const POLL_INTERVAL = 250; // milliseconds
+const MESSAGE_TIME = 12000; // milliseconds
+const IMAGE_NAME = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
+const PROJECT_NAME = /\.json$/i;
+const compareNames = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
-let workplace = null; // its address
+let workplace = null; // the address that the server gave this tab
 let frames = []; // {id, name, sha256, width, height, used}
 let result = null; // as the server describes it
+let fusedVersion = null; // the result's version when it was fused; strokes change only the tiles of the result
 let running = false;
-let sent = Promise.resolve(); // strokes reach the server one after the other
+let strokesSent = Promise.resolve(); // strokes reach the server one after the other
 
-const viewer = new Viewer($("canvas"), {
+const viewer = new ResultViewer($("canvas"), {
   tileUrl: (layer, level, row, column, version) => `${workplace}/tiles/${layer}/${level}/${row}/${column}?v=${version}`,
-  onStroke: paint,
-  onChange: tellFacts,
+  onStroke: sendStroke,
+  onChange: showFacts,
 });
 
-window.viewer = viewer; // for tests, and for who looks inside
+window.viewer = viewer; // for tests, and for debugging
 
 // --- the server ---
 
-async function ask(address, options = {}) {
-  let answer;
-  try {
-    answer = await fetch(address, options);
-  } catch {
+async function request(address, options = {}) {
+  const answer = await fetch(address, options).catch(() => {
     throw new Error("the server does not answer: is it still running?");
-  }
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const problem = await answer.json().catch(() => ({}));
-  const detail = problem.detail ?? answer.statusText;
+  });
+  if (answer.ok) return answer;
+  const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
   throw new Error(typeof detail === "string" ? detail : detail.map((one) => one.msg).join("; "));
 }
 
-const post = (address, content) => ask(address, {
-  method: "POST",
-  headers: { "Content-Type": "application/json" },
-  body: content === undefined ? undefined : JSON.stringify(content),
-});
+const getJson = async (address) => (await request(address)).json();
 
-function say(text) {
-  const line = document.createElement("p");
-  line.textContent = text[0].toUpperCase() + text.slice(1);
-  $("messages").append(line);
-  setTimeout(() => line.remove(), 12000);
+async function post(address, content) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request(address, { method: "POST", headers, body: JSON.stringify(content) })).json();
 }
 
-const trying = (action) => async (...values) => {
+function showMessage(text) {
+  const message = document.createElement("p");
+  message.textContent = text[0].toUpperCase() + text.slice(1);
+  $("messages").append(message);
+  setTimeout(() => message.remove(), MESSAGE_TIME);
+}
+
+// The function, with its errors shown as messages.
+const showingErrors = (action) => async (...values) => {
   try {
     return await action(...values);
-  } catch (problem) {
-    say(problem.message);
+  } catch (error) {
+    showMessage(error.message);
   }
 };
 
-async function begin() {
-  workplace ??= `/workplaces/${(await post("/workplaces")).workplace}`;
-}
-
 addEventListener("pagehide", () => workplace && navigator.sendBeacon(`${workplace}/end`));
-addEventListener("pageshow", (event) => event.persisted && location.reload());
+addEventListener("pageshow", (event) => event.persisted && location.reload()); // its workplace has ended
 
 // --- frames ---
 
-const addFiles = trying(async (files) => {
-  await begin();
-  const projects = files.filter((file) => /\.json$/i.test(file.name));
-  const images = files.filter((file) => READ.test(file.name)).sort((a, b) => inOrder(a.name, b.name));
-  if (!images.length && !projects.length) throw new Error("nothing here is a photograph that can be read.");
+const addFiles = showingErrors(async (files) => {
+  workplace ??= `/workplaces/${(await post("/workplaces")).workplace}`;
+  const project = files.find((file) => PROJECT_NAME.test(file.name));
+  const images = files.filter((file) => IMAGE_NAME.test(file.name)).sort((a, b) => compareNames(a.name, b.name));
+  if (!images.length && !project) throw new Error("none of these files is an image that can be read.");
   for (const [number, file] of images.entries()) {
     showProgress(`reading ${file.name}`, number, images.length, false);
-    try {
+    await showingErrors(async () => {
       const address = `${workplace}/frames?name=${encodeURIComponent(file.name)}`;
-      frames.push({ ...await ask(address, { method: "PUT", body: file }), used: true });
+      const frame = await (await request(address, { method: "PUT", body: file })).json();
+      frames.push({ ...frame, used: true });
       listFrames();
-    } catch (problem) {
-      say(problem.message);
-    }
+    })();
   }
-  hideProgress();
-  if (projects.length) await openProject(projects[0]);
+  $("progress").hidden = true;
+  if (project) await openProject(project);
 });
 
 async function openProject(file) {
-  let project;
-  try {
-    project = JSON.parse(await file.text());
-  } catch {
-    throw new Error(`${file.name} is no project.`);
-  }
-  if (!Array.isArray(project?.frames)) throw new Error(`${file.name} is no project.`);
-  const missing = project.frames.filter((wanted) => !frames.some((frame) => frame.sha256 === wanted.sha256));
-  if (missing.length) {
-    throw new Error(`drop the frames of the project with it: ${missing.map((one) => one.file).join(", ")}.`);
-  }
-  const chosen = project.frames.map((wanted) => frames.find((frame) => frame.sha256 === wanted.sha256));
+  const project = await file.text().then(JSON.parse).catch(() => null);
+  if (!Array.isArray(project?.frames)) throw new Error(`not a project: ${file.name}.`);
+  const chosen = project.frames.map(({ sha256 }) => frames.find((frame) => frame.sha256 === sha256));
+  const missing = project.frames.filter((_, number) => !chosen[number]).map(({ file }) => file);
+  if (missing.length) throw new Error(`drop these frames together with the project: ${missing.join(", ")}.`);
   for (const frame of frames) frame.used = chosen.includes(frame);
   frames = [...chosen, ...frames.filter((frame) => !frame.used)];
-  const settings = project.settings ?? {};
-  $("strategy").value = settings.strategy ?? "learned";
-  $("align").checked = settings.align !== "none";
-  $("match").checked = settings.match_exposure !== "none";
-  $("crop").checked = settings.crop !== "none";
-  $("prefer").value = settings.prefer ?? "";
+  await formReady;
+  for (const select of settingSelects()) setSelect(select, project.settings?.[select.name] ?? select.dataset.default);
   listFrames();
   await fuse(project.strokes ?? []);
 }
@@ -113,11 +98,11 @@ async function openProject(file) {
 function listFrames() {
   $("frames").replaceChildren(...frames.map(frameItem));
   $("fuse").disabled = running || frames.filter((frame) => frame.used).length < 2;
-  markFrames();
+  showMapColors();
 }
 
-/** Shows each frame's color in the overlay of the decision map, while that is shown. */
-function markFrames() {
+// Marks each frame with its color in the overlay of the decision map, while that is shown.
+function showMapColors() {
   for (const [place, item] of [...$("frames").children].entries()) {
     const number = result ? result.frames.indexOf(frames[place].id) : -1;
     item.classList.toggle("marked", number >= 0 && $("overlay").value === "map");
@@ -126,23 +111,20 @@ function markFrames() {
 }
 
 function frameItem(frame, place) {
-  const item = document.createElement("li");
-  item.draggable = true;
+  const item = $("frame-template").content.firstElementChild.cloneNode(true);
   item.classList.toggle("out", !frame.used);
-  item.innerHTML = `<button type="button" class="picture"><img alt=""></button><span class="name"></span>
-    <span class="order"><button type="button">↑</button><button type="button">↓</button></span>`;
   const picture = item.querySelector(".picture");
   picture.setAttribute("aria-pressed", frame.used);
-  picture.setAttribute("aria-label", `${frame.name}: ${frame.used ? "used" : "left out"}`);
-  picture.title = frame.used ? "Click to leave it out" : "Click to use it";
+  picture.setAttribute("aria-label", `Use ${frame.name}`);
+  picture.title = frame.used ? "Click to leave this frame out" : "Click to use this frame";
   picture.onclick = () => { frame.used = !frame.used; listFrames(); };
   item.querySelector("img").src = `${workplace}/frames/${frame.id}/thumbnail`;
   const name = item.querySelector(".name");
   name.textContent = `${place + 1}. ${frame.name}`;
   name.title = `${frame.name}, ${frame.width}×${frame.height}`;
-  const [up, down] = item.querySelectorAll(".order button");
-  for (const [button, to, word] of [[up, place - 1, "earlier"], [down, place + 1, "later"]]) {
-    button.setAttribute("aria-label", `${frame.name}: ${word}`);
+  const [earlier, later] = item.querySelectorAll(".order button");
+  for (const [button, to, word] of [[earlier, place - 1, "earlier"], [later, place + 1, "later"]]) {
+    button.setAttribute("aria-label", `Move ${frame.name} ${word}`);
     button.disabled = to < 0 || to >= frames.length;
     button.onclick = () => moveFrame(place, to);
   }
@@ -171,37 +153,64 @@ function moveFrame(from, to) {
   listFrames();
 }
 
-// --- fusing ---
+const nameOf = (id) => frames.find((frame) => frame.id === id)?.name ?? "a frame";
 
-function settings() {
-  return {
-    strategy: $("strategy").value,
-    align: $("align").checked ? "auto" : "none",
-    crop: $("crop").checked ? "common" : "none",
-    match_exposure: $("match").checked ? "auto" : "none",
-    prefer: $("strategy").value === "learned" && $("prefer").value ? $("prefer").value : null,
-  };
+// --- settings ---
+
+const settingSelects = () => [...$("settings").querySelectorAll("select")];
+
+// Makes the form of the settings that the server offers.
+const formReady = showingErrors(async () => {
+  for (const { name, help, default: initial, choices } of await getJson("/settings")) {
+    const label = document.createElement("label");
+    const select = document.createElement("select");
+    const text = document.createElement("small");
+    Object.assign(select, { name, id: name });
+    const title = name.replaceAll("_", " ");
+    label.append(title[0].toUpperCase() + title.slice(1), select);
+    if (!choices.includes(initial)) select.append(new Option("default", ""));
+    select.append(...choices.map((choice) => new Option(choice, choice)));
+    select.value = select.dataset.default = initial ?? "";
+    text.id = `${name}-help`;
+    text.textContent = help;
+    select.setAttribute("aria-describedby", text.id);
+    $("settings").append(label, text);
+  }
+  $("strategy").onchange = () => { $("prefer").disabled = $("strategy").value === "refined"; };
+})();
+
+function readSettings() {
+  const values = settingSelects().map((select) => [select.name, select.disabled ? null : select.value || null]);
+  return Object.fromEntries(values);
 }
 
+function setSelect(select, value) {
+  select.value = value;
+  select.dispatchEvent(new Event("change"));
+}
+
+// --- fusing ---
+
 async function fuse(strokes = []) {
-  const used = frames.filter((frame) => frame.used);
-  await post(`${workplace}/fuse`, { frames: used.map((frame) => frame.id), settings: settings(), strokes });
+  const used = frames.filter((frame) => frame.used).map((frame) => frame.id);
+  await formReady;
+  await post(`${workplace}/fuse`, { frames: used, settings: readSettings(), strokes });
   running = true;
   listFrames();
   let task;
   try {
     do {
-      task = await ask(`${workplace}/progress`);
+      task = await getJson(`${workplace}/progress`);
       showProgress(task.state === "waiting" ? "waiting for another tab" : task.stage, task.done, task.total, true);
-      await new Promise((resolve) => setTimeout(resolve, POLL));
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
     } while (["waiting", "running"].includes(task.state));
   } finally {
     running = false;
-    hideProgress();
+    $("progress").hidden = true;
     listFrames();
   }
   if (task.state === "failed") throw new Error(task.error);
-  if (task.state === "done") showResult(await ask(`${workplace}/result`), true);
+  if (task.state === "done") showNewResult(await getJson(`${workplace}/result`));
 }
 
 function showProgress(stage, done, total, cancellable) {
@@ -212,125 +221,116 @@ function showProgress(stage, done, total, cancellable) {
   $("cancel").hidden = !cancellable;
 }
 
-function hideProgress() {
-  $("progress").hidden = true;
-}
-
-function showResult(description, made = false) {
-  if (made) {
-    const compared = result?.frames[Number(viewer.compare?.slice(6))];
-    listComparisons(description);
-    compareWith(description.frames.indexOf(compared));
-    viewer.base = description.version;
-    for (const remark of description.remarks) say(remark);
-    for (const id of description.left_out) say(`${nameOf(id)} fits nowhere, and is left out`);
-  }
-  result = description;
-  $("tools").hidden = false;
-  $("empty").hidden = true;
-  $("save").classList.add("ready");
-  $("undo").disabled = !result.strokes;
-  $("overlay").querySelector("[value=depth]").disabled = !result.depth;
-  if (!result.depth && $("overlay").value === "depth") choose($("overlay"), "");
-  viewer.show(result.width, result.height, { result: result.version, other: viewer.base });
-  markFrames();
-}
-
-const nameOf = (id) => frames.find((frame) => frame.id === id)?.name ?? "a frame";
-
-function listComparisons(description) {
-  const options = description.frames.map((id, place) => {
-    const option = new Option(`${place + 1}. ${nameOf(id)}`, String(place));
+function showNewResult(description) {
+  const compared = result?.frames[$("compare").value]; // is compared again, whatever its number is now
+  const options = description.frames.map((id, number) => {
+    const option = new Option(`${number + 1}. ${nameOf(id)}`, String(number));
     option.disabled = description.left_out.includes(id);
     return option;
   });
   $("compare").replaceChildren(new Option("nothing", ""), ...options);
+  compareWith(description.frames.indexOf(compared));
+  fusedVersion = description.version;
+  description.remarks.forEach(showMessage);
+  showResult(description);
 }
 
-function compareWith(place) {
-  const option = [...$("compare").options].find((one) => one.value === String(place) && !one.disabled);
-  choose($("compare"), option ? option.value : "");
+// Shows a result, fused or retouched.
+function showResult(description) {
+  result = description;
+  $("tools").hidden = $("formats").disabled = false;
+  $("empty").hidden = true;
+  $("undo").disabled = !result.strokes;
+  $("overlay").querySelector("[value=depth]").disabled = !result.depth;
+  if (!result.depth && $("overlay").value === "depth") setSelect($("overlay"), "");
+  viewer.show(result.width, result.height, { result: result.version, other: fusedVersion });
+  showMapColors();
 }
 
-function choose(select, value) {
-  select.value = value;
-  select.dispatchEvent(new Event("change"));
+// Compares with a frame by its number in the result; with -1 or a frame that was left out, with none.
+function compareWith(number) {
+  const option = [...$("compare").options].find((one) => one.value === String(number) && !one.disabled);
+  setSelect($("compare"), option ? option.value : "");
 }
 
-function tellFacts() {
+function showFacts() {
   if (!result) return;
-  const side = viewer.compare === null ? "" : `left: the result, right: ${nameOf(result.frames[viewer.compare.slice(6)])}; `;
-  const strokes = result.strokes ? `, ${result.strokes} stroke${result.strokes > 1 ? "s" : ""}` : "";
-  $("facts").textContent = `${side}${result.width}×${result.height} pixels at ${Math.round(viewer.view.scale * 100)} %${strokes}`;
+  const frame = $("compare").value;
+  const facts = [
+    `${result.width}×${result.height} pixels`,
+    `zoom ${Math.round(viewer.view.scale * 100)}%`,
+    ...(frame === "" ? [] : [`left: result, right: ${nameOf(result.frames[frame])}`]),
+    ...(result.strokes ? [`${result.strokes} stroke${result.strokes > 1 ? "s" : ""}`] : []),
+  ];
+  $("facts").textContent = facts.join(" · ");
 }
 
 // --- retouching ---
 
 function setTool(tool) {
-  if (tool === "brush" && viewer.compare === null) compareWith(result.frames.findIndex((id) => !result.left_out.includes(id)));
+  if (tool === "brush" && $("compare").value === "") {
+    compareWith(result.frames.findIndex((id) => !result.left_out.includes(id)));
+  }
   viewer.tool = tool;
-  $("canvas").classList.toggle("brush", tool === "brush");
-  $("canvas").style.cursor = "";
-  $("move").setAttribute("aria-pressed", tool === "move");
+  $("pan").setAttribute("aria-pressed", tool === "pan");
   $("brush").setAttribute("aria-pressed", tool === "brush");
   $("brush-options").hidden = tool !== "brush";
   setRadius();
 }
 
-// From 1 pixel to a quarter of the picture, evenly on a scale of ratios.
+// Sets the radius from 1 pixel to an eighth of the picture; equal steps of the slider are equal ratios.
 function setRadius() {
-  const most = Math.max(result?.width ?? 1, result?.height ?? 1) / 8;
-  viewer.radius = Math.max(1, most ** ($("size").value / 100));
+  const largest = Math.max(result.width, result.height) / 8;
+  viewer.radius = Math.max(1, largest ** ($("size").value / 100));
   viewer.redraw();
 }
 
-function paint(points) {
-  if (viewer.compare === null) return;
-  const thinned = points.filter(([x, y], n) => n === 0 || n === points.length - 1
+function sendStroke(points) {
+  const kept = points.filter(([x, y], n) => n === 0 || n === points.length - 1
     || Math.hypot(x - points[n - 1][0], y - points[n - 1][1]) >= 0.5);
+  const round = (value) => Math.round(value * 100) / 100;
   const stroke = {
-    frame: Number(viewer.compare.slice(6)),
-    points: thinned.map((point) => point.map((value) => Math.round(value * 100) / 100)),
-    radius: Math.round(viewer.radius * 100) / 100,
+    frame: Number($("compare").value),
+    points: kept.map((point) => point.map(round)),
+    radius: round(viewer.radius),
     softness: $("softness").value / 100,
   };
-  viewer.unfinished.push(stroke);
-  sent = sent.then(async () => {
-    await trying(async () => showResult(await post(`${workplace}/strokes`, stroke)))();
-    viewer.unfinished = viewer.unfinished.filter((one) => one !== stroke);
+  viewer.unsentStrokes.push(stroke);
+  strokesSent = strokesSent.then(async () => {
+    await showingErrors(async () => showResult(await post(`${workplace}/strokes`, stroke)))();
+    viewer.unsentStrokes = viewer.unsentStrokes.filter((one) => one !== stroke);
     viewer.redraw();
   });
 }
 
 function undo() {
-  sent = sent.then(trying(async () => result?.strokes && showResult(await post(`${workplace}/undo`))));
+  strokesSent = strokesSent.then(showingErrors(async () => {
+    if (result.strokes) showResult(await post(`${workplace}/undo`));
+  }));
 }
 
 // --- saving ---
 
-const save = trying(async (kind) => {
+const save = showingErrors(async (format) => {
   $("save").open = false;
-  await sent;
-  const name = (nameOf(result.frames[0]).replace(/\.[^.]*$/, "").replace(/[-_ ]?\d+$/, "") || "stack") + "-fused";
-  let address = `${workplace}/saved?format=${kind}&name=${encodeURIComponent(name)}`;
-  if (kind === "project") {
-    const content = JSON.stringify(await ask(`${workplace}/project`), null, 2);
-    address = URL.createObjectURL(new Blob([`${content}\n`], { type: "application/json" }));
+  await strokesSent;
+  const name = `${nameOf(result.frames[0]).replace(/\.[^.]*$/, "").replace(/[-_ ]?\d+$/, "") || "stack"}-fused`;
+  let content;
+  if (format === "json") {
+    content = new Blob([`${JSON.stringify(await getJson(`${workplace}/project`), null, 2)}\n`]);
   } else {
     showProgress("writing the file", 0, 0, false);
-    const answer = await fetch(address);
-    hideProgress();
-    if (!answer.ok) throw new Error((await answer.json()).detail);
-    address = URL.createObjectURL(await answer.blob());
+    content = await request(`${workplace}/saved?format=${format}`).then((answer) => answer.blob())
+      .finally(() => { $("progress").hidden = true; });
   }
   const link = document.createElement("a");
-  link.href = address;
-  link.download = kind === "project" ? `${name}.json` : `${name}.${kind}`;
+  link.href = URL.createObjectURL(content);
+  link.download = `${name}.${format}`;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 });
 
-// --- wiring ---
+// --- what is clicked, dropped and typed ---
 
 $("open").onclick = () => $("files").click();
 $("open-folder").onclick = () => $("folder").click();
@@ -347,9 +347,10 @@ addEventListener("drop", async (event) => {
   document.body.classList.remove("dropping");
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  // Both are read before the first wait: afterwards the browser has emptied them.
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
   const files = [...event.dataTransfer.files];
-  const folders = entries.filter((entry) => entry.isDirectory);
+  const folders = entries.filter((entry) => entry?.isDirectory);
   const inside = (await Promise.all(folders.map(filesOf))).flat();
   addFiles([...files.filter((file) => !folders.some((folder) => folder.name === file.name)), ...inside]);
 });
@@ -358,63 +359,56 @@ async function filesOf(folder) {
   const reader = folder.createReader();
   const files = [];
   for (;;) { // a reader gives a hundred at a time
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) return files;
-    for (const entry of some.filter((one) => one.isFile && !one.name.startsWith("."))) {
+    const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!entries.length) return files;
+    for (const entry of entries.filter((one) => one.isFile && !one.name.startsWith("."))) {
       files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
     }
   }
 }
 
 addEventListener("click", (event) => { if (!$("save").contains(event.target)) $("save").open = false; });
-$("fuse").onclick = trying(() => fuse());
-$("cancel").onclick = trying(() => post(`${workplace}/cancel`));
+$("fuse").onclick = showingErrors(() => fuse());
+$("cancel").onclick = showingErrors(() => post(`${workplace}/cancel`));
 for (const button of document.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
 $("compare").onchange = () => {
-  viewer.compare = $("compare").value === "" ? null : `frame-${$("compare").value}`;
-  if (viewer.compare === null && viewer.tool === "brush") setTool("move");
+  viewer.right = $("compare").value === "" ? null : `frame-${$("compare").value}`;
+  if (viewer.right === null && viewer.tool === "brush") setTool("pan");
   viewer.redraw();
 };
 $("overlay").onchange = () => {
   viewer.overlay = $("overlay").value || null;
   $("opacity").hidden = !viewer.overlay;
-  markFrames();
+  showMapColors();
   viewer.redraw();
 };
 $("opacity").oninput = () => { viewer.opacity = $("opacity").value / 100; viewer.redraw(); };
-$("move").onclick = () => setTool("move");
+$("pan").onclick = () => setTool("pan");
 $("brush").onclick = () => setTool("brush");
 $("size").oninput = setRadius;
 $("undo").onclick = undo;
 $("fit").onclick = () => viewer.fit();
-$("full").onclick = () => viewer.full();
-$("strategy").onchange = () => { $("prefer").disabled = $("strategy").value !== "learned"; };
+$("full").onclick = () => viewer.zoom(1 / viewer.view.scale);
+
+function changeBrushSize(change) {
+  $("size").value = Number($("size").value) + change;
+  setRadius();
+}
 
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") $("save").open = false;
   if (!result || event.target.matches("input, select, textarea")) return;
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+  const { key } = event;
+  if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
     event.preventDefault();
     undo();
-    return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const step = 60 * viewer.ratio;
-  const arrows = { ArrowLeft: [step, 0], ArrowRight: [-step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
-  const keys = {
-    b: () => setTool("brush"), m: () => setTool("move"), 0: () => compareWith(-1), f: () => viewer.fit(),
-    "+": () => viewer.zoom(1.25), "=": () => viewer.zoom(1.25), "-": () => viewer.zoom(0.8),
-    "[": () => changeSize(-5), "]": () => changeSize(5),
-  };
-  if (/^[1-9]$/.test(event.key)) compareWith(Number(event.key) - 1);
-  else if (keys[event.key]) keys[event.key]();
-  else if (arrows[event.key] && document.activeElement === $("canvas")) {
-    event.preventDefault();
-    viewer.pan(...arrows[event.key]);
+  const actions = { b: () => setTool("brush"), m: () => setTool("pan") };
+  if (viewer.tool === "brush") Object.assign(actions, { "[": () => changeBrushSize(-5), "]": () => changeBrushSize(5) });
+  if (/^\d$/.test(key)) compareWith(Number(key) - 1);
+  else if (actions[key]) actions[key]();
+  else if (!key.startsWith("Arrow") || document.activeElement === $("canvas")) { // elsewhere, arrows scroll the page
+    if (viewer.pressKey(key)) event.preventDefault();
   }
 });
-
-function changeSize(by) {
-  $("size").value = Number($("size").value) + by;
-  setRadius();
-}

@@ -1,13 +1,13 @@
-"""A frame laid on the reference, by one interpolation from the original."""
+"""Frames warped to the reference, by one interpolation from the original."""
 
 import cv2
 import numpy as np
 
-from data.registration.affine import apply, corners_of
+from data.registration.affine import corners_of, transform_points
 
 
-def lay(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Lays a frame on the reference.
+def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Warps a frame to the reference.
 
     Args:
         frame: (H2, W2, 3) RGB or (H2, W2) gray, uint8 or uint16.
@@ -15,24 +15,24 @@ def lay(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...]) -> tuple[np
         shape: (H, W, ...) of the reference.
 
     Returns:
-        (H, W, 3) or (H, W), the frame's type, and (H, W) bool: where the frame shows something. Elsewhere the frame's
-        border is repeated. A frame that is not moved comes back as it is, to the last bit.
+        The warped frame, (H, W, 3) or (H, W), of the frame's type; and its coverage, (H, W) bool, True where the frame
+        has content. Elsewhere the frame's border is repeated. With the identity, the frame itself is returned.
     """
     height, width = shape[:2]
     if frame.shape[:2] == (height, width) and np.array_equal(warp, np.eye(3)):
         return frame, np.ones((height, width), bool)
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(frame, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(frame, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     columns, rows = np.arange(width), np.arange(height)[:, None]
     covered = np.ones((height, width), bool)
     for (across, down, shift), side in zip(warp[:2], frame.shape[1::-1], strict=True):
         place = across * columns + (down * rows + shift)
         covered &= (place >= 0) & (place <= side - 1)
-    return laid, covered
+    return warped, covered
 
 
 def common_part(warps: list[np.ndarray], shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of the reference that every frame covers.
+    """Returns the rows and columns of the reference that every frame covers.
 
     Args:
         warps: (3, 3) float64, reference to frame.
@@ -41,7 +41,7 @@ def common_part(warps: list[np.ndarray], shapes: list[tuple[int, ...]], shape: t
     """
     low, high = np.zeros(2), np.array(shape[1::-1]) - 1.0
     for warp, size in zip(warps, shapes, strict=True):
-        left_top, right_top, right_bottom, left_bottom = apply(np.linalg.inv(warp), corners_of(size))
+        left_top, right_top, right_bottom, left_bottom = transform_points(np.linalg.inv(warp), corners_of(size))
         low = np.maximum(low, [max(left_top[0], left_bottom[0]), max(left_top[1], right_top[1])])
         high = np.minimum(high, [min(right_top[0], right_bottom[0]), min(left_bottom[1], right_bottom[1])])
     first, last = np.ceil(low - 1e-6).astype(int), np.floor(high + 1e-6).astype(int)
