@@ -128,7 +128,6 @@ METRICS = (
     Metric(
         "fmi",
         "FMI",
-        "FMI",
         "feature mutual information",
         "Haghighat & Razian 2014",
         variants=FMI_VARIANTS,

@@ -113,22 +113,22 @@ METRICS = (
     Metric(
         "q_mi",
         "Q_MI",
-        "$Q_{MI}$",
         "mutual information",
         "Qu, Zhang & Yan 2002; Hossny, Nahavandi & Creighton 2008",
         variants=MI_VARIANTS,
         range=(0.0, 16.0),
         score=lambda plane, variant: mutual_information(plane.sources, plane.fused, variant),
+        latex="$Q_{MI}$",
     ),
     Metric(
         "q_ncie",
         "Q_NCIE",
-        "$Q_{NCIE}$",
         "nonlinear correlation",
         "Wang, Shen & Jin 2008",
         variants=("liu",),
         range=(0.0, 1.0),
         score=lambda plane, _: nonlinear_correlation(plane.sources, plane.fused),
+        latex="$Q_{NCIE}$",
     ),
 )
 """The metrics of this family."""

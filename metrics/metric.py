@@ -44,12 +44,12 @@ class Metric:
     Attributes:
         name: Key in the registry and in results.
         symbol: Name in plain-text and Markdown tables.
-        latex: Name in LaTeX tables.
         title: What it measures, in a few words.
         source: Literature.
         variants: Published variants, the default first; their values are not comparable.
         range: Smallest and largest value for images in 0..255 and two sources.
         score: Computes one variant on one plane.
+        latex: LaTeX code of the symbol; "" = the escaped symbol.
         larger_is_better: Direction.
         needs_reference: Whether it compares with a ground-truth image instead of the sources.
         decibels: Whether to average powers, not decibels, over color channels (one mean squared error for all).
@@ -57,12 +57,12 @@ class Metric:
 
     name: str
     symbol: str
-    latex: str
     title: str
     source: str
     variants: tuple[str, ...]
     range: tuple[float, float]
     score: Callable[[FusedPlane, str], float]
+    latex: str = ""
     larger_is_better: bool = True
     needs_reference: bool = False
     decibels: bool = False

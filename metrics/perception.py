@@ -148,16 +148,15 @@ METRICS = (
     Metric(
         "q_cb",
         "Q_CB",
-        "$Q_{CB}$",
         "contrast that the eye sees",
         "Chen & Blum 2009",
         variants=("liu",),
         range=(0.0, 1.0),
         score=lambda plane, _: chen_blum(plane.sources, plane.fused),
+        latex="$Q_{CB}$",
     ),
     Metric(
         "viff",
-        "VIFF",
         "VIFF",
         "visual information fidelity",
         "Han, Cai, Cao & Xu 2013",

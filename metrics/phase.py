@@ -152,12 +152,12 @@ METRICS = (
     Metric(
         "q_p",
         "Q_P",
-        "$Q_{P}$",
         "features by phase congruency",
         "Zhao, Laganiere & Liu 2007",
         variants=("liu",),
         range=(-1.0, 1.0),
         score=lambda plane, _: phase_congruency_quality(plane.sources, plane.fused),
+        latex="$Q_{P}$",
     ),
 )
 """The metrics of this family."""

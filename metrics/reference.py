@@ -111,7 +111,6 @@ METRICS = (
     Metric(
         "psnr",
         "PSNR (dB)",
-        "PSNR (dB)",
         "peak signal-to-noise ratio",
         "definition",
         variants=("peak-255",),
@@ -123,7 +122,6 @@ METRICS = (
     Metric(
         "ssim",
         "SSIM",
-        "SSIM",
         "structural similarity",
         "Wang, Bovik, Sheikh & Simoncelli 2004",
         variants=("gaussian-11",),
@@ -133,7 +131,6 @@ METRICS = (
     ),
     Metric(
         "spurious",
-        "Spurious",
         "Spurious",
         "gradient that the truth lacks, as a fraction of the truth's",
         "this project",
@@ -145,7 +142,6 @@ METRICS = (
     ),
     Metric(
         "lost",
-        "Lost",
         "Lost",
         "gradient of the truth that is missing, as a fraction",
         "this project",

@@ -37,7 +37,7 @@ class Scorer:
         self._color = color
         self._variants = resolve_variants(variants or (), variants)
         self._sources = list(zip(*(to_planes(source, color) for source in sources), strict=True))
-        self._edges = [cache(partial(_edge_transfer, planes)) for planes in self._sources]
+        self._edges = [cache(partial(EdgeTransfer, *planes)) for planes in self._sources]
 
     def score(
         self, fused: np.ndarray, names: Iterable[str] | None = None, reference: np.ndarray | None = None
@@ -115,12 +115,8 @@ def compute_all(
     return Scorer((near, far), variants, color).score(fused, reference=reference)
 
 
-def _edge_transfer(sources: Sequence[np.ndarray], model: str) -> EdgeTransfer:
-    return EdgeTransfer(*sources, variant=model)
-
-
-def _edge_scores(edges: Callable[[str], EdgeTransfer], fused: np.ndarray, model: str) -> EdgeTransferScores:
-    return edges(model).measure(fused)
+def _edge_scores(edges: Callable[..., EdgeTransfer], fused: np.ndarray, model: str) -> EdgeTransferScores:
+    return edges(variant=model).measure(fused)
 
 
 def _mean_score(metric: Metric, variant: str, planes: Sequence[FusedPlane]) -> float:

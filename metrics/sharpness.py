@@ -82,22 +82,22 @@ METRICS = (
     Metric(
         "q_sf",
         "Q_SF",
-        "$Q_{SF}$",
         "spatial frequency",
         "Eskicioglu & Fisher 1995",
         variants=("eskicioglu",),
         range=(0.0, _STEEPEST),
         score=lambda plane, _: spatial_frequency(plane.fused),
+        latex="$Q_{SF}$",
     ),
     Metric(
         "q_ag",
         "Q_AG",
-        "$Q_{AG}$",
         "average gradient",
         "Cui et al. 2015",
         variants=AG_VARIANTS,
         range=(0.0, _STEEPEST),
         score=lambda plane, variant: average_gradient(plane.fused, variant),
+        latex="$Q_{AG}$",
     ),
 )
 """The metrics of this family."""

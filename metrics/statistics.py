@@ -48,7 +48,6 @@ METRICS = (
     Metric(
         "en",
         "EN",
-        "EN",
         "entropy",
         "Roberts, van Aardt & Ahmed 2008",
         variants=("shannon",),
@@ -57,7 +56,6 @@ METRICS = (
     ),
     Metric(
         "sd",
-        "SD",
         "SD",
         "standard deviation",
         "Rao 1997",

@@ -115,16 +115,15 @@ METRICS = (
     Metric(
         "q_y",
         "Q_Y",
-        "$Q_{Y}$",
         "similarity by Yang",
         "Yang et al. 2008",
         variants=("liu",),
         range=(-1.0, 1.0),
         score=lambda plane, _: yang(plane.sources, plane.fused),
+        latex="$Q_{Y}$",
     ),
     Metric(
         "ms_ssim",
-        "MS-SSIM",
         "MS-SSIM",
         "structural similarity with the sources at five scales",
         "Wang, Simoncelli & Bovik 2003",

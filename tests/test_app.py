@@ -199,7 +199,7 @@ def test_who_may_ask(client):
 
 
 def test_nothing_is_fetched_from_elsewhere(client):
-    for address in ("/", "/docs", "/page/page.js", "/page/viewer.js", "/page/page.css"):
+    for address in ("/", "/docs", "/page/page.js", "/page/result.js", "/page/viewer.js", "/page/page.css"):
         text = client.get(address).text
         assert "http://" not in text
         assert "https://" not in text

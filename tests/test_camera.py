@@ -17,7 +17,7 @@ def light():
     return (drawn_photograph(np.random.default_rng(0), 96, 96) / 255).astype(np.float32)
 
 
-def testtwo_planes(light):
+def test_two_planes(light):
     mask = np.zeros((96, 96), np.uint8)
     mask[:, :48] = 1
     near, far, label = camera.two_planes(light, mask, 4.0, disc_kernel, None)
@@ -56,7 +56,7 @@ def test_the_mask_is_the_label_of_stitched_scenes_and_that_of_others_is_refined(
 
     def refine(views, label, least_gain):
         assert [view.dtype for view in views] == [np.uint8, np.uint8]
-        assert least_gain == varied.LEAST_GAIN
+        assert least_gain == varied.LABEL_LEAST_GAIN
         refined.append(label)
         return np.full_like(label, 7)
 

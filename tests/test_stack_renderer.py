@@ -10,7 +10,7 @@ from data.io.image_io import read_image
 from data.registration.truth import align_to_reference
 from data.stacks import draw_scene
 from data.stacks import main as make_stacks
-from data.synthesis.stack_renderer import Capture, Layer, compose, render_frames, render_truth
+from data.synthesis.stack_renderer import Capture, Layer, composite, render_frames, render_truth
 from data.synthesis.stack_scenes import KINDS
 from metrics.reference import psnr
 
@@ -29,10 +29,10 @@ def test_a_plane_in_focus_is_sharp_and_any_other_is_a_disc():
     point = even(0.0)
     point[30, 40] = 1
     layer = Layer(point, everywhere(), 0.5)
-    sharp = compose([layer], focus=0.5, aperture=20)[..., 0]
+    sharp = composite([layer], focus=0.5, aperture=20)[..., 0]
     assert sharp.sum() == pytest.approx(1, rel=1e-4) and sharp.max() > 0.5
     # Depth 0.5 seen with the focus at 0.2 through an aperture of 20: a disc of radius 6, area 36 pi.
-    blurred = compose([layer], focus=0.2, aperture=20)[..., 0]
+    blurred = composite([layer], focus=0.2, aperture=20)[..., 0]
     y, x = np.mgrid[0:60, 0:80]
     distance = np.hypot(y - 30, x - 40)
     assert blurred.sum() == pytest.approx(1, rel=1e-4)
@@ -44,7 +44,7 @@ def test_what_is_before_hides_what_is_behind_and_spreads_over_it():
     half = everywhere()
     half[:, 40:] = 0
     layers = [Layer(even(0.2), everywhere(), 0.0), Layer(even(0.8), half, 1.0)]
-    near_sharp, far_sharp = (compose(layers, focus, aperture=10)[30, :, 0] for focus in (1.0, 0.0))
+    near_sharp, far_sharp = (composite(layers, focus, aperture=10)[30, :, 0] for focus in (1.0, 0.0))
     assert near_sharp[20] == pytest.approx(0.8) and near_sharp[60] == pytest.approx(0.2)
     assert np.flatnonzero(np.abs(np.diff(near_sharp)) > 0.01).size <= 4
     # Out of focus the front reaches 10 pixels over its edge, where it covers half.
@@ -54,11 +54,11 @@ def test_what_is_before_hides_what_is_behind_and_spreads_over_it():
 
 def test_a_receding_surface_is_blurred_by_its_own_depth_and_has_no_gap():
     depths = np.broadcast_to(np.linspace(0, 1, 80, dtype=np.float32), (60, 80))
-    flat = compose([Layer(even(0.6), everywhere(), depths)], focus=0.3, aperture=15)
+    flat = composite([Layer(even(0.6), everywhere(), depths)], focus=0.3, aperture=15)
     assert flat == pytest.approx(0.6, abs=1e-5)
     stripes = even(0.0)
     stripes[::2] = 1
-    seen = compose([Layer(stripes, everywhere(), depths)], focus=0.0, aperture=15)[..., 0]
+    seen = composite([Layer(stripes, everywhere(), depths)], focus=0.0, aperture=15)[..., 0]
     contrast = np.abs(np.diff(seen[20:40], axis=0)).mean(0)
     assert contrast[0] > 5 * contrast[40:].max()
 

@@ -1,1 +1,1 @@
-"""Training pairs: scenes, blur, recipes, and the pipeline that makes batches of them."""
+"""Synthesis: scenes, blur, recipes of training pairs, the pipeline that makes batches, and rendered focus stacks."""

@@ -1,23 +1,23 @@
-"""Blur: the paper's repeated Gaussian window, and the shapes that a lens out of focus makes."""
+"""Blur: the paper's repeated Gaussian window, and the point spread functions of defocused lenses."""
 
 import cv2
 import numpy as np
 
 GAUSSIAN_WINDOW = 3
-"""Side in pixels of the paper's Gaussian filter (Wang, Jin et al. 2022), which is applied 1 to 5 times."""
+"""Pixels: side of the paper's Gaussian filter (Wang, Jin et al. 2022), which is applied 1 to 5 times."""
 
 GAUSSIAN_SIGMA = 2.0
-"""Its standard deviation in pixels."""
+"""Pixels: standard deviation of that filter."""
 
 
 def repeated_gaussian(image: np.ndarray, passes: int, window: int = GAUSSIAN_WINDOW) -> np.ndarray:
-    """Blurs as the paper does: the same small Gaussian window, `passes` times.
+    """Blurs as the paper does: applies the same small Gaussian window `passes` times.
 
     With the 3x3 window the effective standard deviation is 0.80, 1.13, 1.38, 1.60 and 1.79 pixels for 1 to 5 passes.
 
     Args:
         image: (H, W) or (H, W, C), float32.
-        passes: How often, at least 1.
+        passes: Number of passes, at least 1.
         window: Side of the window, odd; Liu et al. 2017 use 7.
 
     Returns:
@@ -29,27 +29,27 @@ def repeated_gaussian(image: np.ndarray, passes: int, window: int = GAUSSIAN_WIN
 
 
 def disc_kernel(radius: float) -> np.ndarray:
-    """The point spread of an ideal round aperture out of focus: a disc of `radius` pixels with smooth edge, sum 1.
+    """Computes the point spread of an ideal round aperture: a disc of `radius` pixels with a smooth edge, sum 1.
 
     Returns:
         (K, K) float32, K odd.
     """
     half = int(np.ceil(radius + 0.5))
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    # Coverage of each pixel by the disc, by the distance of its center from the rim: exact along the axes, within 2 %
-    # elsewhere.
+    # The share of each pixel that the disc covers, from the distance of its center to the rim: exact along the axes,
+    # within 2 % elsewhere.
     kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
     return kernel / kernel.sum()
 
 
 def ring_kernel(radius: float) -> np.ndarray:
-    """The point spread of a mirror lens out of focus: a disc of `radius` pixels without its inner half, sum 1.
+    """Computes the point spread of a mirror lens: a disc of `radius` pixels without the disc of half its radius, sum 1.
 
     Returns:
         (K, K) float32, K odd.
     """
     outer, inner = disc_kernel(radius), disc_kernel(radius / 2)
-    # Both are even over their areas: weighted by them, the inner disc is cut out.
+    # Each is constant over its area: weighted by the areas, the inner disc is cut out.
     ring = outer * 4
     margin = (outer.shape[0] - inner.shape[0]) // 2
     ring[margin : margin + inner.shape[0], margin : margin + inner.shape[0]] -= inner
@@ -58,17 +58,17 @@ def ring_kernel(radius: float) -> np.ndarray:
 
 
 def polygon_kernel(radius: float, blades: int, turn: float) -> np.ndarray:
-    """The point spread of an aperture with straight blades: a regular polygon, sum 1.
+    """Computes the point spread of an aperture with straight blades: a regular polygon, sum 1.
 
     Args:
-        radius: Of the disc of equal area, in pixels.
-        blades: Corners, at least 3.
+        radius: Radius of the disc of equal area, in pixels.
+        blades: Number of blades, at least 3.
         turn: Angle of the first corner, in radians.
 
     Returns:
         (K, K) float32, K odd.
     """
-    finer = 4  # drawn so many times larger and reduced: smooth edges
+    finer = 4  # drawn larger by this factor and reduced, for smooth edges
     corner = radius * np.sqrt(2 * np.pi / (blades * np.sin(2 * np.pi / blades)))
     half = int(np.ceil(corner + 0.5))
     side = 2 * half + 1
@@ -81,11 +81,11 @@ def polygon_kernel(radius: float, blades: int, turn: float) -> np.ndarray:
 
 
 def gaussian_kernel(sigma: float) -> np.ndarray:
-    """A Gaussian point spread of standard deviation `sigma` pixels, cut at 3 sigma, sum 1; (K, K) float32, K odd."""
+    """Computes a Gaussian point spread of `sigma` pixels, cut at 3 sigma, sum 1; (K, K) float32, K odd."""
     line = cv2.getGaussianKernel(2 * int(np.ceil(3 * sigma)) + 1, sigma, cv2.CV_32F)
     return line @ line.T
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Filters each channel by a kernel, the border mirrored; float32 of the image's shape."""
+    """Filters each channel by a kernel, with a mirrored border; float32 of the image's shape."""
     return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)

@@ -1,4 +1,4 @@
-"""What recipes share: the pair that they make, and the square of a photograph that they make it of."""
+"""Parts shared by the recipes: the synthetic pair, and cropping, resizing and flipping of photographs."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 REDUCTION_RANGE = (0.4, 1.0)
-"""By how much a photograph is reduced before anything else."""
+"""Scale factor by which a photograph is reduced first."""
 
 
 @dataclass(frozen=True)
 class SyntheticPair:
-    """Two photographs of one scene and what is known of them.
+    """Two photographs of one scene with their ground truth.
 
     Attributes:
         near: (H, W, 3) uint8 RGB; the foreground is sharp.
@@ -33,7 +33,8 @@ def reduce(
     rng: np.random.Generator,
     factors: tuple[float, float] = REDUCTION_RANGE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reduces a photograph and its mask, which removes its own compression noise and softness, but not below `size`."""
+    """Reduces a photograph and its mask by a random factor, but not below `size`; that removes its own compression
+    noise and softness."""
     shorter = min(mask.shape)
     lowest = min(max(factors[0], (size + 1) / shorter), factors[1])
     factor = rng.uniform(lowest, factors[1])
@@ -43,12 +44,14 @@ def reduce(
 def to_size(
     image: np.ndarray, mask: np.ndarray, size: int, crop: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Makes a square of `size` pixels a side of a photograph and its mask: a random crop, or all of it, resized."""
+    """Returns a photograph and its mask as a square of side `size`: a random crop, or the whole, resized."""
     return _random_crop(image, mask, size, rng) if crop else _resize(image, mask, size, size)
 
 
-def _random_crop(image, mask, size, rng):
-    """Cuts a square; of eight draws the first that holds 5 to 95 % foreground, else the last."""
+def _random_crop(
+    image: np.ndarray, mask: np.ndarray, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crops a square: the first of eight draws with 5 to 95 % foreground, else the last."""
     lack = [max(0, size - side) for side in mask.shape]
     if any(lack):
         width = [(n // 2, n - n // 2) for n in lack]
@@ -61,17 +64,17 @@ def _random_crop(image, mask, size, rng):
     return np.ascontiguousarray(image[window]), np.ascontiguousarray(mask[window])
 
 
-def _resize(image, mask, height, width):
+def _resize(image: np.ndarray, mask: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     shrinks = height < mask.shape[0]
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return image, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def flip_and_turn(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Turns a photograph and its mask by a random number of quarter turns, and mirrors every second one."""
+    """Rotates a photograph and its mask by a random number of quarter turns, and mirrors half of them."""
     quarter_turns, flip = int(rng.integers(4)), bool(rng.integers(2))
 
-    def turn(array):
+    def turn(array: np.ndarray) -> np.ndarray:
         turned = np.rot90(array, quarter_turns)
         return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
 

@@ -1,8 +1,9 @@
-"""Synthesis of training pairs: one sharp photograph and its mask become two photographs, each out of focus elsewhere.
+"""Recipes of training pairs: each makes two photographs, out of focus in different parts, from one sharp photograph.
 
-Three recipes. `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask. `photographic`
-(ours) imitates a camera; see `data/synthesis/camera.py`. `varied` (ours) imitates many, with finer labels, for the
-network of the strategy `learned`; see `data/synthesis/varied.py`.
+- `paper` is that of Wang, Jin et al. 2022: repeated Gaussian blur, stitched by the mask.
+- `photographic` (ours) simulates a camera; see `data/synthesis/camera.py`.
+- `varied` (ours) simulates many cameras, with finer labels, for the network of the strategy `learned`; see
+  `data/synthesis/varied.py`.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from data.synthesis.pairs import SyntheticPair, flip_and_turn, reduce, to_size
 from data.synthesis.varied import varied
 
 LEVELS = (1, 2, 3, 4, 5)
-"""Degrees of blur; each scene gives one pair of each."""
+"""Levels of blur; each scene gives one pair per level."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class SynthesisSettings:
     Attributes:
         recipe: A name in `RECIPES`.
         size: Side of the square pairs, in pixels.
-        crop: False resizes the whole photograph to `size` (the paper); True cuts a random square at native resolution.
-        blur_window: Side of the paper recipe's Gaussian window.
+        crop: False resizes the whole photograph to `size` (the paper); True crops a random square without resizing.
+        blur_window: Side of the Gaussian window of the recipe `paper`.
     """
 
     recipe: str = "paper"
@@ -35,7 +36,7 @@ class SynthesisSettings:
     crop: bool = False
     blur_window: int = GAUSSIAN_WINDOW
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.recipe not in RECIPES:
             raise ValueError(f"unknown recipe {self.recipe!r}; there are {', '.join(RECIPES)}.")
         if self.size < 32 or self.size % 32:
@@ -52,14 +53,16 @@ def synthesize(
     Args:
         image: (H, W, 3) uint8 RGB, sharp.
         mask: (H, W) uint8, 1 = foreground.
-        level: Degree of blur, 1 to 5.
+        level: Level of blur, 1 to 5.
         settings: Recipe and geometry.
-        rng: Source of all that is random; the same state gives the same pair.
+        rng: Random generator; the same state gives the same pair.
     """
     return RECIPES[settings.recipe](image, mask, level, settings, rng)
 
 
-def _paper(image, mask, level, settings, rng) -> SyntheticPair:
+def _paper(
+    image: np.ndarray, mask: np.ndarray, level: int, settings: SynthesisSettings, rng: np.random.Generator
+) -> SyntheticPair:
     image, mask = to_size(image, mask, settings.size, settings.crop, rng)
     blurred = repeated_gaussian(image.astype(np.float32), level, settings.blur_window)
     blurred = np.rint(blurred).astype(np.uint8)
@@ -72,20 +75,27 @@ def _paper(image, mask, level, settings, rng) -> SyntheticPair:
     )
 
 
-def _photographic(image, mask, level, settings, rng) -> SyntheticPair:
+def _photographic(
+    image: np.ndarray, mask: np.ndarray, level: int, settings: SynthesisSettings, rng: np.random.Generator
+) -> SyntheticPair:
     image, mask = reduce(image, mask, settings.size, rng)
     image, mask = to_size(image, mask, settings.size, settings.crop, rng)
     image, mask = flip_and_turn(image, mask, rng)
     return SyntheticPair(*simulate_pair(image, mask, level, len(LEVELS), rng))
 
 
-def _varied(image, mask, level, settings, rng) -> SyntheticPair:
+def _varied(
+    image: np.ndarray, mask: np.ndarray, level: int, settings: SynthesisSettings, rng: np.random.Generator
+) -> SyntheticPair:
     return varied(image, mask, level, len(LEVELS), settings.size, settings.crop, rng)
 
 
-RECIPES: dict[str, Callable[..., SyntheticPair]] = {
+Recipe = Callable[[np.ndarray, np.ndarray, int, SynthesisSettings, np.random.Generator], SyntheticPair]
+"""(image, mask, level, settings, rng) -> pair, as `synthesize`."""
+
+RECIPES: dict[str, Recipe] = {
     "paper": _paper,
     "photographic": _photographic,
     "varied": _varied,
 }
-"""Name to what makes a pair: (image, mask, level, settings, rng), as `synthesize` takes them."""
+"""Recipes by name."""

@@ -1,37 +1,39 @@
-"""Foregrounds without a mask: drawn ones (thin things, blobs, polygons), whose outlines are exact to the pixel, and
-parts of the photograph itself, which end where its edges are."""
+"""Foregrounds without a mask: drawn shapes (thin lines, blobs, polygons), whose outlines are exact to the pixel, and
+regions of the photograph itself, bounded by its edges."""
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 
 def draw_region(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Puts a drawn shape before a photograph; the shape shows another part of the same photograph.
+    """Draws a shape in front of a photograph, textured with another part of the same photograph.
 
-    Outlines of VOC's masks are a few pixels off and hardly ever thin. Here wires, stalks and leaves are exact.
+    Outlines of VOC's masks are inexact by a few pixels and rarely thin; drawn lines and shapes are exact.
 
     Args:
         image: (N, N, 3) uint8 RGB.
-        rng: Source of all that is random.
+        rng: Random generator.
 
     Returns:
-        The photograph with the shape in it, and the shape, (N, N) uint8, 1 = foreground.
+        The photograph with the shape, and the shape's mask, (N, N) uint8, 1 = foreground.
     """
     size = image.shape[0]
     shape = SHAPES[int(rng.integers(len(SHAPES)))](size, rng)
     surface = np.roll(np.rot90(image, int(rng.integers(1, 4))), int(rng.integers(size)), axis=int(rng.integers(2)))
-    # A surface of another brightness stands out from what is behind it, as most things do.
+    # Another brightness makes it stand out from the background, as most objects do.
     surface = np.clip(surface * rng.uniform(0.6, 1.4) + rng.uniform(-40, 40), 0, 255)
     return np.where(shape[..., None] > 0, surface, image).astype(np.uint8), shape
 
 
 def grow_region(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Takes a part of the photograph as foreground: a watershed from random points, of which the half on one side are
-    the foreground, so that its outline follows edges of the image as far as there are some.
+    """Chooses a region of the photograph as foreground: the watershed basins of random points on one side of a line, so
+    that the outline follows edges of the image where there are some.
 
     Args:
         image: (N, N, 3) uint8 RGB.
-        rng: Source of all that is random.
+        rng: Random generator.
 
     Returns:
         (N, N) uint8, 1 = foreground.
@@ -41,7 +43,7 @@ def grow_region(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     markers = np.zeros((size, size), np.int32)
     markers[points[:, 0], points[:, 1]] = np.arange(1, len(points) + 1)
     basins = cv2.watershed(cv2.GaussianBlur(image, (0, 0), 1), markers).astype(np.float32)
-    # Watershed marks the lines between basins, and the frame, by -1.
+    # Watershed marks the lines between basins, and the image border, by -1.
     basins[0], basins[-1], basins[:, 0], basins[:, -1] = basins[1], basins[-2], basins[:, 1], basins[:, -2]
     basins = np.where(basins < 0, cv2.dilate(basins, np.ones((3, 3), np.uint8)), basins).astype(int)
     angle = rng.uniform(-np.pi, np.pi)
@@ -50,8 +52,8 @@ def grow_region(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return near[basins].astype(np.uint8)
 
 
-def _strokes(size, rng):
-    """A few thin, bent lines across the picture."""
+def _strokes(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws a few thin, bent lines."""
     region = np.zeros((size, size), np.uint8)
     for _ in range(int(rng.integers(2, 7))):
         ends = rng.uniform(-0.1, 1.1, (2, 2)) * size
@@ -63,15 +65,15 @@ def _strokes(size, rng):
     return region
 
 
-def _blobs(size, rng):
-    """The hills of smooth noise."""
+def _blobs(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Thresholds smooth noise."""
     cells = int(rng.integers(3, 9))
     hills = cv2.resize(rng.standard_normal((cells, cells)), (size, size), interpolation=cv2.INTER_CUBIC)
     return (hills > np.quantile(hills, rng.uniform(0.4, 0.8))).astype(np.uint8)
 
 
-def _polygons(size, rng):
-    """One to four filled polygons."""
+def _polygons(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws one to four filled polygons."""
     region = np.zeros((size, size), np.uint8)
     for _ in range(int(rng.integers(1, 5))):
         center, reach = rng.uniform(0, size, 2), rng.uniform(0.08, 0.35) * size
@@ -81,5 +83,5 @@ def _polygons(size, rng):
     return region
 
 
-SHAPES = (_strokes, _blobs, _polygons)
-"""What draws a shape: (side of the picture, random source) -> (side, side) uint8, 1 = foreground."""
+SHAPES: tuple[Callable[[int, np.random.Generator], np.ndarray], ...] = (_strokes, _blobs, _polygons)
+"""Functions that draw a shape: (side of the image, random generator) -> (side, side) uint8, 1 = foreground."""

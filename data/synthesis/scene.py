@@ -1,4 +1,4 @@
-"""A scene to make training pairs of, and how many scenes are held out."""
+"""A scene from which training pairs are made, and the number of scenes held out for validation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ from data.io.image_io import read_image, read_mask
 from data.runtime.errors import InputError
 
 VALIDATION_SHARE = 0.1
-"""The paper's: 1,000 of 10,000 pairs."""
+"""Share of scenes held out for validation, the paper's: 1,000 of 10,000 pairs."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One photograph and its mask, by file."""
+    """The files of one photograph and its mask."""
 
     id: str
     image_path: Path
@@ -25,11 +25,11 @@ class Scene:
         """Reads both files.
 
         Returns:
-            The photograph, (H, W, 3) uint8 RGB, and its foreground, (H, W) uint8: 1 where the mask is not 0, which is
-            on every object and on VOC's border index 255 (chosen), and 0 on the background.
+            The photograph, (H, W, 3) uint8 RGB, and its foreground, (H, W) uint8: 1 where the mask is not 0, that is on
+            every object and on VOC's border index 255 (our choice), and 0 on the background.
 
         Raises:
-            InputError: if a file cannot be read, or the two differ in size.
+            InputError: A file cannot be read, or the two differ in size.
         """
         image = read_image(self.image_path)
         if image.dtype == np.uint16:
@@ -37,11 +37,11 @@ class Scene:
         if image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=2)
         mask = read_mask(self.mask_path)
-        self.check_sizes(image.shape[:2], mask.shape)
+        self.check_sizes(image.shape[:2], mask.shape[:2])
         return image, mask
 
     def check_sizes(self, image: tuple[int, int], mask: tuple[int, int]) -> None:
-        """Compares the sizes, (H, W), of the photograph and the mask.
+        """Checks that photograph and mask have the same size, (H, W).
 
         Raises:
             InputError: They differ.
@@ -49,15 +49,15 @@ class Scene:
         if image != mask:
             raise InputError(
                 f"{self.mask_path} is {mask[1]}x{mask[0]} pixels and its photograph {image[1]}x{image[0]}; "
-                "both must be of one size."
+                "both must have the same size."
             )
 
 
 def held_out(count: int) -> int:
-    """How many of `count` scenes are held out for validation.
+    """Returns how many of `count` scenes are held out for validation.
 
     Raises:
-        InputError: if none would be.
+        InputError: There would be none.
     """
     number = round(count * VALIDATION_SHARE)
     if number == 0:

@@ -1,8 +1,8 @@
-"""Focus stacks of a scene made of layers, seen through a thin lens, with the sharp scene as truth.
+"""Renders focus stacks of a layered scene through a thin lens, with the sharp scene as ground truth.
 
-Each layer is blurred together with its matte by the disc of its circle of confusion, and the layers are laid over each
-other from back to front in linear light, so that what is near and out of focus spreads over what is behind it, and
-what is hidden stays hidden. How a camera moves, breathes and develops is an option of `Capture`.
+Each layer is blurred together with its matte by the disc of its circle of confusion, and the layers are composited from
+back to front in linear light, so that defocused foreground spreads over the background, and occluded parts stay
+occluded. `Capture` describes motion, focus breathing, exposure and noise of the camera.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,42 +12,43 @@ from math import ceil
 import cv2
 import numpy as np
 
+from data.imaging.blocks import Window
 from data.imaging.pixels import quantize
 from data.synthesis.blur import convolve, disc_kernel
 from data.synthesis.depth_of_field import GAMMA
 
 SOFTNESS = 0.5
-"""Standard deviation in pixels of the softness that lens and sensor give every frame, and the truth."""
+"""Pixels: standard deviation of the blur of lens and sensor, in every frame and in the truth."""
 
 PAIR_FOCUSES = (0.88, 0.15)
-"""Inverse depths that the two frames of a pair are focused on; longer stacks cover the depth evenly."""
+"""Inverse depths in focus in the two frames of a pair; longer stacks cover the depth evenly."""
 
 VIGNETTING_CHANGE = 0.5
-"""By how much of itself vignetting differs between the first and the last frame: the lens moves as it focuses."""
+"""Relative change of vignetting from the first to the last frame: the lens moves as it focuses."""
 
 COLOR_FLICKER = 0.25
-"""Flicker of single channels, in proportion to that of the exposure."""
+"""Flicker of single channels, relative to that of the exposure."""
 
 RADII = np.concatenate([np.arange(0, 5, 0.5), 5 * 1.1 ** np.arange(40)]).astype(np.float32)
-"""Radii of blur in pixels that are computed; between two of them a surface that recedes is interpolated."""
+"""Pixels: radii of blur that are computed for receding surfaces; in between, results are interpolated."""
 
 
 @dataclass(frozen=True)
 class Capture:
-    """How a stack is taken.
+    """Camera settings of a stack.
 
-    Lengths are in pixels of a picture of 480 rows and grow with the picture.
+    Lengths are in pixels of an image of 480 rows and are scaled with the image.
 
     Attributes:
-        frames: Photographs, focused from the nearest depth to the farthest in even steps of inverse depth.
-        widest: Diameter of the circle of confusion of the nearest thing where the farthest is in focus.
-        breathing: Growth of the picture from one frame to the next, as a fraction.
+        frames: Number of frames, focused from the nearest depth to the farthest in even steps of inverse depth.
+        widest: Diameter of the circle of confusion of the nearest depth if the farthest is in focus.
+        breathing: Relative magnification from one frame to the next.
         drift: Standard deviation of the camera's shift from one frame to the next, along each axis.
-        turn: The same of its rotation, in degrees.
-        flicker: Standard deviation of the exposure from frame to frame, as a fraction.
-        vignetting: Light that the corners lack, as a fraction.
+        turn: Standard deviation of its rotation from one frame to the next, in degrees.
+        flicker: Relative standard deviation of the exposure from frame to frame.
+        vignetting: Relative loss of light in the corners.
         noise: Standard deviation of noise, in gray levels.
-        jpeg: Quality of compression; None keeps every bit.
+        jpeg: JPEG quality; None: lossless.
     """
 
     frames: int = 8
@@ -62,19 +63,19 @@ class Capture:
 
     @property
     def middle(self) -> int:
-        """The frame in whose geometry and exposure the truth is."""
+        """Index of the frame whose geometry and exposure the truth has."""
         return self.frames // 2
 
     def still(self) -> "Capture":
-        """The same from a tripod in steady light: frames that differ in nothing but focus and noise."""
+        """Returns the same capture without motion, flicker and vignetting: frames differ only in focus and noise."""
         return replace(self, breathing=0.0, drift=0.0, turn=0.0, flicker=0.0, vignetting=0.0)
 
-    def focuses(self) -> Sequence[float]:
-        """Inverse depth that is sharp in each frame, 1 = nearest, 0 = farthest."""
+    def focuses(self) -> tuple[float, ...] | np.ndarray:
+        """Returns the inverse depth in focus in each frame, 1 = nearest, 0 = farthest."""
         return PAIR_FOCUSES if self.frames == 2 else 1 - (np.arange(self.frames) + 0.5) / self.frames
 
     def margin(self, height: int, width: int) -> int:
-        """Pixels around a picture that blur or motion may bring into it."""
+        """Returns the number of pixels around an image that blur or motion may bring into it."""
         scale, steps = height / 480, self.frames - self.middle
         moved = self.breathing * steps + np.radians(4 * self.turn) * steps**0.5
         return ceil(self.widest * scale + moved * max(height, width) / 2 + 4 * self.drift * scale * steps**0.5) + 4
@@ -82,12 +83,12 @@ class Capture:
 
 @dataclass(frozen=True)
 class Layer:
-    """A surface and where it is.
+    """A surface at a depth.
 
     Attributes:
-        color: (H, W, 3) float32, linear light in [0, 1], also where the matte hides it.
-        matte: (H, W) float32, the fraction of each pixel that it covers.
-        inverse_depth: From 0, farthest, to 1, nearest; one number, or (H, W) for a surface that recedes.
+        color: (H, W, 3) float32, linear light in [0, 1], also where the matte is 0.
+        matte: (H, W) float32, the fraction of each pixel that the surface covers.
+        inverse_depth: From 0, farthest, to 1, nearest; one number, or (H, W) for a receding surface.
     """
 
     color: np.ndarray
@@ -95,17 +96,19 @@ class Layer:
     inverse_depth: float | np.ndarray
 
 
-def render_frames(layers: Sequence[Layer], capture: Capture, margin: int, rng: np.random.Generator) -> Iterator:
-    """Takes the photographs one by one.
+def render_frames(
+    layers: Sequence[Layer], capture: Capture, margin: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Renders the frames one by one.
 
     Args:
-        layers: Back to front, all of one size: that of the picture and `margin` on each side.
-        capture: How the stack is taken.
-        margin: As `Capture.margin`.
-        rng: Source of all that is random.
+        layers: Layers from back to front, all of the size of the image plus `margin` on each side.
+        capture: Camera settings.
+        margin: See `Capture.margin`.
+        rng: Random generator.
 
     Yields:
-        (H, W, 3) uint8 RGB; before compression, which the file does.
+        A frame, (H, W, 3) uint8 RGB, before compression.
     """
     scale = (layers[0].matte.shape[0] - 2 * margin) / 480
     steps = rng.normal(0, (capture.drift * scale, capture.drift * scale, capture.turn), (capture.frames, 3))
@@ -115,7 +118,7 @@ def render_frames(layers: Sequence[Layer], capture: Capture, margin: int, rng: n
     )
     for number, focus in enumerate(capture.focuses()):
         away = number - capture.middle
-        light = compose(layers, focus, capture.widest * scale / 2)
+        light = composite(layers, focus, capture.widest * scale / 2)
         light = _move(light, 1 + capture.breathing * away, *(moves[number] - moves[capture.middle]))
         exposure = gains[number] / gains[capture.middle] * _vignette(light.shape, capture, away, margin)
         values = _develop(light * exposure, margin)
@@ -123,30 +126,30 @@ def render_frames(layers: Sequence[Layer], capture: Capture, margin: int, rng: n
 
 
 def render_truth(layers: Sequence[Layer], capture: Capture, margin: int) -> np.ndarray:
-    """The scene as a pinhole shows it, in the geometry and exposure of the middle frame, without noise.
+    """Renders the scene sharp everywhere, in the geometry and exposure of the middle frame, without noise.
 
     Args:
-        layers: As for `render_frames`.
-        capture: How the stack is taken.
-        margin: As `Capture.margin`.
+        layers: Layers from back to front, see `render_frames`.
+        capture: Camera settings.
+        margin: See `Capture.margin`.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    light = compose(layers, 0, 0)
+    light = composite(layers, 0, 0)
     return quantize(_develop(light * _vignette(light.shape, capture, 0, margin), margin))
 
 
-def compose(
+def composite(
     layers: Sequence[Layer], focus: float, aperture: float, kernel: Callable[[float], np.ndarray] = disc_kernel
 ) -> np.ndarray:
-    """Lays the layers over each other, each blurred by its circle of confusion.
+    """Composites the layers, each blurred by its circle of confusion.
 
     Args:
-        layers: Back to front.
-        focus: The inverse depth that is sharp.
+        layers: Layers from back to front.
+        focus: The inverse depth in focus.
         aperture: Radius of the circle of confusion in pixels for an inverse depth that differs by 1 from `focus`.
-        kernel: The point spread of a radius in pixels.
+        kernel: Maps a radius in pixels to a point spread.
 
     Returns:
         (H, W, 3) float32, linear light.
@@ -156,25 +159,26 @@ def compose(
         part = _surroundings(layer.matte, ceil(aperture) + 2)
         matte = layer.matte[part][..., None]
         if not matte.size:
-            continue  # nothing of it is in the picture
-        depth = layer.inverse_depth if np.isscalar(layer.inverse_depth) else layer.inverse_depth[part]
-        radius = aperture * np.abs(depth - focus)
+            continue  # outside the image
+        depth = layer.inverse_depth
+        radius = aperture * np.abs((depth[part] if isinstance(depth, np.ndarray) else depth) - focus)
         blurred = _blur(np.concatenate([layer.color[part] * matte, matte], axis=2), radius, kernel)
         picture[part] = picture[part] * (1 - blurred[..., 3:]) + blurred[..., :3]
     return cv2.GaussianBlur(picture, (0, 0), SOFTNESS)
 
 
-def _surroundings(matte, reach):
-    """The part of the picture that a layer can reach."""
-    rows, columns = (np.flatnonzero(matte.any(axis)) for axis in (1, 0))
-    if not rows.size:
-        return np.s_[:0, :0]
-    return tuple(slice(max(found[0] - reach, 0), found[-1] + reach + 1) for found in (rows, columns))
+def _surroundings(matte: np.ndarray, reach: int) -> Window:
+    """Returns the part of the image that a layer can reach when it is blurred."""
+    found = [np.flatnonzero(matte.any(axis)) for axis in (1, 0)]
+    if not found[0].size:
+        return slice(0, 0), slice(0, 0)
+    rows, columns = (slice(max(places[0] - reach, 0), places[-1] + reach + 1) for places in found)
+    return rows, columns
 
 
-def _blur(image, radius, kernel):
-    """Blurs by a radius that is one number or differs from pixel to pixel, (H, W)."""
-    if np.isscalar(radius):
+def _blur(image: np.ndarray, radius: float | np.ndarray, kernel: Callable[[float], np.ndarray]) -> np.ndarray:
+    """Blurs by one radius, or by one for each pixel, (H, W)."""
+    if not isinstance(radius, np.ndarray):
         return convolve(image, kernel(radius))
     level = np.interp(radius, RADII, np.arange(RADII.size)).astype(np.float32)
     total = np.zeros_like(image)
@@ -185,8 +189,8 @@ def _blur(image, radius, kernel):
     return total
 
 
-def _move(light, scale, across, down, turn):
-    """Scales and turns about the center, and shifts."""
+def _move(light: np.ndarray, scale: float, across: float, down: float, turn: float) -> np.ndarray:
+    """Scales and rotates about the center, and shifts."""
     if (scale, across, down, turn) == (1, 0, 0, 0):
         return light
     height, width = light.shape[:2]
@@ -196,8 +200,8 @@ def _move(light, scale, across, down, turn):
     return np.maximum(moved, 0)
 
 
-def _vignette(shape, capture, away, margin):
-    """What is left of the light at each pixel; it falls with the square of the distance from the center."""
+def _vignette(shape: tuple[int, ...], capture: Capture, away: int, margin: int) -> np.ndarray:
+    """Computes the relative light at each pixel, (H, W, 1); it falls with the squared distance from the center."""
     height, width = shape[:2]
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) * side / 2 for side in (height, width))
     square = (y[:, None] ** 2 + x**2) / ((height / 2 - margin) ** 2 + (width / 2 - margin) ** 2)
@@ -205,10 +209,6 @@ def _vignette(shape, capture, away, margin):
     return np.maximum(1 - strength * square, 0)[..., None]
 
 
-def _develop(light, margin):
-    """Linear light with its margin to gray levels without."""
-    return 255 * np.clip(_cut(light, margin), 0, 1) ** np.float32(1 / GAMMA)
-
-
-def _cut(image, margin):
-    return image[margin:-margin, margin:-margin]
+def _develop(light: np.ndarray, margin: int) -> np.ndarray:
+    """Crops the margin and converts linear light to gray levels."""
+    return 255 * np.clip(light[margin:-margin, margin:-margin], 0, 1) ** np.float32(1 / GAMMA)

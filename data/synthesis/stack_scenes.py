@@ -1,4 +1,4 @@
-"""Scenes for `stack_renderer`: walls, ground that recedes, objects with hard outlines, hairs, specks, flat ground."""
+"""Scenes for `stack_renderer`: walls, receding ground, objects with hard outlines, hairs, specks, flat backgrounds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from data.synthesis.stack_painter import Painter
 from data.synthesis.stack_renderer import Capture, Layer
 
 
-def _objects(painter, count, nearest=0.95, farthest=0.1):
-    """Things with a hard outline, each at its own depth, far ones first; some bulge toward the viewer."""
+def _objects(painter: Painter, count: int, nearest: float = 0.95, farthest: float = 0.1) -> list[Layer]:
+    """Draws objects with hard outlines, each at its own depth, from far to near; some bulge toward the camera."""
     layers = []
     for depth in np.sort(painter.rng.uniform(farthest, nearest, count)):
         center, radius = painter.place(), painter.height * painter.rng.uniform(0.08, 0.18)
@@ -24,8 +24,8 @@ def _objects(painter, count, nearest=0.95, farthest=0.1):
     return layers
 
 
-def _hairs(painter, groups, each, thickness=0.006):
-    """Groups of thin dark lines, each group at its own depth, every second one slanting through depth."""
+def _hairs(painter: Painter, groups: int, each: int, thickness: float = 0.006) -> list[Layer]:
+    """Draws groups of thin dark lines, each group at its own depth, every second one slanted in depth."""
     layers = []
     for number, depth in enumerate(np.sort(painter.rng.uniform(0.1, 0.95, groups))):
         thick = painter.height * painter.rng.uniform(0.2, 1, each) * thickness
@@ -35,8 +35,8 @@ def _hairs(painter, groups, each, thickness=0.006):
     return layers
 
 
-def _specks(painter, depths, each):
-    """Dark and light specks of dust, one to four pixels wide in a picture of 480 rows."""
+def _specks(painter: Painter, depths: int, each: int) -> list[Layer]:
+    """Draws dark and light specks of dust, one to four pixels wide in an image of 480 rows."""
     layers = []
     for depth in np.linspace(0.1, 0.95, depths):
         radii = painter.height / 480 * painter.rng.uniform(0.5, 2.0, each)
@@ -46,12 +46,12 @@ def _specks(painter, depths, each):
     return layers
 
 
-def _by_depth(layers):
+def _by_depth(layers: list[Layer]) -> list[Layer]:
     return sorted(layers, key=lambda layer: float(np.mean(layer.inverse_depth)))
 
 
 def desk(painter: Painter) -> list[Layer]:
-    """A wall, ground that comes nearer, and things standing before them."""
+    """Draws a wall, ground that approaches the camera, and objects in front of them."""
     floor = painter.everywhere() * (np.arange(painter.height)[:, None] > 0.55 * painter.height)
     ground = np.clip(painter.ramp(-1.2, 1), 0, 1)
     wall = Layer(painter.surface(), painter.everywhere(), 0.0)
@@ -59,7 +59,7 @@ def desk(painter: Painter) -> list[Layer]:
 
 
 def pins(painter: Painter) -> list[Layer]:
-    """Upright pins at many depths before a wall of bars."""
+    """Draws upright pins at many depths in front of a wall of bars."""
     layers = [Layer(painter.surface("barcode"), painter.everywhere(), 0.05)]
     for depth in np.linspace(0.15, 0.95, 9):
         foot = painter.rng.uniform((0.05, 0.4), (0.95, 1)) * (painter.width, painter.height)
@@ -70,21 +70,21 @@ def pins(painter: Painter) -> list[Layer]:
 
 
 def flat_ground(painter: Painter) -> list[Layer]:
-    """Things, hairs and specks before ground without detail."""
+    """Draws objects, hairs and specks in front of a background without detail."""
     ground = Layer(painter.surface("flat"), painter.everywhere(), 0.0)
     small = [*_hairs(painter, 4, 5), *_specks(painter, 5, 8)]
     return [ground, *_by_depth([*_objects(painter, 3), *small])]
 
 
 def slope(painter: Painter) -> list[Layer]:
-    """One surface that recedes through the whole depth, and a few wires before it."""
+    """Draws one surface that recedes through the whole depth, with a few wires in front of it."""
     depths = painter.ramp(0, 0.85, painter.rng.uniform(-1, 1))
     surface = Layer(painter.surface("marble", "bricks", "writing"), painter.everywhere(), depths)
     return [surface, *_hairs(painter, 2, 3, 0.012)]
 
 
 def stairs(painter: Painter) -> list[Layer]:
-    """Steps with straight edges, each nearer and lower than the one before."""
+    """Draws steps with straight edges, each nearer and lower than the previous one."""
     kinds = ("writing", "barcode", "grain", "bricks", "flat")
     layers = [Layer(painter.surface(), painter.everywhere(), 0.0)]
     for number in range(1, 8):
@@ -97,13 +97,13 @@ def stairs(painter: Painter) -> list[Layer]:
 
 
 def planes(painter: Painter) -> list[Layer]:
-    """A few large things before a wall, far apart in depth."""
+    """Draws a few large objects in front of a wall, far apart in depth."""
     return [Layer(painter.surface(), painter.everywhere(), 0.1), *_objects(painter, 4, 0.95, 0.4)]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of scene and how it is photographed."""
+    """A kind of scene: the function that draws its layers, and the camera settings."""
 
     build: Callable[[Painter], list[Layer]]
     capture: Capture
@@ -124,4 +124,4 @@ KINDS = {
     "flicker": Kind(desk, Capture(6, 20, flicker=0.04, noise=1.0, jpeg=95)),
     "vignetting": Kind(flat_ground, Capture(5, 24, breathing=0.01, flicker=0.02, vignetting=0.35, noise=1.0, jpeg=95)),
 }
-"""Scenes by name. Choosing and reporting must not share a kind: a name can be left out."""
+"""Kinds of scenes by name. Choosing parameters and reporting results must not use the same kind."""

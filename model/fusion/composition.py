@@ -18,7 +18,7 @@ def compose(images: Iterable[np.ndarray], decision_map: np.ndarray) -> np.ndarra
 
 
 def compose_each(images: Iterable[np.ndarray], decision_maps: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """An image by each decision map, as `compose`; each source is looked at once."""
+    """Composes an image by each decision map, as `compose` does; reads each source once."""
     fused: list[np.ndarray] = []
     for index, image in enumerate(images):
         fused = fused or [image.copy() for _ in decision_maps]

@@ -21,7 +21,7 @@ class DepthMap:
         frames: (H, W) float32, 0 for the first frame up to N - 1 for the last; 2.3 lies between the third and the
             fourth, nearer to the third.
         confidence: (H, W) float32 in [0, 1], the share of the pixel's contrast that is not noise: near 0 on flat
-            ground, whose depth no frame tells.
+            ground, whose depth is unknown.
     """
 
     frames: np.ndarray
@@ -29,7 +29,7 @@ class DepthMap:
 
 
 class DepthTrace:
-    """Follows the scores of the sharpest frame and of its neighbors, frame by frame, in the order of the stack.
+    """Keeps the scores of the sharpest frame and of its neighbors, frame by frame, in the order of the stack.
 
     Args:
         score: (H, W) float32, of the first frame: the lower, the sharper.
@@ -42,7 +42,7 @@ class DepthTrace:
         self._before, self._after = np.full_like(score, np.nan), np.full_like(score, np.nan)
 
     def add(self, index: int, wins: np.ndarray, leader: np.ndarray, score: np.ndarray, shown: np.ndarray) -> None:
-        """Takes in the next frame.
+        """Adds the next frame.
 
         Args:
             index: Of the frame.
@@ -59,7 +59,7 @@ class DepthTrace:
         self._previous = score
 
     def depth_map(self, leader: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
-        """The depth of each pixel.
+        """Computes the depth of each pixel.
 
         Args:
             leader: (h, w) uint8, the sharpest frame of each pixel as it was found here.
@@ -79,7 +79,7 @@ class DepthTrace:
 
 
 def depth_of_two(fused: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
-    """The depth of each pixel of two fused frames, of which no neighbors tell it more finely.
+    """Computes the depth of each pixel of two fused frames, which have no neighbors to refine it.
 
     Args:
         fused: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.

@@ -20,7 +20,7 @@ what lies far around a pixel (docs/ablation.md has the frontier)."""
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one photograph, mirrored at the lower and right border to the sides that the network takes.
+    """One photograph as the comparing network takes it, mirrored at the lower and right border to fitting sides.
 
     Attributes:
         rgb: (H, W, 3) float32 RGB in [0, 255].
@@ -32,19 +32,19 @@ class Evidence:
 
     @classmethod
     def of(cls, image: np.ndarray, focus: np.ndarray) -> "Evidence":
-        """Of an image, (h, w, 3) RGB or (h, w) gray, and of its logit at about a quarter of the size."""
+        """Builds it from an image, (h, w, 3) RGB or (h, w) gray, and its logit at about a quarter of the size."""
         sides = [side + -side % COMPARER_STRIDE for side in image.shape[:2]]
         return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // FOCUS_DOWNSAMPLING for side in sides]))
 
     def take(self, other: "Evidence", where: np.ndarray) -> None:
-        """Takes over what is known of another photograph; `where` is (h, w) bool, without what is mirrored."""
+        """Copies another photograph's evidence where `where`, (h, w) bool without the mirrored border, is true."""
         whole = _mirrored(where.view(np.uint8), self.rgb.shape[:2]).view(bool)
         copy_pixels(self.rgb, other.rgb, whole)
         copy_pixels(self.focus, other.focus, np.ascontiguousarray(whole[::FOCUS_DOWNSAMPLING, ::FOCUS_DOWNSAMPLING]))
 
 
 def gather(predictor: FocusPredictor, images: Sequence[np.ndarray]) -> Iterator[Evidence]:
-    """Finds in turn what is known of each image, (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255."""
+    """Yields the evidence of each image, (H, W, 3) RGB or (H, W) gray, uint8, uint16 or levels of 0..255."""
     for image, focus in zip(images, predictor.logits(images, 1 / FOCUS_DOWNSAMPLING, enlarge=False), strict=True):
         yield Evidence.of(image, focus)
 
@@ -60,12 +60,12 @@ class PairComparer:
         self._compare = compare
 
     def __call__(self, first: Evidence, second: Evidence, shape: Sequence[int]) -> np.ndarray:
-        """The logit of "the first is the blurred one"; exchanging both changes its sign and nothing else.
+        """Computes the logit of "the first is the blurred one"; exchanging both changes its sign and nothing else.
 
         Args:
-            first: What is known of one photograph.
-            second: What is known of the other.
-            shape: (h, w) without what is mirrored.
+            first: Evidence of one photograph.
+            second: Evidence of the other.
+            shape: (h, w) without the mirrored border.
 
         Returns:
             (h, w) float32.
@@ -78,7 +78,7 @@ class PairComparer:
 
 
 def _comes_later(one: np.ndarray, other: np.ndarray) -> bool:
-    """An order of two photographs that does not depend on how they are given: the one that is brighter at the first
+    """Orders two photographs in a way that does not depend on how they are given: the one that is brighter at the first
     value in which they differ comes first."""
     differs = (one != other).ravel()
     first = differs.argmax()

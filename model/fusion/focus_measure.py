@@ -57,7 +57,7 @@ class FocusMeasure:
         return self.combine(contrast(image, self.contrast_sigma), fine, coarse)
 
     def combine(self, shown: np.ndarray, fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
-        """As `score`, of an image whose `contrast` is known."""
+        """Scores an image whose `contrast` is known; see `score`."""
         score = fine + np.float32(self.coarse_weight) * coarse
         if self.smoothing:
             score = cv2.GaussianBlur(score, (0, 0), self.smoothing)
@@ -82,7 +82,7 @@ class FocusMeasure:
 
 
 def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
-    """The squared Sobel gradient of the gray values, averaged by a Gaussian.
+    """Computes the squared Sobel gradient of the gray values, averaged by a Gaussian.
 
     Args:
         image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
@@ -97,7 +97,7 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def lowest(scores: Iterable[np.ndarray]) -> np.ndarray:
-    """The index of the lowest of several scores at each pixel, (H, W) uint8; of equals the first."""
+    """Returns the index of the lowest of several scores at each pixel, (H, W) uint8; of equals the first."""
     scores = iter(scores)
     best = next(scores)
     decision_map = np.zeros(best.shape, np.uint8)
@@ -132,7 +132,7 @@ def remove_small_regions(decision_map: np.ndarray, smallest: float, shown: np.nd
     if empty.all() or not empty.any():
         return decision_map
     filled = decision_map.copy()
-    # What is nearest lies at most one pixel outside of all that is empty.
+    # The nearest filled pixel lies at most one pixel outside of the empty window.
     rows, columns = (np.flatnonzero(empty.any(axis)) for axis in (1, 0))
     window = tuple(slice(max(0, found[0] - 1), found[-1] + 2) for found in (rows, columns))
     nearest = ndimage.distance_transform_edt(empty[window], return_distances=False, return_indices=True)

@@ -2,8 +2,8 @@
 
 The paper's network judges each photograph alone, and the strategy `refined` compares its judgements by a formula. Where
 one of them stops being sharp is easier to see in both together, to the pixel. A network (`model/networks/comparer.py`)
-sees two photographs and what is known of each, and corrects the formula. Large photographs, whose blur is large as
-well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
+sees two photographs with the focus network's view of each, and corrects the formula. Large photographs, whose blur is
+large as well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
 """
 
 from collections.abc import Sequence
@@ -28,26 +28,26 @@ from model.fusion.ranking import Ranking
 from model.networks.engine import Engine
 
 DECISION_PIXELS = 1_500_000
-"""Photographs of more pixels are decided at the largest of the sizes 1/2, 1/4, ... that has no more."""
+"""Larger photographs are decided at the largest of the sizes 1/2, 1/4, ... that has no more pixels than this."""
 
 REACH = 16
 """Pixels from a decision boundary within which a decision at reduced size is made again at full size."""
 
 TILE, OVERLAP = 1024, 64
-"""Side of the tiles in which that is done, and how far they reach into each other, in pixels."""
+"""Side and overlap, in pixels, of the tiles in which that is done."""
 
 CERTAIN = 30.0
-"""Logit of what needs no network: a frame that shows nothing of a pixel never wins it."""
+"""Logit where no network is needed: a frame that does not show a pixel never wins it."""
 
 DOUBT = 2.0
 """Logit below which two sources that are both in focus count as equally sharp, for `prefer`."""
 
 STACK_BLENDING = BoundaryBlending(smoothing=1.0)
-"""Of stacks the logits are smoothed: one frame of many always seems the sharper one somewhere, by noise alone."""
+"""Smooths the logits of stacks: with noise, some frame of many always looks the sharpest."""
 
 
 def load(predictor: FocusPredictor, engine: Engine, prefer: str | None = None) -> "LearnedStrategy":
-    """Makes the strategy."""
+    """Builds the strategy."""
     return LearnedStrategy(predictor, PairComparer(engine.compare), prefer)
 
 
@@ -55,13 +55,14 @@ class LearnedStrategy:
     """Compares each source with the best of those before it, and mixes two at decision boundaries where that is unsure.
 
     Args:
-        predictor: Looks at each source.
-        compare: Compares two.
-        prefer: A name in `model.fusion.PREFERENCES`, for what one sees through; None takes the sharper.
+        predictor: Runs the focus network.
+        compare: Runs the comparing network.
+        prefer: A name in `model.fusion.PREFERENCES`: which of two sources is taken where both are sharp, as in things
+            that one sees through; None takes the sharper.
 
     Attributes:
-        compare: Compares two.
-        bands: Levels of the blending of stacks; 0 cuts hard. As the next, it is switched off to measure what it does.
+        compare: As given.
+        bands: Levels of the blending of stacks; 0 cuts hard. Like the next, it is switched off to measure its effect.
         keep_visible: Whether small regions of stacks stay where they show something.
     """
 
@@ -91,19 +92,23 @@ class LearnedStrategy:
         return MapDecision(ranking.decision_map, fused, "learned", find_depth)
 
     def _rank(self, images: PreparedFrames, scale: float) -> tuple[Ranking, DepthTrace | None, list[np.ndarray]]:
-        """The ranking at reduced size, of more than two images how it came about, and the logits of "out of focus" of
-        the sharpest and of its runner-up at a quarter of that size, (h, w) float32."""
+        """Ranks the images at reduced size.
+
+        Returns:
+            The ranking; of more than two images the scores that the depth map is made of; and the logits of "out of
+            focus" of the sharpest source and of its runner-up, (h, w) float32 at a quarter of that size.
+        """
         shape = _reduced(images[0].shape, scale)
         ranking, trace = Ranking(shape), None
         step = counter(images.observe, "comparing", len(images))
-        for first in range(0, len(images), 2):  # as many as the predictor looks at together
+        for first in range(0, len(images), 2):  # the predictor takes two at once
             pair = [_reduce(images[index], scale) for index in range(first, min(first + 2, len(images)))]
             for index, evidence in enumerate(gather(self._predictor, pair), start=first):
                 scored = _scored(pair[index - first], evidence.focus) if len(images) > 2 else None
                 covered = _coverage(images, index, shape)
                 if index == 0:
                     trace = DepthTrace(*scored) if scored else None
-                    best, known = evidence, covered  # `best` is changed from here on
+                    best, known = evidence, covered  # `best` changes from here on
                     second = deepcopy(evidence) if scale < 1 else evidence
                 else:
                     logits = _blending(images).smooth(self.compare(best, evidence, shape))
@@ -115,7 +120,7 @@ class LearnedStrategy:
                     wins, closer = ranking.add(index, logits)
                     if trace and scored:
                         trace.add(index, wins, ranking.decision_map, *scored)
-                    if scale < 1:  # who came second is asked again
+                    if scale < 1:  # the runner-up is compared again at full size
                         second.take(best, wins)
                         second.take(evidence, closer)
                     if scale < 1 or index < len(images) - 1:
@@ -150,7 +155,7 @@ def _blending(images: Sequence[np.ndarray]) -> BoundaryBlending:
 
 
 def decision_scale(shape: tuple[int, int]) -> float:
-    """The scale at which photographs of a size, (H, W), are decided."""
+    """Returns the scale at which photographs of a size, (H, W), are decided."""
     scale = 1.0
     while shape[0] * shape[1] * scale**2 > DECISION_PIXELS:
         scale /= 2
@@ -158,7 +163,7 @@ def decision_scale(shape: tuple[int, int]) -> float:
 
 
 def _coverage(images: PreparedFrames, index: int, shape: tuple[int, int]) -> np.ndarray:
-    """Where an image shows something, (H, W) bool of a shape: everywhere, but at the borders of frames that moved."""
+    """Returns where an image shows something, (H, W) bool: everywhere but at the borders of frames that moved."""
     covered = images.covered(index)
     if covered is None:
         return np.ones(shape, bool)
@@ -177,7 +182,7 @@ def _reduced(shape: Sequence[int], scale: float) -> tuple[int, int]:
 
 
 def _scored(image: np.ndarray, focus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The score of a photograph by the strategy `refined`, and its contrast; each (H, W) float32."""
+    """Returns the score of a photograph by the strategy `refined`, and its contrast; each (H, W) float32."""
     measure = FocusMeasure()
     shown = contrast(image, measure.contrast_sigma)
     logits = _whole(focus, shown.shape)
@@ -185,13 +190,13 @@ def _scored(image: np.ndarray, focus: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _whole(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """A map at 1/`FOCUS_DOWNSAMPLING` of the size, (h, w), at the size (H, W)."""
+    """Enlarges a map by `FOCUS_DOWNSAMPLING` and cuts it to (H, W)."""
     larger = cv2.resize(values, None, fx=FOCUS_DOWNSAMPLING, fy=FOCUS_DOWNSAMPLING, interpolation=cv2.INTER_LINEAR)
     return larger[: shape[0], : shape[1]]
 
 
 def _focus_window(values: np.ndarray, window: Window, scale: float) -> np.ndarray:
-    """A window of a map, found at a scale of the photograph, at 1/`FOCUS_DOWNSAMPLING` of the photograph's size."""
+    """Resamples a window of a map, made at a scale of the photograph, to 1/`FOCUS_DOWNSAMPLING` of its size."""
     rows, columns = window
     # Pixel centers are half a pixel from the corner, so scaling moves them as well.
     offsets = [(span.start + FOCUS_DOWNSAMPLING / 2) * scale - 0.5 for span in (columns, rows)]

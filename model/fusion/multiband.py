@@ -15,17 +15,17 @@ from data.imaging.blocks import mixed_blocks, within
 from data.imaging.pixels import copy_pixels, quantize
 
 BANDS = 1
-"""Levels of the blending of stacks and of strokes; chosen on drawn stacks (docs/stacks.md)."""
+"""Pyramid levels in the blending of stacks and strokes; chosen on drawn stacks (docs/stacks.md)."""
 
 SIDE = 256
-"""Of the windows, in pixels."""
+"""Side of the windows, in pixels."""
 
 
 def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -> np.ndarray:
     """Fuses a stack by its decision map.
 
     Args:
-        images: Sources in order, (H, W) or (H, W, 3), uint8 or uint16, all of one shape and type; each is looked at
+        images: Sources in order, (H, W) or (H, W, 3), uint8 or uint16, all of one shape and type; each is read
             once.
         decision_map: (H, W) uint8, the index of the source of each pixel.
         levels: How often the images are halved: pixels farther than about 2 ** (levels + 1) from a boundary are those
@@ -54,7 +54,7 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, levels: int) -
 
 
 def share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
-    """What one source adds to the result: its bands, weighted by its mask at each scale.
+    """Computes what one source adds to the result: its bands, weighted by its mask at each scale.
 
     Args:
         image: (H, W) or (H, W, 3), of any type.

@@ -43,12 +43,12 @@ class PaperDecision:
         return self.candidates[self.chosen]
 
     def summary(self) -> dict[str, Any]:
-        """Q_ABF of the candidates and which was chosen, for a report."""
+        """Returns Q_ABF of the candidates and which was chosen, for a report."""
         return {"strategy": "paper", "q_abf": self.q_abf, "chosen": self.chosen}
 
 
 def load(predictor: FocusPredictor, engine: Engine) -> "PaperStrategy":
-    """Makes the strategy."""
+    """Builds the strategy."""
     return PaperStrategy(predictor)
 
 
@@ -56,7 +56,7 @@ class PaperStrategy:
     """Cuts the two maps at one half and decides by logic and Q_ABF.
 
     Args:
-        predictor: Makes the maps.
+        predictor: Runs the focus network.
     """
 
     def __init__(self, predictor: FocusPredictor):

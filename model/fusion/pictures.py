@@ -1,4 +1,4 @@
-"""Pictures of a fusion: its maps as files, and one panel of sources, maps and result."""
+"""Draws a fusion: its maps as files, and one panel of sources, maps and result."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,29 +30,29 @@ MAP_TITLES = {
 """The paper's maps and what is written over them."""
 
 LONGEST_SIDE = 800
-"""Pictures are thinned out to this many pixels; a panel is for looking at, not for measuring."""
+"""Longest side of a panel's pictures, in pixels; a panel is for looking at, not for measuring."""
 
 COLUMNS = 4
 """Pictures side by side."""
 
 MOST_ASPECT = 4
-"""A panel's tiles are no longer than so many times their width, however thin the images are."""
+"""Largest height of a panel's pictures over their width, however thin the images are."""
 
 DEPTH_SCALE = 256
-"""Values of a depth map's file for one frame."""
+"""Steps of a depth map's file from one frame to the next."""
 
 DEPTH_ENDINGS = ("confidence.png", "picture.png")
 """What is written beside a depth map."""
 
 UNSURE = 0.6
-"""Gray of 0..1 in the picture of a depth map, where nothing tells the depth."""
+"""Gray of 0..1 in the picture of a depth map where the depth is unknown."""
 
 CANDIDATES = ("F1", "F2")
 """The paper's two fused images."""
 
 
 def companions(output: Path, strategy: str, options: OutputOptions) -> list[Path]:
-    """The files that `write_companions` will write, so that a run can say so before it begins.
+    """Lists the files that `write_companions` will write, so that a run can check them before it begins.
 
     Args:
         output: The fused image.
@@ -121,7 +121,7 @@ def write_depth(path: Path, depth: DepthMap, title: str) -> None:
 
     Args:
         path: Its file NAME, 16 bits, the number of the frame from 0 on times `DEPTH_SCALE`. Beside it NAME-confidence,
-            8 bits, 255 where the depth is sure and 0 where nothing tells it; and NAME-picture, both in colors with a
+            8 bits, 255 where the depth is sure and 0 where it is unknown; and NAME-picture, both in colors with a
             scale, for looking at.
         depth: What is written.
         title: Of the picture.
@@ -134,13 +134,13 @@ def write_depth(path: Path, depth: DepthMap, title: str) -> None:
     figure, ((axes,),) = new_figure(1, 1, (9, 1 + 8 * frames.shape[0] / frames.shape[1]))
     show(axes, depth_colors(DepthMap(frames, confidence), last), title, fontsize=12)
     bar = figure.colorbar(ScalarMappable(Normalize(0, last), "turbo"), ax=axes, shrink=0.8)
-    bar.set_label("sharpest frame, from 0 on; gray: nothing tells")
+    bar.set_label("sharpest frame, from 0 on; gray: unknown")
     save_figure(figure, [picture_path], dpi=110)
 
 
 def depth_colors(depth: DepthMap, last: float) -> np.ndarray:
-    """A depth map in colors, (H, W, 3) uint8 RGB, gray where nothing tells the depth; `last` is the number that has the
-    last color."""
+    """Colors a depth map, (H, W, 3) uint8 RGB, gray where the depth is unknown; `last` is the number that gets the last
+    color."""
     colors = np.rint(255 * colormaps["turbo"](np.arange(256))[:, :3]).astype(np.uint8)
     picture = np.empty((*depth.frames.shape, 3), np.uint8)
     for row, (frames, confidence) in enumerate(zip(depth.frames, depth.confidence, strict=True)):
@@ -150,7 +150,7 @@ def depth_colors(depth: DepthMap, last: float) -> np.ndarray:
 
 
 def source_colors() -> np.ndarray:
-    """Colors of the labels of source 0 to 255, (256, 3) uint8 RGB: twenty that differ, repeated."""
+    """Returns the colors of sources 0 to 255, (256, 3) uint8 RGB: twenty that differ, repeated."""
     return np.rint(np.array([colormaps["tab20"](index % 20)[:3] for index in range(256)]) * 255).astype(np.uint8)
 
 
@@ -199,18 +199,18 @@ def draw_panel(
 
 
 def _thin(image: np.ndarray) -> np.ndarray:
-    """A picture of few pixels, of its own: of a large stack no frame stays in memory."""
+    """Copies every n-th pixel, so that no frame of a large stack stays in memory."""
     step = max(1, max(image.shape[:2]) // LONGEST_SIDE)
     return image[::step, ::step].copy()
 
 
 def _depth_path(output: Path, options: OutputOptions) -> Path:
-    """The file of the depth map: the one that was asked for, or NAME-depth.png."""
+    """Returns the file of the depth map: the one that was asked for, or NAME-depth.png."""
     return options.depth_map if isinstance(options.depth_map, Path) else beside(output, "depth.png")
 
 
 def beside(output: Path, ending: str) -> Path:
-    """NAME-ENDING beside the fused image NAME."""
+    """Returns NAME-ENDING beside the fused image NAME."""
     return output.with_name(f"{output.stem}-{ending}")
 
 

@@ -1,4 +1,4 @@
-"""Where each source is out of focus: the paper's network, looked through at any size, at two scales, in tiles."""
+"""Runs the focus network on sources of any size: whole, at two scales, or in tiles."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -17,7 +17,7 @@ WHOLE_PIXELS = 4_000_000
 """Up to so many pixels each, sources go through the network whole, two by two; larger ones in tiles."""
 
 COARSE = 0.5
-"""Scale of the second look: what is flat or doubtful at full size may be plain there."""
+"""Second scale: what is flat or doubtful at full size may be clear there."""
 
 
 def ignore(stage: str, done: int, total: int) -> None:
@@ -37,10 +37,10 @@ def counter(observe: Observer, stage: str, total: int) -> Callable[[], None]:
 
 
 class FocusPredictor:
-    """Looks at images with one network; all strategies see through it.
+    """Runs the focus network; shared by all strategies.
 
     Args:
-        focus: Says where images are out of focus; see `model.networks.engine.Engine.focus`.
+        focus: The network; see `model.networks.engine.Engine.focus`.
         size: None works at the images' own resolution; a number resizes them to size x size, as the paper does with
             224.
         tiled: Whether images are worked on in overlapping tiles; None does so above 4 megapixels. With `size` they
@@ -77,7 +77,7 @@ class FocusPredictor:
         return zip(self._look(images, 1.0), self._look(images, COARSE), strict=True)
 
     def unfocused(self, images: Sequence[np.ndarray], observe: Observer = ignore) -> np.ndarray:
-        """The probability that a pixel of each image is out of focus, (N, H, W) float32; large images in tiles."""
+        """Predicts the probability that a pixel is out of focus, (N, H, W) float32; large images in tiles."""
         return np.stack(list(self.maps(images, lambda parts: self._look(parts, 1.0, expit), observe)))
 
     def maps(
@@ -86,7 +86,7 @@ class FocusPredictor:
         compute: Callable[[Sequence[np.ndarray]], Iterator[np.ndarray]],
         observe: Observer = ignore,
     ) -> Iterator[np.ndarray]:
-        """A map of each image in turn: of all at once where they are whole, else tile by tile.
+        """Yields a map of each image: of all at once where they are whole, else tile by tile.
 
         Args:
             images: As for `logits`.
@@ -103,7 +103,7 @@ class FocusPredictor:
     def piecewise(
         self, image: np.ndarray, compute: Callable[[Window], np.ndarray], step: Callable[[], None]
     ) -> np.ndarray:
-        """A map of the size of an image, in one piece or from tiles.
+        """Computes a map of the size of an image, in one piece or from tiles.
 
         Args:
             image: Decides by its size.
@@ -115,17 +115,17 @@ class FocusPredictor:
         return tiling.blend(image.shape[:2], compute, step, *self._tile)
 
     def in_tiles(self, image: np.ndarray) -> bool:
-        """Whether an image is worked on in tiles."""
+        """Returns whether an image is worked on in tiles."""
         if self._size is not None:
             return False
         return image.shape[0] * image.shape[1] > WHOLE_PIXELS if self._tiled is None else self._tiled
 
     def tiles(self, image: np.ndarray) -> int:
-        """How many tiles an image is cut into."""
+        """Returns how many tiles an image is cut into."""
         return tiling.count(image.shape[:2], *self._tile)
 
     def set_tile(self, side: int, overlap: int) -> None:
-        """Changes the side of tiles and how far they reach into each other, in pixels; for measurements."""
+        """Changes side and overlap of the tiles, in pixels; for measurements."""
         self._tile = side, overlap
 
     def _look(

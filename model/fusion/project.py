@@ -15,7 +15,7 @@ FORMAT = 1
 """Version of the file."""
 
 LARGEST_RADIUS = 4000.0
-"""Of a brush, in pixels."""
+"""Largest radius of a brush, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Project:
     strokes: tuple[Stroke, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object, which `parse_project` reads."""
+        """Returns a JSON object that `parse_project` reads."""
         frames, strokes = ([asdict(one) for one in many] for many in (self.frames, self.strokes))
         return {"format": FORMAT, "frames": frames, "settings": self.settings.shared(), "strokes": strokes}
 
     def locate(self, folder: Path) -> list[Path]:
-        """The files of its frames in a folder.
+        """Finds the files of its frames in a folder.
 
         Raises:
             InputError: One is missing, or has another content.

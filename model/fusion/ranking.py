@@ -44,14 +44,14 @@ class Ranking:
         expit(confidence, out=confidence)
         copy_pixels(self.runner_up, self.decision_map, wins)
         np.copyto(self.decision_map, index, where=wins)
-        alone = self.runner_up == self.decision_map  # where nothing has come second yet
-        closer = ~wins & (alone | (confidence < self.confidence))
+        unset = self.runner_up == self.decision_map  # no runner-up yet
+        closer = ~wins & (unset | (confidence < self.confidence))
         np.copyto(self.runner_up, index, where=closer)
         copy_pixels(self.confidence, confidence, wins | closer)
         return wins, closer
 
     def decide_again(self, logits: np.ndarray, where: np.ndarray) -> None:
-        """Decides between the sharpest and its runner-up by another look.
+        """Decides between the sharpest and its runner-up again, by another comparison.
 
         Args:
             logits: (H, W) float32, of "the sharpest is the blurred one".
@@ -62,13 +62,13 @@ class Ranking:
         self.confidence[where] = expit(np.abs(logits[where]))
 
     def remove_small_regions(self, smallest: float, shown: np.ndarray | None = None) -> None:
-        """As `model.fusion.focus_measure.remove_small_regions`; what changes has the confidence 1 from then on."""
+        """Removes small regions (see `focus_measure.remove_small_regions`); pixels that change get the confidence 1."""
         decision_map = remove_small_regions(self.decision_map, smallest, shown)
         self.confidence[decision_map != self.decision_map] = 1
         self.decision_map = decision_map
 
     def enlarge(self, shape: Sequence[int]) -> "Ranking":
-        """The same ranking of larger sources, (H, W)."""
+        """Returns the ranking enlarged to (H, W)."""
         larger = copy(self)
         size = (shape[1], shape[0])
         larger.decision_map = cv2.resize(self.decision_map, size, interpolation=cv2.INTER_NEAREST)

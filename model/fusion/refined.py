@@ -18,7 +18,7 @@ from model.networks.engine import Engine
 
 
 def load(predictor: FocusPredictor, engine: Engine) -> "RefinedStrategy":
-    """Makes the strategy."""
+    """Builds the strategy."""
     return RefinedStrategy(predictor)
 
 
@@ -26,8 +26,8 @@ class RefinedStrategy:
     """Takes each pixel from the source with the lowest score, and moves the decision boundaries between two.
 
     Args:
-        predictor: Looks at each source.
-        measure: Scores what it saw.
+        predictor: Runs the focus network.
+        measure: Scores its logits; None takes the default constants.
     """
 
     def __init__(self, predictor: FocusPredictor, measure: FocusMeasure | None = None):

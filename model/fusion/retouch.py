@@ -43,7 +43,7 @@ class Stroke:
     softness: float = 0.5
 
     def window(self, shape: Sequence[int]) -> Window | None:
-        """The rows and columns of a picture, (H, W), that it may change; None where it lies beside the picture."""
+        """Returns the rows and columns of a picture, (H, W), that it may change; None where it lies outside."""
         spans = []
         for axis, side in ((1, shape[0]), (0, shape[1])):
             places = [point[axis] for point in self.points]
@@ -56,7 +56,7 @@ class Stroke:
         return spans[0], spans[1]
 
     def cover(self, window: Window) -> np.ndarray:
-        """How much of each pixel of a window it covers, (h, w) float32 in [0, 1]."""
+        """Returns how much of each pixel of a window the stroke covers, (h, w) float32 in [0, 1]."""
         rows, columns = window
         away = np.full((rows.stop - rows.start, columns.stop - columns.start), 255, np.uint8)
         course = [(round(x) - columns.start, round(y) - rows.start) for x, y in (*self.points, self.points[-1])]

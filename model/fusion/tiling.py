@@ -35,7 +35,7 @@ def blend(
     tile: int = TILE,
     overlap: int = OVERLAP,
 ) -> np.ndarray:
-    """Puts a map together from maps of tiles, each fading into the next over their overlap.
+    """Computes a map tile by tile; neighbors fade into each other over their overlap.
 
     Args:
         shape: (H, W) of the map.
@@ -59,12 +59,12 @@ def blend(
 
 
 def count(shape: tuple[int, int], tile: int = TILE, overlap: int = OVERLAP) -> int:
-    """How many tiles a map has."""
+    """Returns how many tiles a map has."""
     return len(spans(shape[0], tile, overlap)) * len(spans(shape[1], tile, overlap))
 
 
 def _faded(length: int, tile: int, overlap: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """The spans with their weights, which add up to 1 everywhere."""
+    """Yields the spans with their weights, which add up to 1 everywhere."""
     ramp = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
     for span in spans(length, tile, overlap):
         weights = np.ones(span.stop - span.start, np.float32)

@@ -1,4 +1,4 @@
-"""How fast fusion is: load time, time a pair, megapixels a second."""
+"""Times fusion: load time, time a pair, megapixels a second."""
 
 import statistics
 import sys
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 REPEATS = 5
-"""Pairs whose median time is taken."""
+"""Pairs that are timed; the median counts."""
 
 LARGE = 4_000_000
 """Pixels above which one pair is enough."""
@@ -26,7 +26,7 @@ def benchmark(
     """Times a fuser.
 
     Args:
-        load: Makes the fuser, importing TensorFlow if that was not done before.
+        load: Loads the fuser.
         near: An image to fuse; None takes noise of 520x520, whose content does not change the time.
         far: The other.
 
@@ -62,7 +62,7 @@ def benchmark(
 
 
 def in_words(figures: dict[str, float]) -> str:
-    """What `benchmark` returns, in one line."""
+    """Returns the figures of `benchmark` in one line."""
     return (
         f"load {figures['load_seconds']:.2f} s, first pair {figures['first_seconds']:.2f} s, "
         f"then {figures['pair_seconds']:.3f} s a pair of {figures['width']}x{figures['height']}, "

@@ -315,14 +315,10 @@ const save = showingErrors(async (format) => {
   $("save").open = false;
   await strokesSent;
   const name = `${nameOf(result.frames[0]).replace(/\.[^.]*$/, "").replace(/[-_ ]?\d+$/, "") || "stack"}-fused`;
-  let content;
-  if (format === "json") {
-    content = new Blob([`${JSON.stringify(await getJson(`${workplace}/project`), null, 2)}\n`]);
-  } else {
-    showProgress("writing the file", 0, 0, false);
-    content = await request(`${workplace}/saved?format=${format}`).then((answer) => answer.blob())
-      .finally(() => { $("progress").hidden = true; });
-  }
+  showProgress("writing the file", 0, 0, false);
+  const answer = await request(`${workplace}/${format === "json" ? "project" : `saved?format=${format}`}`)
+    .finally(() => { $("progress").hidden = true; });
+  const content = format === "json" ? new Blob([JSON.stringify(await answer.json(), null, 2), "\n"]) : await answer.blob();
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = `${name}.${format}`;
@@ -404,8 +400,11 @@ addEventListener("keydown", (event) => {
     undo();
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const actions = { b: () => setTool("brush"), m: () => setTool("pan") };
-  if (viewer.tool === "brush") Object.assign(actions, { "[": () => changeBrushSize(-5), "]": () => changeBrushSize(5) });
+  const isBrush = viewer.tool === "brush"; // without it, the brackets move the divider
+  const actions = {
+    b: () => setTool("brush"), m: () => setTool("pan"),
+    "[": isBrush && (() => changeBrushSize(-5)), "]": isBrush && (() => changeBrushSize(5)),
+  };
   if (/^\d$/.test(key)) compareWith(Number(key) - 1);
   else if (actions[key]) actions[key]();
   else if (!key.startsWith("Arrow") || document.activeElement === $("canvas")) { // elsewhere, arrows scroll the page

@@ -21,7 +21,7 @@ export class ResultViewer extends Viewer {
     this.stroke = []; // points of the stroke being painted, while `drag` is "brush"
     this.unsentStrokes = []; // finished, but not painted by the server yet
     this.pointer = null; // canvas position
-    canvas.addEventListener("pointerleave", () => { this.pointer = null; this.redraw(); });
+    canvas.onpointerleave = () => { this.pointer = null; this.redraw(); };
   }
 
   show(width, height, versions) {
@@ -92,7 +92,7 @@ export class ResultViewer extends Viewer {
     for (const one of new Set([this.coarsest, level])) {
       const side = TILE * 2 ** one; // pixels of the picture
       const first = (start, offset) => Math.max(0, Math.floor((start - offset) / scale / side));
-      const end = (stop, offset, length) => Math.min(Math.ceil(length / side), Math.ceil((stop - offset) / scale / side));
+      const end = (stop, offset, length) => Math.ceil(Math.min(length, (stop - offset) / scale) / side);
       for (let row = first(0, y); row < end(this.canvas.height, y, this.height); row++) {
         for (let column = first(left, x); column < end(right, x, this.width); column++) {
           const image = this.tile(layer, one, row, column);

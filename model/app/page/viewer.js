@@ -21,12 +21,10 @@ export class Viewer {
     this.pointers = new Map(); // pointers that are down: identifier to canvas position
     this.drag = null; // what they drag: "pan", "divider", "pinch" or a subclass's
     new ResizeObserver(() => this.resize()).observe(canvas);
-    canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
-    canvas.addEventListener("pointerdown", (event) => this.onPointerDown(event));
-    canvas.addEventListener("pointermove", (event) => this.onPointerMove(event));
-    for (const name of ["pointerup", "pointercancel"]) {
-      canvas.addEventListener(name, (event) => this.onPointerUp(event));
-    }
+    canvas.onwheel = (event) => this.onWheel(event);
+    canvas.onpointerdown = (event) => this.onPointerDown(event);
+    canvas.onpointermove = (event) => this.onPointerMove(event);
+    canvas.onpointerup = canvas.onpointercancel = (event) => this.onPointerUp(event);
   }
 
   get pixelRatio() { return window.devicePixelRatio || 1; }
