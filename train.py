@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         total=run.loop.total_steps, initial=run.loop.steps_done, unit="step", disable=arguments.quiet, smoothing=0.05
     ) as bar:
 
-        def observe(epoch, means, seconds_a_step):
+        def observe(epoch: int, means: dict[str, float], seconds_a_step: float) -> None:
             bar.set_description(f"epoch {epoch}/{config.epochs}", refresh=False)
             speed = 2 * config.pairs_per_batch / seconds_a_step
             text = f"loss {means['loss']:.4f}, map {means['accuracy']:.1%}, {speed:.1f} images/s"

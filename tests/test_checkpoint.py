@@ -5,7 +5,6 @@ import json
 import warnings
 import zipfile
 from dataclasses import asdict
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from data.runtime.errors import InputError
 from model.baselines.sparse_coding.dictionaries import BUNDLED, LARGEST, load_dictionaries
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
-from model.training.losses import HybridLoss, separate_decay
 
 STATE = {"network/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "optimizer/iteration": np.array(7)}
 ROW = {"epoch": 1, "step": 10, "loss": 0.5, "val_iou": 0.7, "val_psnr": float("nan")}
@@ -140,37 +138,6 @@ def test_progress_nested_without_end_falls_back(path):
         archive.writestr("progress.npy", as_npy(deep))
     check_fall_back(path, "is damaged")
 
-
-SIDES = {f"loss_side{number}": float(number) for number in range(1, 6)}
-BEFORE_DECAY = {"epoch": 1, "step": 10, "loss": 17.0, **SIDES, "accuracy": 0.75, "val_iou": 0.7}
-"""A row of a run whose logged loss contained the decay."""
-
-
-def test_the_decay_is_taken_out_of_the_losses_of_an_earlier_run(path):
-    steps = 4
-    totals = [steps * value for value in (18.0, *SIDES.values(), 0.5)]
-    save_checkpoint(path, STATE, Progress(1, steps, totals, 4.5, [BEFORE_DECAY], BEFORE_DECAY))
-    loss = HybridLoss(side_weights=(1, 2, 3, 4, 10), kernel_decay=0.001)
-    _, progress = load_checkpoint(path, upgrade=partial(separate_decay, loss=loss))
-    # (1 + 4 + 9 + 16 + 50) / 20 is the loss of the data.
-    assert progress.totals == pytest.approx([4 * 4.0, 4 * 14.0, *(4 * side for side in SIDES.values()), 2.0])
-    row = {**BEFORE_DECAY, "loss": 4.0, "decay": 13.0}
-    assert progress.rows == [pytest.approx(row)] and progress.best == pytest.approx(row)
-    # Where the optimizer decays the weights, the loss never contained it.
-    _, progress = load_checkpoint(path, upgrade=partial(separate_decay, loss=HybridLoss()))
-    assert progress.totals == [totals[0], 0.0, *totals[1:]]
-    assert progress.rows == [{**BEFORE_DECAY, "decay": 0.0}]
-
-
-def test_losses_saved_without_the_decay_stay_as_they_are(path):
-    _, progress = load_checkpoint(path, upgrade=partial(separate_decay, loss=HybridLoss(kernel_decay=0.001)))
-    assert (progress.totals, progress.rows[0].keys()) == (NEWER.totals, ROW.keys())
-
-
-def test_an_earlier_run_without_side_losses_falls_back(path):
-    save_checkpoint(path, STATE, Progress(1, 3, [1.5] * 7, 4.5, [ROW], ROW))
-    with pytest.warns(UserWarning, match="its progress: loss_side1 is missing.*goes on from"):
-        load_checkpoint(path, upgrade=partial(separate_decay, loss=HybridLoss()))
 
 
 def test_none_that_can_be_used_is_one_sentence(path):

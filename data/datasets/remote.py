@@ -1,7 +1,7 @@
 """Downloads of one file of known size and hash, or of checkable content, that are resumed where they were cut off.
 
 The server is not trusted: its redirects, the size of its answer and its speed are bounded, and nothing is written that
-fits neither the expected size nor what is there already.
+does not fit the expected size and what is there already. The head of an answer has only the bounds of `http.client`.
 """
 
 import os
@@ -104,7 +104,7 @@ def fetch(url: str, target: Path, file: RemoteFile, quiet: bool = False) -> bool
     present = partial.stat().st_size if partial.exists() else 0
     if present < file.size:
         by_hand = f"fetch it in another way and save it as {target}"
-        with requests.Session() as session, _open(session, url, present, by_hand) as response:
+        with _Session() as session, _open(session, url, present, by_hand) as response:
             _receive(response, url, partial, present, file, quiet)
     if difference := _difference(partial, file):
         partial.unlink()
@@ -131,6 +131,13 @@ def _difference(path: Path, file: RemoteFile) -> str:
     return ""
 
 
+class _Session(requests.Session):
+    """Returns redirects as they are: requests would read the whole body of each before it follows it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 def _open(session: requests.Session, url: str, start: int, by_hand: str) -> requests.Response:
     """Requests a file from byte `start` on and follows redirects, whose bodies are not read.
 
@@ -147,12 +154,11 @@ def _open(session: requests.Session, url: str, start: int, by_hand: str) -> requ
         InputError: The address cannot be reached, redirects to nowhere, or answers something else.
     """
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    options = {"stream": True, "timeout": TIMEOUT_SECONDS, "allow_redirects": False}
     check_address(url)
     asked = url
     for _ in range(MOST_REDIRECTS + 1):
         try:
-            response = session.get(asked, headers=headers, **options)
+            response = session.get(asked, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
         except _NETWORK_ERRORS as error:
             raise InputError(f"cannot reach {asked} ({_reason(error)}); check the connection, or {by_hand}.") from error
         if response.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):

@@ -183,7 +183,9 @@ def _size(experiments: list[Experiment], size: int | None) -> int | None:
     return PAPER_SIZE if size is None and paper else size
 
 
-def _fuse(rows: dict[str, dict[str, Any]], stacks: list[Stack], size: int | None, arguments) -> Comparison:
+def _fuse(
+    rows: dict[str, dict[str, Any]], stacks: list[Stack], size: int | None, arguments: argparse.Namespace
+) -> Comparison:
     """The pairs, fused by each network with the paper's strategy."""
     competitors = {}
     for name in [name for name, row in rows.items() if "record" in row]:

@@ -4,6 +4,7 @@ import argparse
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -146,7 +147,7 @@ def _anchors(scores: Scores, methods: Sequence[str]) -> str:
     return "\n" + Table(("Method", "Metric", "Ours", "Measured by others", "Difference"), rows, caption).markdown()
 
 
-def _cells(comparison, name, folder):
+def _cells(comparison: Any, name: str, folder: Path) -> tuple[Any, list[str]]:
     """One row, and a sentence on every pair that could not be compared."""
     compared, kinds, failures = [], set(), []
     for stack in comparison.stacks:

@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if failed else EXIT_DONE
 
 
-def _methods(arguments, weights):
+def _methods(arguments: argparse.Namespace, weights: Mapping[str, Path]) -> list[str] | None:
     """The names of the methods to run; None for the default."""
     if not arguments.skip:
         return arguments.methods
@@ -121,7 +121,7 @@ def _methods(arguments, weights):
     return [name for name in names if name not in arguments.skip]
 
 
-def _warn_of_slow_methods(comparison) -> None:
+def _warn_of_slow_methods(comparison: Comparison) -> None:
     """Says how long methods will take that need more than a minute, before they do."""
     for name in comparison.competitors:
         slow = BASELINES[name].slow if name in BASELINES else None
@@ -135,7 +135,7 @@ def _warn_of_slow_methods(comparison) -> None:
             say(f"warning: {told}; --skip {name} leaves it out.")
 
 
-def _shown(asked, known):
+def _shown(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
     if asked:
         missing = [name for name in asked if name not in known]
         if missing:
@@ -155,7 +155,7 @@ def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path
     return to_run(PAPER, weights.get(own[0]), size)
 
 
-def _write(folder: Path, products: Iterable[tuple], record) -> bool:
+def _write(folder: Path, products: Iterable[tuple[Any, ...]], record: dict[str, Any]) -> bool:
     """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
     (folder / RECORD).unlink(missing_ok=True)
     whole = True
@@ -235,7 +235,7 @@ def _draw_training(folder: Path, scene: Scene) -> None:
         figures.draw_training(folder / f"training-{recipe}", recipe, pairs)
 
 
-def _record(arguments, comparison, shown):
+def _record(arguments: argparse.Namespace, comparison: Comparison, shown: Sequence[str]) -> dict[str, Any]:
     return {
         "input": arguments.input.resolve().name,
         "voc": arguments.voc is not None,

@@ -17,6 +17,7 @@ from data.runtime.names import checked_name
 from model.baselines import BASELINES, SELF_CONTAINED
 from model.baselines.channels import Method
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS, default_strategy
+from model.fusion.fuser import Fuser
 from model.networks.stages import STRIDE
 
 OWN = {
@@ -182,7 +183,7 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
     key = [name, strategy, *(file_digest(file, "sha256") for file in files)]
 
     @cache
-    def load():
+    def load() -> "Fuser":
         from model import load_fuser
 
         return load_fuser(path, strategy=strategy, size=size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from data.io.figures import new_figure, save_figure, show
 from data.runtime.errors import printable
 from data.synthesis.pairs import SyntheticPair
 from metrics.color import to_gray
+from model.fusion.fuser import Fuser
 
 FIRST_PAIR = "lytro-14"
 """The paper's first group of images."""
@@ -102,7 +104,7 @@ def find_differences(images: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
     return boxes
 
 
-def draw_decision(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuser) -> None:
+def draw_decision(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuser: "Fuser") -> None:
     """Candidates and decision maps of a fuser with the paper's strategy (its Fig. 6)."""
     from model.fusion.pictures import draw_panel  # loads matplotlib
 
@@ -139,7 +141,7 @@ def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray
     save_figure(figure, with_suffixes(path))
 
 
-def _details(image, near, boxes):
+def _details(image: np.ndarray, near: np.ndarray, boxes: Sequence[Any]) -> np.ndarray:
     """The squares, enlarged, and the difference from A, side by side; one height."""
     image, near = to_uint8(image), to_uint8(near)
     height = DETAIL_HEIGHT

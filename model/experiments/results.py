@@ -5,7 +5,7 @@ takes what fits and computes the rest, so a comparison can be stopped and resume
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import isfinite, nan
@@ -99,7 +99,9 @@ class Comparison:
                 bar.update(len(rows) * apart)
         return changed
 
-    def _of_stack(self, stack, observe=lambda text: None):
+    def _of_stack(
+        self, stack: Stack, observe: Callable[[str], None] = lambda text: None
+    ) -> dict[str, tuple[dict[str, Any], bool]]:
         """Name of each competitor to its record for a pair, and whether that was computed."""
         scene, rows = _Scene(stack), {}
         for name in self.competitors:
@@ -155,7 +157,7 @@ class Comparison:
         caption = f"Median time a pair over n = {len(self.stacks)} pairs, without loading"
         return Table(("Method", Column("Seconds", arrow="↓")), rows, caption)
 
-    def _result(self, name, scene):
+    def _result(self, name: str, scene: "_Scene") -> tuple[dict[str, Any], bool]:
         """The record of one method on one pair, and whether it had to be made."""
         competitor, stack = self.competitors[name], scene.stack
         key = {"sources": scene.digests, "variants": VARIANT_NAMES, "inputs": competitor.inputs(stack)}
@@ -166,7 +168,7 @@ class Comparison:
         write_json(self._record_path(name, stack), record)
         return record, True
 
-    def _known(self, name, stack, key):
+    def _known(self, name: str, stack: Stack, key: dict[str, Any]) -> dict[str, Any] | None:
         """The record of an earlier run; None where there is none that fits, whatever lies in its place."""
         run = not isinstance(self.competitors[name], Folder)
         record = read_record(self._record_path(name, stack))
@@ -178,7 +180,7 @@ class Comparison:
             return None
         return record if unchanged else None
 
-    def _compute(self, name, scene):
+    def _compute(self, name: str, scene: "_Scene") -> dict[str, Any]:
         competitor, stack = self.competitors[name], scene.stack
         scorer = scene.scorer
         images = scene.read()  # for each method its own: one that works in place must not spoil the others'
@@ -194,10 +196,10 @@ class Comparison:
         write_image(path, fused)
         return {"scores": scores, "seconds": seconds, "result": file_digest(path, "sha256")}
 
-    def _record_path(self, name, stack):
+    def _record_path(self, name: str, stack: Stack) -> Path:
         return self.folder / "records" / name / f"{stack.name}.json"
 
-    def _title(self, name):
+    def _title(self, name: str) -> str:
         competitor = self.competitors[name]
         if not isinstance(competitor, Folder):
             return competitor.title
@@ -211,24 +213,24 @@ class _Scene:
 
     stack: Stack
 
-    def read(self):
+    def read(self) -> list[np.ndarray]:
         return [read_image(path) for path in self.stack.images]
 
     @cached_property
-    def digests(self):
+    def digests(self) -> list[str]:
         return [file_digest(path, "sha256") for path in self.stack.images]
 
     @cached_property
-    def scorer(self):
+    def scorer(self) -> Scorer:
         return Scorer(self.read())
 
 
-def _step(bar, text):
+def _step(bar: tqdm, text: str) -> None:
     bar.set_postfix_str(printable(text))
     bar.update()
 
 
-def _is_record(record, key, run):
+def _is_record(record: Any, key: dict[str, Any], run: bool) -> bool:
     """Whether it was made of what `key` says and holds all that a record must, in numbers."""
     if not isinstance(record, dict) or any(record.get(part) != value for part, value in key.items()):
         return False

@@ -20,6 +20,7 @@ from data.io.listing import natural_key
 from data.registration.prepared import PreparedFrames
 from data.runtime.errors import InputError
 from data.runtime.names import checked_name
+from model.fusion.fuser import Fuser
 
 DEFAULT = "default"
 """Our method as `fuse.py` does it without options."""
@@ -223,7 +224,7 @@ def _run_tool(command: Sequence[str], frames: Sequence[Path]) -> np.ndarray:
 
 
 @cache
-def _fuser(strategy, parts):
+def _fuser(strategy: str | None, parts: tuple[tuple[str, Any], ...]) -> "Fuser":
     from model import load_fuser
 
     fuser = load_fuser(strategy=strategy)

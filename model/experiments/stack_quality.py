@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -101,7 +102,9 @@ def measure_all(
     return records
 
 
-def _measured(name, method, stack, digests, folder):
+def _measured(
+    name: str, method: StackMethod, stack: RenderedStack, digests: Sequence[str], folder: Path
+) -> dict[str, Any]:
     path = folder / "records" / name / f"{stack.name}.json"
     key = {"files": digests, "inputs": method.inputs(stack)}
     record = read_record(path)
@@ -114,7 +117,7 @@ def _measured(name, method, stack, digests, folder):
     return scores
 
 
-def _fused_path(folder, name, stack):
+def _fused_path(folder: Path, name: str, stack: str) -> Path:
     return folder / "fused" / name / f"{stack}.png"
 
 

@@ -74,7 +74,7 @@ def run_apart(
 def _work(sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The process: sends what the function returns or raises."""
 
-    def send(_) -> int:
+    def send(_: object) -> int:
         try:
             sender.send(work(*arguments))
         except Exception as error:
@@ -121,7 +121,9 @@ def train_alone(
     )
 
 
-def _train(config, voc, folder, resume, quiet, distribution, cache) -> dict[str, Any]:
+def _train(
+    config: TrainingConfig, voc: Path, folder: Path, resume: bool, quiet: bool, distribution: str, cache: bool
+) -> dict[str, Any]:
     from model import TrainingRun
     from model.training.distribution import make_distribution
 

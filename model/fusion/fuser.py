@@ -2,8 +2,10 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -65,10 +67,10 @@ class Fuser:
         self._settings = settings
         self._observe = observe
 
-    def __reduce__(self) -> tuple[Callable[..., "Fuser"], tuple[FusionSettings]]:
+    def __reduce__(self) -> "tuple[partial[Fuser], tuple[()]]":
         if self._settings is None:
             raise TypeError("this fuser cannot be pickled: it was not made by load_fuser.")
-        return load_fuser, (self._settings,)
+        return partial(load_fuser, settings=self._settings), ()
 
     def __call__(self, *images: Photograph | Sequence[Photograph]) -> np.ndarray:
         """Fuses aligned images of one scene; `model.fuse` aligns them first.
@@ -102,13 +104,20 @@ class Fuser:
         return self.strategy.decide(PreparedFrames(arrays, align="none", match_exposure="none", observe=observe))
 
 
-def load_fuser(settings: FusionSettings | None = None, *, observe: Observer | None = None, **options: Any) -> Fuser:
+def load_fuser(
+    weights: Path | str | None = None,
+    *,
+    settings: FusionSettings | None = None,
+    observe: Observer | None = None,
+    **options: Any,
+) -> Fuser:
     """Loads weights and compiles the network, once for any number of images of any sizes.
 
     >>> fuser = load_fuser()
     >>> fused = fuser(near, far)
 
     Args:
+        weights: A weights file; None takes that of the settings, which by default ships with the project.
         settings: How images are fused; alignment and brightness play no part here. None takes the defaults.
         observe: Progress callback (stage, done, total).
         options: Settings by name in place of those, such as `strategy="refined"`; see `FusionSettings`.
@@ -118,6 +127,7 @@ def load_fuser(settings: FusionSettings | None = None, *, observe: Observer | No
             its choices or does not go with another, or the engine or device cannot be used.
         TypeError: if there is no setting of a name.
     """
+    options |= {} if weights is None else {"weights": Path(weights)}
     settings = dataclasses.replace(settings or FusionSettings(), **options)
     engine = choose_engine(settings.weights, settings.engine, settings.device)
     if engine == "tensorflow" and settings.device != "auto":

@@ -181,7 +181,7 @@ def loaded_fuser(settings: FusionSettings) -> Fuser:
 
 @lru_cache(LOADED)
 def _loaded(settings: FusionSettings) -> Fuser:
-    return load_fuser(settings)
+    return load_fuser(settings=settings)
 
 
 def _open(

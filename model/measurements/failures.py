@@ -1,7 +1,7 @@
 """Draws where fusion fails, on scenes that the project draws itself."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +49,11 @@ def hard_cases(seed: int = 0) -> dict[str, SyntheticPair]:
     }
 
 
-def _photograph(scene: DemoScene, seed: int, spoil=lambda near, far: (near, far)) -> SyntheticPair:
+Spoil = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Changes two photographs before they are rounded."""
+
+
+def _photograph(scene: DemoScene, seed: int, spoil: Spoil = lambda near, far: (near, far)) -> SyntheticPair:
     near, far = map(quantize, spoil(*scene.photographs(seed=seed)))
     near_distance, far_distance = (np.abs(scene.inverse_depth - focus) for focus in scene.focuses)
     return SyntheticPair(near, far, (near_distance > far_distance).astype(np.uint8), scene.image)

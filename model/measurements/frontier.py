@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,8 +22,9 @@ from metrics.markup import Table
 from metrics.reference import psnr
 from model.fusion.blending import BoundaryBlending
 from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence
-from model.fusion.ranking import Ranking
 from model.fusion.focus_measure import FocusMeasure
+from model.fusion.fuser import Fuser
+from model.fusion.ranking import Ranking
 from model.networks.quietly import import_quietly
 from model.networks.summary import SIZES, multiply_adds, summarize
 
@@ -107,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _measure(fuser, refined, pair) -> Iterator[float]:
+def _measure(fuser: "Fuser", refined: "Fuser", pair: Any) -> Iterator[float]:
     """PSNR of each point, in the order of the table."""
     images = PreparedFrames([pair.near, pair.far], align="none")
     for point in POINTS:
@@ -115,7 +117,7 @@ def _measure(fuser, refined, pair) -> Iterator[float]:
         yield psnr(pair.reference, fused)
 
 
-def _fuse(fuser, images, point):
+def _fuse(fuser: "Fuser", images: Sequence[np.ndarray], point: Any) -> np.ndarray:
     shape = images[0].shape[:2]
     looks = [np.zeros(shape, np.float32)] * 2
     for scale in point.scales:

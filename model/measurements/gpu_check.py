@@ -119,7 +119,9 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if content["failures"] else EXIT_DONE
 
 
-def _parts(arguments, budget: Budget) -> Iterator[tuple[str, Callable[..., dict[str, Any]], tuple[Any, ...], float]]:
+def _parts(
+    arguments: argparse.Namespace, budget: Budget
+) -> Iterator[tuple[str, Callable[..., dict[str, Any]], tuple[Any, ...], float]]:
     """Name, function, its arguments and seconds of each part."""
     config = TrainingConfig(**{**budget.settings, "validation_pairs": budget.validation_pairs})
     if arguments.voc is not None:

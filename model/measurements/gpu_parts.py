@@ -102,7 +102,7 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
     run = TrainingRun(config, voc, folder)
     started, seen, means = time.monotonic(), [], {}
 
-    def observe(_, so_far, __):
+    def observe(_: int, so_far: dict[str, float], __: float) -> None:
         seen.append((run.loop.progress.seconds, run.loop.waited, run.loop.steps_done))
         means.update(so_far)
         if time.monotonic() - started > seconds and len(seen) > 1:
@@ -152,12 +152,12 @@ def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict
     _, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
     source = PairSource(held_out, config.validation_synthesis, config.seed)
 
-    def bright(images):
+    def bright(images: Any) -> Any:
         share = images[..., :1] / 255
         full = tf.concat([1 - share, share], -1)
         return [tf.nn.avg_pool2d(full, side, side, "VALID") for side in (16, 8, 4, 2, 1)]
 
-    def measure(workers):
+    def measure(workers: int) -> dict[str, float]:
         return validate(bright, HybridLoss(), source.validation_pairs(config.validation_pairs, workers), workers)
 
     measure(None)  # loads what the first pairs would wait for

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -85,7 +85,7 @@ def kept_for_backward(trainer: "Trainer", images: int, size: int) -> int:
 
     forward = set()
 
-    def gradients(*batch):
+    def gradients(*batch: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
             loss, _ = trainer.loss.measure(trainer.network, *batch)
         forward.update(operation.name for operation in tf.compat.v1.get_default_graph().get_operations())

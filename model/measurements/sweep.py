@@ -3,7 +3,9 @@
 
 import argparse
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -18,9 +20,10 @@ from metrics.markup import Cell, Table
 from metrics.reference import psnr
 from model.bundled import BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending
-from model.fusion.ranking import Ranking
 from model.fusion.composition import compose
 from model.fusion.focus_measure import FocusMeasure
+from model.fusion.fuser import Fuser
+from model.fusion.ranking import Ranking
 from model.networks.quietly import import_quietly
 
 ALTERNATIVES = {
@@ -88,7 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _refined(fuser, images, settings):
+def _refined(
+    fuser: Fuser, images: Sequence[np.ndarray], settings: Sequence[Any]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Decision map and image by each of the settings, and last by the first with boundaries moved."""
     maps = list(fuser.predictor.two_scales(images))
     decisions = [
@@ -99,7 +104,9 @@ def _refined(fuser, images, settings):
         yield decision_map, compose(images, decision_map)
 
 
-def _learned(fuser, images, settings):
+def _learned(
+    fuser: Fuser, images: Sequence[np.ndarray], settings: Sequence[Any]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     from model.fusion.evidence import gather
 
     logits = fuser.strategy.compare(*gather(fuser.predictor, images), images[0].shape[:2])
@@ -110,7 +117,7 @@ def _learned(fuser, images, settings):
         yield ranking.decision_map, blending.mix(images, ranking)
 
 
-def _table(settings, means):
+def _table(settings: Sequence[Any], means: Sequence[Any]) -> Table:
     """A row of means for each of the settings, the defaults first, and for the last of `_refined`."""
     default = vars(settings[0])
     cells = [[Cell(f"{value:g}", rank=1) for value in default.values()]]

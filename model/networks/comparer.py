@@ -70,20 +70,20 @@ def build_comparer(input_size: tuple[int | None, int | None] = (None, None)) -> 
 
 
 # Layers are named, because Keras would number those of a second network on, and a checkpoint knows them by name.
-def _conv(features, width, name, strides=1, size=3):
+def _conv(features: keras.KerasTensor, width: int, name: str, strides: int = 1, size: int = 3) -> keras.KerasTensor:
     options = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
     return layers.Conv2D(width, size, strides=strides, name=name, **options)(features)
 
 
-def _enlarge(features, width, name):
+def _enlarge(features: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
     return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=name)(features)
 
 
-def _enlarge_map(values, name):
+def _enlarge_map(values: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return ops.average_pool(layers.UpSampling2D(2, name=name)(values), 3, 1, "same")
 
 
-def contrast_ratio(gray):
+def contrast_ratio(gray: keras.KerasTensor) -> keras.KerasTensor:
     """How much sharper one of two photographs is, however strong their texture.
 
     Args:

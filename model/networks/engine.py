@@ -89,7 +89,7 @@ def choose_engine(weights: Path | str, engine: str = "auto", device: str = "auto
     return "tensorflow" if hindrance or (engine == device == "auto" and has_driver()) else "openvino"
 
 
-def _openvino_hindrance(weights, device):
+def _openvino_hindrance(weights: Path | str, device: str) -> str | None:
     """Why OpenVINO cannot run the network of a weights file; None where it can."""
     if device.startswith("gpu"):
         return "it computes on the processor alone"

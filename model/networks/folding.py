@@ -6,7 +6,9 @@ EPSILON = 1e-3
 """Added to the variance: Keras' own."""
 
 
-def fold(kernel: np.ndarray, bias: np.ndarray | None, norm: tuple[np.ndarray, ...] | None, *, transposed: bool):
+def fold(
+    kernel: np.ndarray, bias: np.ndarray | None, norm: tuple[np.ndarray, ...] | None, *, transposed: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The kernel and the bias that do what a convolution and its batch normalization do in inference.
 
     Args:

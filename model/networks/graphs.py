@@ -7,7 +7,7 @@ file. So one graph serves all weights of a variant, and nothing is kept twice.
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.io.files import write_json
 from data.runtime.arguments import command_parser
@@ -49,7 +49,7 @@ def _write(path: Path, inference: "keras.Model", trained: "keras.Model", finish:
     weights = [tf.TensorSpec(variable.shape, name=_input_name(variable.path)) for variable in inference.weights]
 
     @tf.function(input_signature=[*inputs, *weights])
-    def run(*values):
+    def run(*values: tf.Tensor) -> tf.Tensor:
         images, variables = values[: len(inputs)], list(values[len(inputs) :])
         return finish(inference.stateless_call(variables, [], images if len(images) > 1 else images[0])[0])
 
@@ -57,11 +57,11 @@ def _write(path: Path, inference: "keras.Model", trained: "keras.Model", finish:
     write_json(path.with_suffix(".json"), _places(trained))
 
 
-def _input_name(path):
+def _input_name(path: str) -> str:
     return path.replace("/", "__")
 
 
-def _places(network):
+def _places(network: keras.Model) -> dict[str, Any]:
     """Layer to its group in a weights file, its normalization's group, and whether it is a deconvolution. Keras names
     the groups by the layers' classes, numbered in order."""
     groups = {}

@@ -52,7 +52,7 @@ def make_predictor(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
     # XLA would compile anew for every image size.
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], jit_compile=False)
-    def predict(images):
+    def predict(images: tf.Tensor) -> tf.Tensor:
         logits = inference(images, training=False)
         return tf.cast(logits[..., 1] - logits[..., 0], tf.float32)  # also in a process that trains in float16
 

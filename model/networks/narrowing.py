@@ -4,7 +4,7 @@ Sources: Xu et al., "Initializing models with larger ones", ICLR 2024 (weight se
 "ThiNet", ICCV 2017 (channels that reconstruct the others, here `qr`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import scipy.linalg
@@ -83,7 +83,7 @@ def _choose_by_qr(
     return narrowed, kept
 
 
-def _activations(weights: Convolutions, photographs: Sequence[np.ndarray]):
+def _activations(weights: Convolutions, photographs: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the name of each convolution with its activations at random places, (samples, channels)."""
     rng = np.random.default_rng(0)
     features = [_prepare(photograph) for photograph in photographs]

@@ -5,9 +5,18 @@ Source: Wang, Jin et al., "Color multi-focus image fusion based on transfer lear
 """
 
 import keras
+import tensorflow as tf
 from keras import layers
 
-from model.networks.stages import DECONV_KERNEL_SIZE, INITIALIZERS, KERNEL_SIZE, STRIDE, get_variant
+from model.networks.stages import (
+    DECONV_KERNEL_SIZE,
+    INITIALIZERS,
+    KERNEL_SIZE,
+    STRIDE,
+    DecoderStage,
+    EncoderStage,
+    get_variant,
+)
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 """ImageNet's mean color, blue first, as VGG-19 was trained (Simonyan & Zisserman 2015)."""
@@ -21,7 +30,7 @@ class VGGPreprocessing(layers.Layer):
     image.
     """
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         """(N, H, W, 3) RGB in [0, 255] -> (N, H, W, 3) BGR, mean subtracted."""
         bgr = keras.ops.flip(images, axis=-1)
         return bgr - keras.ops.cast(keras.ops.array(VGG_MEAN_BGR), bgr.dtype)
@@ -91,7 +100,9 @@ class _ConvBlock:
         self.activation = activation
         self.synchronized = synchronized
 
-    def encoder(self, features, stage, name):
+    def encoder(
+        self, features: keras.KerasTensor, stage: EncoderStage, name: str
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         stride_one = stage.transferred + stage.own
         for number in range(1, stride_one + 1):
             features = self.conv(features, stage.width, f"{name}_conv{number}", bias=number <= stage.transferred)
@@ -101,7 +112,9 @@ class _ConvBlock:
             features = layers.Concatenate(name=f"{name}_skip")([features, transferred])
         return self.conv(features, stage.width, f"{name}_conv{stride_one + 1}", strides=2), features
 
-    def decoder(self, features, skip, stage, name):
+    def decoder(
+        self, features: keras.KerasTensor, skip: keras.KerasTensor, stage: DecoderStage, name: str
+    ) -> keras.KerasTensor:
         deconv = layers.Conv2DTranspose(
             stage.width,
             DECONV_KERNEL_SIZE,
@@ -117,7 +130,9 @@ class _ConvBlock:
             features = self.conv(features, stage.width, f"{name}_conv{number}")
         return features
 
-    def conv(self, features, width, name, *, strides=1, bias=False):
+    def conv(
+        self, features: keras.KerasTensor, width: int, name: str, *, strides: int = 1, bias: bool = False
+    ) -> keras.KerasTensor:
         # A bias before batch normalization does nothing; only the transferred convolutions keep theirs.
         layer = layers.Conv2D(
             width,
@@ -130,18 +145,18 @@ class _ConvBlock:
         )
         return self._normalize_and_activate(layer(features), name)
 
-    def side_map(self, features, name):
+    def side_map(self, features: keras.KerasTensor, name: str) -> keras.KerasTensor:
         logits = layers.Conv2D(
             2, KERNEL_SIZE, padding="same", kernel_initializer=self._fresh_initializer(), name=f"{name}_logits"
         )(features)
         return layers.Softmax(dtype="float32", name=name)(logits)
 
-    def _normalize_and_activate(self, features, name):
+    def _normalize_and_activate(self, features: keras.KerasTensor, name: str) -> keras.KerasTensor:
         if self.batch_norm:
             features = layers.BatchNormalization(synchronized=self.synchronized, name=f"{name}_bn")(features)
         return layers.Activation(self.activation, name=f"{name}_{self.activation}")(features)
 
-    def _fresh_initializer(self):
+    def _fresh_initializer(self) -> keras.initializers.Initializer:
         # One initializer object draws the same numbers each time it is used; every layer needs its own.
         if self.initializer == "normal":
             return keras.initializers.RandomNormal(stddev=0.05)

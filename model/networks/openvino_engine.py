@@ -1,8 +1,9 @@
 """The networks run by OpenVINO on the processor, in float32; TensorFlow is not loaded."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -53,7 +54,7 @@ def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray
         compiled = core.compile_model(model, "CPU", OPTIONS)
     requests = threading.local()
 
-    def run(inputs):
+    def run(inputs: Sequence[np.ndarray]) -> np.ndarray:
         if not hasattr(requests, "own"):
             requests.own = compiled.create_infer_request()
         return requests.own.infer(inputs)[0]
@@ -61,7 +62,7 @@ def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray
     return run
 
 
-def _read_arrays(path, places):
+def _read_arrays(path: Path | str, places: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The weights by the names of a graph's inputs, batch normalization folded.
 
     Raises:
@@ -78,6 +79,6 @@ def _read_arrays(path, places):
     return arrays
 
 
-def _group(file, name):
+def _group(file: h5py.File, name: str) -> list[np.ndarray]:
     group = file[name]
     return [group[str(number)][()] for number in range(len(group))]

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data.runtime.arguments import add_shared, command_parser
 from data.runtime.errors import EXIT_DONE, add_debug, run_command
@@ -56,7 +56,7 @@ def summarize(variant: str, *, batch_norm: bool = True, encoder_skips: bool = Fa
     side = SIZES[0]
     network = build_network(variant, batch_norm=batch_norm, encoder_skips=encoder_skips, input_size=(side, side))
 
-    def position(item):
+    def position(item: tuple[str, Any]) -> tuple[bool, str]:
         return item[0].startswith("decoder"), item[0]
 
     stages: dict[str, list[keras.Layer]] = {}

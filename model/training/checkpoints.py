@@ -3,7 +3,6 @@
 import json
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -88,7 +87,6 @@ def load_checkpoint(
     path: Path,
     reports: int = len(REPORTS),
     validated: bool = True,
-    upgrade: Callable[[Progress], None] | None = None,
 ) -> tuple[dict[str, np.ndarray], Progress]:
     """Reads the newest checkpoint that is whole; newer ones that cannot be used are renamed, and it is said.
 
@@ -96,8 +94,6 @@ def load_checkpoint(
         path: The newest.
         reports: Numbers of a step's report.
         validated: Whether each epoch ends in a validation, so that one of them is the best.
-        upgrade: Changes progress that an earlier version saved into what is saved today; a `ValueError` says that it
-            cannot.
 
     Raises:
         InputError: if there is none, or none can be used.
@@ -109,7 +105,7 @@ def load_checkpoint(
     problems, damaged = [], []
     for candidate in found:
         try:
-            state, progress = _read(candidate, reports, validated, upgrade)
+            state, progress = _read(candidate, reports, validated)
         except InputError as error:
             problems.append(str(error).removesuffix("."))
             damaged.append(candidate)
@@ -127,16 +123,16 @@ def checkpoint_path(path: Path, age: int) -> Path:
     return path if age == 0 else path.with_suffix(f".{age}{path.suffix}")
 
 
-def _read(path, reports, validated, upgrade):
+def _read(path: Path, reports: int, validated: bool) -> tuple[dict[str, np.ndarray], Progress]:
     arrays = read_arrays(path)
     try:
-        progress = _progress(json.loads(arrays.pop(_PROGRESS).tobytes()), reports, validated, upgrade)
+        progress = _progress(json.loads(arrays.pop(_PROGRESS).tobytes()), reports, validated)
     except (ValueError, KeyError, RecursionError) as error:
         raise InputError(f"{path} is damaged (its progress: {error}).") from error
     return {name.removeprefix(_STATE): values for name, values in arrays.items()}, progress
 
 
-def _progress(content: Any, reports: int, validated: bool, upgrade: Callable[[Progress], None] | None) -> Progress:
+def _progress(content: Any, reports: int, validated: bool) -> Progress:
     """Checks what a file says of a run's progress, field by field.
 
     Raises:
@@ -148,8 +144,6 @@ def _progress(content: Any, reports: int, validated: bool, upgrade: Callable[[Pr
     # Of what was measured, PSNR is not a number where each image is the reference itself.
     check_values(kinds, content, finite=False)
     progress = Progress(**content)
-    if upgrade:
-        upgrade(progress)
     if len(progress.totals) != reports or not all(map(math.isfinite, [*progress.totals, progress.seconds])):
         raise ValueError(f"its sums are not {reports} finite numbers")
     if min(progress.epoch, progress.batch, progress.seconds) < 0 or len(progress.rows) != progress.epoch:

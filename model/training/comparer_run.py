@@ -202,7 +202,7 @@ class ComparerRun:
             self.folder.rmdir()
 
 
-def equally_bright(photographs):
+def equally_bright(photographs: tf.Tensor) -> tf.Tensor:
     """All first photographs and then all second ones, (2n, H, W, 3), the first with the gain that fits them to the
     second: a pixel must not count more because the exposures differ."""
     first, second = tf.split(photographs, 2, -1)
@@ -211,7 +211,7 @@ def equally_bright(photographs):
     return tf.concat([gain * first, second], 0)
 
 
-def compared(known, labels):
+def compared(known: tf.Tensor, labels: tf.Tensor) -> tuple[Any, tf.Tensor]:
     """What the network sees of a batch of pairs, and the labels of the first photographs. Every second pair is
     exchanged, since either photograph may come first."""
     count = len(known) // 2

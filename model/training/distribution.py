@@ -4,7 +4,7 @@ import json
 import os
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,10 @@ class Distribution:
         for first in batches:
             yield self._distribute([first, *(next(batches) for _ in range(self.local - 1))])
 
-    def _distribute(self, parts):
+    def _distribute(self, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
         """One (images, labels) for each local replica, as values that each replica sees its own of."""
 
-        def part(place):
+        def part(place: int) -> Any:
             return self.strategy.experimental_distribute_values_from_function(
                 lambda context: parts[context.replica_id_in_sync_group - self.first][place]
             )

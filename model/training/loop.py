@@ -71,17 +71,16 @@ class Loop:
         """Steps that are done, of all epochs."""
         return self.progress.epoch * self.steps_per_epoch + self.progress.batch
 
-    def restore(self, validated: bool, upgrade: Callable[[Progress], None] | None = None) -> None:
+    def restore(self, validated: bool) -> None:
         """Goes back to the newest checkpoint that is whole.
 
         Args:
             validated: Whether the epochs of the run end in a validation that chooses the best.
-            upgrade: As for `load_checkpoint`.
 
         Raises:
             InputError: There is none, or it is of another run.
         """
-        state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated, upgrade)
+        state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated)
         try:
             self.trainer.restore(state)
         except ValueError as error:
@@ -128,7 +127,7 @@ class Loop:
             raise
         self.finish_writing()
 
-    def _write(self, state, progress, beside):
+    def _write(self, state: dict[str, np.ndarray], progress: Progress, beside: Callable[[], None] | None) -> None:
         if beside:
             beside()
         save_checkpoint(self.checkpoint, state, progress, self.keep)
@@ -189,7 +188,7 @@ class Loop:
                     f"{again}."
                 )
 
-    def _timed(self, batches):
+    def _timed(self, batches: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
         """The batches; counts the time that passes until each is there."""
         asked = time.monotonic()
         for batch in batches:

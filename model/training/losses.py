@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from data.io.fields import check_values
-from model.training.checkpoints import REPORTS, Progress
+from model.training.checkpoints import REPORTS
 
 EPSILON = 1e-7
 """Least probability of which a logarithm is taken."""
@@ -111,7 +110,7 @@ class HybridLoss:
     detail_weighting: bool = False
     kernel_decay: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.side_weights) != SIDE_OUTPUTS or min(self.side_weights) < 0 or sum(self.side_weights) <= 0:
             raise ValueError(
                 f"side_weights must be {SIDE_OUTPUTS} numbers >= 0 and not all 0, received {tuple(self.side_weights)}."
@@ -149,7 +148,7 @@ class HybridLoss:
         weight = detail_weights(images) if self.detail_weighting else None
         return [self._side_loss(probability, label, weight) for probability in maps]
 
-    def _side_loss(self, probability, label, weight):
+    def _side_loss(self, probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
         factor = label.shape[1] // probability.shape[1]
         if factor > 1:
             label = tf.nn.avg_pool2d(label, factor, factor, "VALID")
@@ -165,37 +164,8 @@ class HybridLoss:
         weighted = [loss * (weight / total) for loss, weight in zip(side_losses, self.side_weights, strict=True)]
         return tf.add_n(weighted)
 
-    def _decay(self, network):
+    def _decay(self, network: keras.Model) -> tf.Tensor:
         if not self.kernel_decay:
             return tf.constant(0.0)
         kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         return self.kernel_decay * tf.add_n([tf.nn.l2_loss(tf.cast(kernel, tf.float32)) for kernel in kernels])
-
-
-def separate_decay(progress: Progress, loss: HybridLoss) -> None:
-    """Takes the weight decay out of the losses of a run that was saved when they contained it.
-
-    The loss of the data is the average of the side losses; what a saved loss is more than that is the decay.
-
-    Args:
-        progress: Of the run; it is changed only where the decay is missing among the step reports.
-        loss: What the run minimizes.
-
-    Raises:
-        ValueError: A row lacks a loss.
-    """
-    before = [name for name in REPORTS if name != "decay"]
-    if len(progress.totals) != len(before):
-        return
-
-    def separate(figures):
-        check_values(dict.fromkeys(before, float), figures, finite=False)
-        data = figures["loss"]
-        if loss.kernel_decay:
-            data = float(loss.combine([tf.constant(figures[name], tf.float64) for name in SIDE_LOSSES]))
-        return {**figures, "loss": data, "decay": figures["loss"] - data}
-
-    totals = separate(dict(zip(before, progress.totals, strict=True)))
-    progress.totals = [totals[name] for name in REPORTS]
-    progress.rows = [separate(row) for row in progress.rows]
-    progress.best = progress.best and separate(progress.best)

@@ -28,7 +28,6 @@ from model.training.checkpoints import KEPT, REPORTS
 from model.training.distribution import Distribution, make_distribution
 from model.training.history import draw_curves, write_log
 from model.training.loop import Loop, Observer
-from model.training.losses import separate_decay
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CHECKPOINT_MINUTES, CONFIG, TRANSFER, TrainingConfig
 from model.training.setup import make_trainer, prepare_process, start_from
@@ -92,7 +91,7 @@ class TrainingRun:
         checkpoint, writes = folder / CHECKPOINT, self.distribution.chief
         self.loop = Loop(self.trainer, checkpoint, REPORTS, epoch, total, writes)
         if resume:
-            self.loop.restore(validated=True, upgrade=partial(separate_decay, loss=self.trainer.loss))
+            self.loop.restore(validated=True)
         elif config.transfer is not None:
             self.transferred = transfer_vgg19(
                 self.trainer.network,
@@ -154,7 +153,7 @@ class TrainingRun:
                 f"{self.folder}."
             ) from error
 
-    def _run(self, observe, tensorboard, signals):
+    def _run(self, observe: Observer, tensorboard: Path | None, signals: list[int]) -> dict[str, Any]:
         self._write_settings()
         writer = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else None
         while self.loop.progress.epoch < self.config.epochs:

@@ -79,19 +79,6 @@ POSITIVE = (
 LARGEST_COUNT = 2**32 - 1
 """What numpy takes as a seed; no other count comes near."""
 
-LATER = (
-    "steps_per_epoch",
-    "transfer_channels",
-    "encoder_skips",
-    "validation_recipe",
-    "pair_weight",
-    "detail_weighting",
-    "start",
-    "accumulate",
-    "recompute",
-)
-"""Settings that runs saved before there were these lack; such runs did what the defaults say."""
-
 
 def _setting(group: str, default: Any, text: str, metavar: str | None = None) -> Any:
     """One setting: its place in the help of `train.py`, its default, and what it is and where the default is from."""
@@ -165,12 +152,10 @@ class TrainingConfig:
     seed: int = _repeatability(0, "of all that is random", "N")
     deterministic: bool = _repeatability(False, "the same numbers each time, a little slower")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if isinstance(value, list):  # as JSON and TOML have it
                 object.__setattr__(self, name, tuple(value))
-        if isinstance(self.mixed_precision, bool):  # as runs were saved when there was one kind
-            object.__setattr__(self, "mixed_precision", PRECISIONS[0] if self.mixed_precision else None)
         try:
             check_values(get_type_hints(TrainingConfig), vars(self))
         except ValueError as error:
@@ -232,7 +217,7 @@ class TrainingConfig:
         known = {one.name for one in fields(cls)}
         for name in sorted(set(content) - known):
             raise ValueError(f"unknown setting {reprlib.repr(name)} in a saved configuration.")
-        for name in sorted(known - set(content) - set(LATER)):
+        for name in sorted(known - set(content)):
             raise ValueError(f"the setting {name!r} is missing in a saved configuration.")
         return cls(**content)
 

@@ -14,7 +14,7 @@ def noted_signals() -> Iterator[list[int]]:
         yield noted  # only the main thread may set handlers
         return
 
-    def note(number, _):
+    def note(number: int, _: object) -> None:
         if noted and number == signal.SIGINT:
             raise KeyboardInterrupt
         noted.append(number)

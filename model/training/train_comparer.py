@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = ComparerRun(settings, arguments.voc, output, arguments.resume, weights)
     with tqdm(total=settings.steps, initial=run.loop.steps_done, unit="step", disable=arguments.quiet) as bar:
 
-        def observe(_, means, __):
+        def observe(_: int, means: dict[str, float], __: float) -> None:
             bar.set_postfix_str(f"loss {means['loss']:.4f}", refresh=False)
             bar.update()
 

@@ -4,7 +4,7 @@
 an epoch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -132,25 +132,25 @@ class Trainer:
         finally:
             self._assign(current)
 
-    def _assign(self, values):
+    def _assign(self, values: Iterable[np.ndarray]) -> None:
         for variable, value in zip(self.network.weights, values, strict=True):
             variable.assign(value)
 
-    def _state_variables(self):
+    def _state_variables(self) -> Iterator[tuple[str, Any]]:
         yield from ((f"network/{v.path}", v) for v in self.network.weights)
         yield from ((f"optimizer/{v.path}", v) for v in self.optimizer.variables)
         if self.averages:
             yield from ((f"average/{w.path}", a) for w, a in zip(self.network.weights, self.averages, strict=True))
 
-    def _gradients_of_batch(self, inputs, labels):
+    def _gradients_of_batch(self, inputs: Any, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
         """The gradients and what the loss reports: the mean over the parts of the batch."""
         if self._parts == 1:
             return self._gradients_of_part(inputs, labels)
 
-        def part(number):
+        def part(number: tf.Tensor) -> Any:
             return tf.nest.map_structure(lambda values: self._part(values, number), (inputs, labels))
 
-        def add(number, sums):
+        def add(number: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
             return number + 1, tf.nest.map_structure(
                 lambda total, value: total + value / self._parts, sums, of_part(*part(number))
             )
@@ -161,12 +161,12 @@ class Trainer:
         first = tf.constant(0), zeros
         return tf.while_loop(lambda number, _: number < self._parts, add, first, parallel_iterations=1)[1]
 
-    def _part(self, values, number):
+    def _part(self, values: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         """Part `number` of the pairs, first sources and then second ones."""
         split = tf.reshape(values, [2, self._parts, -1, *values.shape[1:]])
         return tf.reshape(split[:, number], [-1, *values.shape[1:]])
 
-    def _gradients_of_part(self, inputs, labels):
+    def _gradients_of_part(self, inputs: Any, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
         inputs, labels = tf.nest.map_structure(lambda values: tf.cast(values, tf.float32), (inputs, labels))
         with tf.GradientTape() as tape:
             loss, figures = self.loss.measure(self.network, inputs, labels)
@@ -175,7 +175,7 @@ class Trainer:
         gradients = tape.gradient(target, self._trained)
         return gradients, tf.stack(figures)
 
-    def _replica_step(self, inputs, labels):
+    def _replica_step(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         gradients, report = self._gradients(inputs, labels)
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1:
@@ -191,7 +191,7 @@ class Trainer:
         self._update_averages()
         return report
 
-    def _update_averages(self):
+    def _update_averages(self) -> None:
         if not self.averages:
             return
         # A short memory at first, so that the random weights of the start are soon forgotten.
@@ -200,12 +200,12 @@ class Trainer:
         for weight, average in zip(self.network.weights, self.averages, strict=True):
             average.assign(decay * average + (1 - decay) * tf.cast(weight, average.dtype))
 
-    def _distributed_step(self, inputs, labels):
+    def _distributed_step(self, inputs: Any, labels: tf.Tensor) -> tf.Tensor:
         reports = self.strategy.run(self._replica_step, args=(inputs, labels))
         return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, reports, axis=None)
 
 
-def _average_of(weight):
+def _average_of(weight: tf.Variable) -> tf.Variable:
     """A variable of a weight's value, the same on every replica."""
     value = keras.ops.convert_to_numpy(weight)
     return tf.Variable(value, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)

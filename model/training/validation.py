@@ -1,6 +1,7 @@
 """Validation on pairs whose truth is known: losses, map quality, and the quality of the fused image."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -46,19 +47,23 @@ def validate(
     return {**means, "iou": intersection / union if union else float("nan")}
 
 
-def _mean(values):
+def _mean(values: Sequence[float]) -> float:
     finite = [value for value in values if np.isfinite(value)]
     return float(np.mean(finite)) if finite else float("nan")
 
 
-def _predicted(predict, pairs):
+def _predicted(
+    predict: Callable[[tf.Tensor], Any], pairs: Iterable[SyntheticPair]
+) -> Iterator[tuple[SyntheticPair, np.ndarray, list[np.ndarray]]]:
     """Each pair, its images and the network's maps."""
     for pair in pairs:
         images = tf.constant(np.stack([pair.near, pair.far]).astype(np.float32))
         yield pair, images, predict(images)
 
 
-def _measure(pair, images, maps, loss):
+def _measure(
+    pair: SyntheticPair, images: np.ndarray, maps: list[np.ndarray], loss: HybridLoss
+) -> tuple[dict[str, float], int, int]:
     """One pair: what is averaged over the pairs, and the pixels in the intersection and in the union of the IoU."""
     labels = np.stack([pair.label, 1 - pair.label])[..., None].astype(np.float32)
     side_losses = loss.side_losses(maps, tf.constant(labels), images)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 class BackgroundWriter:
     """Writes in a thread, one thing after the other. What a write raises is raised by the next call of any method."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future | None = None
 
