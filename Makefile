@@ -1,5 +1,5 @@
 # make demo    fuses a pair with the bundled weights; PAIRS=DIR takes your own pairs (NAME-A, NAME-B)
-# make test    lint and tests; JOBS=4 runs so many at once (2)
+# make test    lint (ruff, mypy) and tests; JOBS=4 runs so many at once (2)
 # make test-long   what takes minutes: several devices and hosts, many damaged files
 # make gpu-check   measures training on a GPU in twenty minutes, into $(OUT)-gpu; VOC=DIR trains, too
 # make setup   the virtual environment alone; PYTHON=python3.12 chooses another Python (3.11 to 3.13)
@@ -41,6 +41,7 @@ test-long: setup
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 format: setup
 	$(RUN) -m ruff check --fix .

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -56,7 +57,7 @@ class _ListAction(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """Builds the parser of the command line."""
     description = "Scores folders of fused images against their sources and writes tables."
-    parser = command_parser(description, EXAMPLES, "evaluate.py")
+    parser = command_parser(description, EXAMPLES)
     parser.add_argument(
         "--source", type=Path, required=True, metavar="DIR", help="folder of the sources, two or more for each scene"
     )
@@ -230,5 +231,10 @@ def _print_tables(scores: Scores, arguments: argparse.Namespace, shown: list[str
         print(summary_table(scores).markdown() + f"\nTables written to {arguments.output}{os.sep}")
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """Runs the command line as a process does; see `--help`."""
     sys.exit(run_command(main))
+
+
+if __name__ == "__main__":
+    command()

@@ -8,12 +8,13 @@ from dataclasses import Field, fields, replace
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, NoReturn, get_args, get_type_hints
 
 from tqdm import tqdm
 
 from data.runtime.arguments import SCENES_HELP, add_shared, command_parser, natural, positive
 from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.runtime.installation import install_hint
 from model.training.checkpoints import KEPT, MOST
 from model.training.run_folder import read_settings
 from model.training.settings import (
@@ -78,11 +79,11 @@ def _describe(setting: Field, kind: Any) -> dict[str, Any]:
     """The arguments of `add_argument` for a setting; one that is not given does not appear among the arguments."""
     default, metadata = setting.default, setting.metadata
     if isinstance(default, bool):
-        shown = "on" if default else "off"
+        shown: Any = "on" if default else "off"
     else:
         shown = " ".join(f"{value:g}" for value in default) if isinstance(default, tuple) else default
     text = metadata["help"] if default is None else f"{metadata['help']} ({shown})"
-    described = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
+    described: dict[str, Any] = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
     if kind is bool:
         return described | {"action": argparse.BooleanOptionalAction}
     if setting.name == "mixed_precision":  # given alone it is the first
@@ -114,9 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.keep_checkpoints > MOST:
         parser.error(f"--keep-checkpoints must be at most {MOST}, received {arguments.keep_checkpoints}.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
-        raise InputError(
-            "TensorBoard is not installed: `pip install -r requirements-tensorboard.txt`, or leave --tensorboard out."
-        )
+        raise InputError(f"TensorBoard is not installed: {install_hint('tensorboard')}, or leave --tensorboard out.")
     from model import TrainingRun, choose_device  # loads TensorFlow, which wrong usage need not wait for
     from model.training.distribution import make_distribution
 
@@ -189,5 +188,10 @@ def _refuse_settings(parser: argparse.ArgumentParser, arguments: argparse.Namesp
         parser.error(f"--resume goes on with the run's own settings; leave {option} out, or start a new run.")
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """Runs the command line as a process does; see `--help`."""
     sys.exit(run_command(main))
+
+
+if __name__ == "__main__":
+    command()

@@ -332,6 +332,7 @@ runs = ["proposed", "compare-bn", "non-tl"]
 seeds = [0, 1]
 [budgets.tiny]
 variant = "light"
+transfer = "none"
 recipe = "photographic"
 crop = true
 size = 32
@@ -354,7 +355,7 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     assert "proposed-seed0" in first and "compare-bn" in first
     assert "proposed-seed1" not in first
     assert "proposed-seed1" in second
-    assert "non-tl: the variant light has no transfer to leave out" in third
+    assert "non-tl: the budget tiny has no transfer to leave out" in third
     assert "Q_ABF xydeas" in first
     config = json.loads((tmp_path / "out" / "runs" / "compare-bn" / "config.json").read_text())
     assert config["batch_norm"] is False

@@ -6,7 +6,7 @@ from data.io.image_io import read_image
 from data.runtime.errors import run_command
 from data.stacks import main as draw
 from metrics.reference import psnr
-from model.experiments.__main__ import main
+from model.measurements.__main__ import main
 from model.fusion.paper import select
 from model.measurements.failures import hard_cases
 

@@ -7,7 +7,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from model.experiments.__main__ import main
+from model.measurements.__main__ import main
 from model.measurements.memory import kept_for_backward
 
 

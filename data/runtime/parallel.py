@@ -3,10 +3,11 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
@@ -26,7 +27,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     """
     workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
+        waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > 2 * workers:

@@ -6,8 +6,10 @@ from importlib.util import find_spec
 from typing import TypeVar
 
 from data.runtime.errors import InputError
+from data.runtime.installation import install_hint
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 RAY = "ray"
 """How the address of a Ray cluster begins; those of Dask are tcp:// and the like."""
@@ -45,7 +47,7 @@ def spread(
         yield from (_on_ray if cluster.startswith(RAY) else _on_dask)(function, items, cluster)
 
 
-def _on_dask(function, items, address):
+def _on_dask(function: Callable[[Item], Result], items: Iterable[Item], address: str) -> Iterator[Result]:
     _require("distributed")
     from dask.distributed import Client, KilledWorker
 
@@ -58,7 +60,7 @@ def _on_dask(function, items, address):
             yield future.result()
 
 
-def _on_ray(function, items, address):
+def _on_ray(function: Callable[[Item], Result], items: Iterable[Item], address: str) -> Iterator[Result]:
     _require("ray")
     import ray
 
@@ -75,12 +77,12 @@ def _on_ray(function, items, address):
         ray.shutdown()
 
 
-def _call(function, item):
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
     return function(item)  # Ray takes functions alone, nothing else that can be called
 
 
 @contextmanager
-def _deaths(address, error):
+def _deaths(address: str, error: type[Exception]) -> Iterator[None]:
     """Says what the library raises where one piece of work ends process after process."""
     try:
         yield
@@ -88,6 +90,6 @@ def _deaths(address, error):
         raise InputError(f"the cluster at {address} gave up: its processes die ({death}).") from death
 
 
-def _require(library):
+def _require(library: str) -> None:
     if find_spec(library) is None:
-        raise InputError(f"{library} is not installed: pip install -r requirements-cluster.txt.")
+        raise InputError(f"{library} is not installed: {install_hint('cluster')}.")

@@ -4,6 +4,7 @@ import socket
 from importlib.util import find_spec
 
 from data.runtime.errors import EXIT_DONE, InputError, say
+from data.runtime.installation import install_hint
 
 NEEDED = ("fastapi", "uvicorn", "multipart", "prometheus_client", "swagger_ui_bundle")
 """Libraries of requirements-app.txt."""
@@ -24,7 +25,7 @@ def serve(host: str, port: int) -> int:
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"the page needs {', '.join(missing)}: pip install -r requirements-app.txt.")
+        raise InputError(f"the page needs {', '.join(missing)}: {install_hint('app')}.")
     import uvicorn
 
     from model.app.server import LOOPBACK, create_app

@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         draw_seeds(arguments.output / "seeds", {name: row for name, row in rows.items() if "record" in row})
     failed = [row["failure"] for row in rows.values() if "failure" in row] + listing.problems
     failed += [drawing.failure] if drawing.failure else []
-    if comparison:
+    if comparison and scores:
         failed += scores.failures(scores.pairs) + draw_fused(arguments.output / "figures", comparison)
     return EXIT_FAILED if failed else EXIT_DONE
 
@@ -144,8 +144,8 @@ def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
         with alone(f"{what}-{pair}.png") as part:
             fused = comparison.fused_images(pair, names)
             if fused:  # else its failure has been said
-                sources = map(read_image, stacks[pair].images)
-                draw_methods(folder / f"{what}-{pair}", f"{pair}, {what}", *sources, fused)
+                near, far = map(read_image, stacks[pair].images)
+                draw_methods(folder / f"{what}-{pair}", f"{pair}, {what}", near, far, fused)
         failures += [part.failure] if part.failure else []
     return failures
 

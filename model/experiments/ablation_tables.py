@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from metrics.markup import Table
+from metrics.markup import Column, Table
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table
 from model.experiments.plans import ENCODER_SKIPS, NON_TRANSFER, PROPOSED
@@ -45,7 +45,7 @@ def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None, use: str
     for key, (caption, names) in groups.items():
         text = validation_table(caption, {name: rows[name] for name in names}, use).markdown()
         measured = [name for name in names if scores is not None and name in scores.results]
-        if measured:
+        if scores is not None and measured:
             part = replace(scores, results={name: scores.results[name] for name in measured})
             text += "\n" + summary_table(part).markdown()
             if key == "table3" and len(measured) == 2:
@@ -68,7 +68,8 @@ def by_pair_table(scores: Scores) -> Table:
     for pair in scores.pairs:
         table = pair_table(scores, pair)
         names, *columns = zip(*table.rows, strict=True)
-        for metric, cells in zip(table.columns[1:], columns, strict=True):
+        titled = [column for column in table.columns[1:] if isinstance(column, Column)]
+        for metric, cells in zip(titled, columns, strict=True):
             best = [name for name, cell in zip(names, cells, strict=True) if cell.rank == 1]
             values = [cell if [name] == best else cell.text for name, cell in zip(names, cells, strict=True)]
             better = "equal" if len(best) == 2 else "".join(best) or "-"

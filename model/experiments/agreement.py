@@ -125,8 +125,8 @@ def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.nd
         raise InputError(f"{published} has the shape {expected.shape}, ours {image.shape}.")
     with Image.open(published) as file:
         if file.format != "JPEG":
-            return image, expected, file.format
-        options = {"qtables": file.quantization, "subsampling": JpegImagePlugin.get_sampling(file)}
+            return image, expected, file.format or "unknown"
+        options = {"qtables": getattr(file, "quantization", None), "subsampling": JpegImagePlugin.get_sampling(file)}
     encoded = io.BytesIO()
     Image.fromarray(image).save(encoded, "JPEG", **options)
     return np.asarray(Image.open(encoded).convert("RGB")), expected, "JPEG"
@@ -147,7 +147,7 @@ def _anchors(scores: Scores, methods: Sequence[str]) -> str:
     return "\n" + Table(("Method", "Metric", "Ours", "Measured by others", "Difference"), rows, caption).markdown()
 
 
-def _cells(comparison: Any, name: str, folder: Path) -> tuple[Any, list[str]]:
+def _cells(comparison: Any, name: str, images: ImageFolder) -> tuple[Any, list[str]]:
     """One row, and a sentence on every pair that could not be compared."""
     compared, kinds, failures = [], set(), []
     for stack in comparison.stacks:
@@ -155,7 +155,7 @@ def _cells(comparison: Any, name: str, folder: Path) -> tuple[Any, list[str]]:
             continue
         with alone(f"{name}, {stack.name}") as part:
             ours = read_image(comparison.fused_path(name, stack.name))
-            image, expected, kind = compressed_as(ours, folder.find(stack.name))
+            image, expected, kind = compressed_as(ours, images.find(stack.name))
         if part.failure:
             failures.append(f"{name}, {stack.name}: {part.failure}")
             continue

@@ -140,7 +140,7 @@ def _shown(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
         missing = [name for name in asked if name not in known]
         if missing:
             raise InputError(f"there is no pair {missing[0]!r}; there are {', '.join(known[:5])} ...")
-        return asked
+        return list(asked)
     return figures.shown_pairs(known)
 
 
@@ -151,7 +151,7 @@ def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path
     if not own:
         return None
     if PAPER in own and (PAPER in weights or own[0] not in weights):
-        return competitors[PAPER]
+        return to_run(PAPER, weights.get(PAPER), size)
     return to_run(PAPER, weights.get(own[0]), size)
 
 
@@ -214,11 +214,11 @@ def _draw_methods(folder: Path, comparison: Comparison, stack: Stack) -> None:
 
 
 def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
-    triples = [
-        (stack.name, *map(read_image, (*stack.images, comparison.fused_path(name, stack.name))))
-        for stack in comparison.stacks
-        if comparison.has(name, stack.name)
-    ]
+    triples = []
+    for stack in comparison.stacks:
+        if comparison.has(name, stack.name):
+            near, far = map(read_image, stack.images)
+            triples.append((stack.name, near, far, read_image(comparison.fused_path(name, stack.name))))
     if triples:
         figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
 
@@ -226,7 +226,7 @@ def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
 def _draw_decision(folder: Path, stack: Stack, paper: Run) -> None:
     near, far = map(read_image, stack.images)
     title = f"{stack.name}: decision maps, {paper.title}"
-    figures.draw_decision(folder / f"decision-{stack.name}", title, near, far, paper.load())
+    figures.draw_decision(folder / f"decision-{stack.name}", title, near, far, paper.fuser())
 
 
 def _draw_training(folder: Path, scene: Scene) -> None:

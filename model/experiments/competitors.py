@@ -52,6 +52,16 @@ class Run:
     def _method(self) -> Method:
         return self.load()
 
+    def fuser(self) -> Fuser:
+        """Returns the fuser of a method of ours.
+
+        Raises:
+            TypeError: It is a method of others.
+        """
+        if not isinstance(self._method, Fuser):
+            raise TypeError(f"{self.title} has no decision to show.")
+        return self._method
+
     def inputs(self, stack: Stack) -> str:
         """A name for everything besides the sources that decides the result."""
         return self.key
@@ -127,7 +137,8 @@ def choose(
     own = [name for name in names if name in OWN]
     if size is not None and not own:
         raise InputError(f"--size is for our methods; add one of {', '.join(OWN)} to --methods.")
-    chosen: dict[str, Competitor] = {name: to_run(name, weights.get(name), size) for name in names}
+    run = {name: to_run(name, weights.get(name), size) for name in names}
+    chosen: dict[str, Competitor] = {**run}
     titles: dict[str, str] = {}
     for name in own:
         title = chosen[name].title
@@ -135,7 +146,7 @@ def choose(
             raise InputError(f"{titles[title]} and {name} would both be called {title!r}; leave one of them out.")
         titles[title] = name
         if name in weights:
-            chosen[name].load()
+            run[name].load()
     taken = {"a": "source A", "b": "source B", **{name.casefold(): f"the method {name}" for name in chosen}}
     for title, folder in folders.items():
         checked_name(title, "a method")
@@ -170,8 +181,8 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
             raise InputError(f"{baseline.title} needs its authors' file: --weights {name}=FILE.")
         if baseline.load is None:
             baseline.method(weights)  # says what is wrong, if something is
-        key = name if weights is None else f"{name} {file_digest(weights, 'sha256')}"
-        return Run(baseline.title, key, lambda: baseline.method(weights))
+        digest = "" if weights is None else f" {file_digest(weights, 'sha256')}"
+        return Run(baseline.title, f"{name}{digest}", lambda: baseline.method(weights))
 
     path = weights or BUNDLED_WEIGHTS
     title, strategy = OWN[name]

@@ -85,7 +85,9 @@ def plan(
             f"there is no run {unknown[0]!r} as {path} or --runs asks; there are {', '.join([PROPOSED, *ABLATIONS])}."
         )
     try:
-        start = {"transfer": transfer} if transfer else {}
+        start: dict[str, Any] = {"transfer": transfer} if transfer else {}
+        if not transfer and shared.get("transfer") == "none":  # TOML has no None
+            start = {"transfer": None}
         base = TrainingConfig(**{**shared, **(changes or {}), **start})
         seeded = [replace(base, seed=seed) for seed in seeds]
     except (TypeError, ValueError) as error:
@@ -93,6 +95,9 @@ def plan(
     planned = [Experiment(f"{PROPOSED}-seed{one.seed}", one) for one in seeded if PROPOSED in runs]
     for name in runs:
         if name == PROPOSED:
+            continue
+        if name == NON_TRANSFER and base.transfer is None:
+            planned.append(Experiment(name, None, f"the budget {budget} has no transfer to leave out"))
             continue
         planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
     return planned

@@ -189,12 +189,12 @@ class Comparison:
         fused = competitor.fuse(stack, *images)
         seconds = round(time.perf_counter() - started, 4)
         scores = scorer.measure(fused, METRIC_VARIANTS)
-        scores = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
+        finite = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
         if isinstance(competitor, Folder):
-            return {"scores": scores, "seconds": None}
+            return {"scores": finite, "seconds": None}
         path = self.fused_path(name, stack.name)
         write_image(path, fused)
-        return {"scores": scores, "seconds": seconds, "result": file_digest(path, "sha256")}
+        return {"scores": finite, "seconds": seconds, "result": file_digest(path, "sha256")}
 
     def _record_path(self, name: str, stack: Stack) -> Path:
         return self.folder / "records" / name / f"{stack.name}.json"

@@ -190,7 +190,7 @@ def _to_run(name: str) -> StackMethod:
         return StackMethod(fuse, lambda _: [CHOICE, CHOICE_SIGMA], bound=True)
     if name in TOOLS:
         command = TOOLS[name]
-        digest = file_digest(shutil.which(command[0]), "sha256")
+        digest = file_digest(shutil.which(command[0]) or command[0], "sha256")
         return StackMethod(lambda stack: _run_tool(command, stack.frames), lambda _: [*command, digest])
     options = VARIANTS[name]
     return StackMethod(lambda stack: fuse_stack(stack.read(), **options), lambda _: options)

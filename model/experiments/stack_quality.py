@@ -124,7 +124,9 @@ def _fused_path(folder: Path, name: str, stack: str) -> Path:
 def scene_table(records: Mapping[str, Mapping[str, Record]], metric: str) -> Table:
     """One metric: a row for each stack and their mean, a column for each method; the upper bound is not ranked."""
     stacks = list(dict.fromkeys(stack for by_stack in records.values() for stack in by_stack))
-    rows = [(stack, *_ranked(metric, {name: records[name].get(stack) for name in records})) for stack in stacks]
+    rows: list[Any] = [
+        (stack, *_ranked(metric, {name: records[name].get(stack) for name in records})) for stack in stacks
+    ]
     rows.append(("mean", *_ranked(metric, {name: _means(by_stack, stacks) for name, by_stack in records.items()})))
     title = get_metric(metric)
     return Table(("Stack", *records), rows, f"{title.symbol} {title.arrow}: {title.title}")
@@ -134,10 +136,10 @@ def ablation_table(records: Mapping[str, Mapping[str, Record]]) -> Table:
     """Means over the stacks on which no variant of ours failed: a row for each variant."""
     own = {name: by_stack for name, by_stack in records.items() if name in VARIANTS}
     stacks = [stack for stack in next(iter(own.values())) if all(isinstance(by[stack], dict) for by in own.values())]
-    rows = []
+    rows: list[Any] = []
     for name, by_stack in own.items():
         means = _means(by_stack, stacks)
-        numbers = [format(means[m], MEASURED[m]) if means else FAILED for m in MEASURED]
+        numbers = [format(means[m], MEASURED[m]) if isinstance(means, dict) else FAILED for m in MEASURED]
         rows.append((name, *numbers))
     columns = [Column(get_metric(metric).symbol, arrow=get_metric(metric).arrow) for metric in MEASURED]
     return Table(("Variant", *columns), rows, f"Our default and its variants, means over n = {len(stacks)} stacks")
@@ -147,9 +149,10 @@ def _means(by_stack: Mapping[str, Record], stacks: Iterable[str]) -> Record | No
     rows = [by_stack.get(stack) for stack in stacks]
     if not rows or None in rows:
         return None
-    if any(isinstance(row, str) for row in rows):
+    measured = [row for row in rows if isinstance(row, dict)]
+    if len(measured) < len(rows):
         return FAILED
-    return {metric: fmean(row[metric] for row in rows) for metric in MEASURED}
+    return {metric: fmean(row[metric] for row in measured) for metric in MEASURED}
 
 
 def _ranked(metric: str, row: Mapping[str, Record | None]) -> list[Cell]:

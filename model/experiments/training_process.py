@@ -1,7 +1,6 @@
 """Work in a process of its own, such as a training run: the memory that TensorFlow keeps goes with it."""
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -50,7 +49,7 @@ def run_apart(
         while not receiver.poll(POLL_SECONDS):
             if signals and not told:
                 # Never SIGINT: a terminal sends it to both, and a second one would end the run without saving it.
-                os.kill(process.pid, signal.SIGTERM)
+                process.terminate()
                 told = True
             if deadline is not None and time.monotonic() > deadline:
                 process.kill()

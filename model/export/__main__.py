@@ -12,6 +12,7 @@ from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
 from data.runtime.arguments import add_shared, command_parser
 from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
+from data.runtime.installation import install_hint
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.quietly import import_quietly
 
@@ -128,7 +129,7 @@ class Format:
             InputError: It is not.
         """
         if self.needs and find_spec(self.needs) is None:
-            raise InputError(f"{self.needs} is not installed: pip install -r requirements-export.txt.")
+            raise InputError(f"{self.needs} is not installed: {install_hint('export')}.")
 
 
 FORMATS = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from data.runtime.arguments import add_shared, command_parser, device, json_path, natural, shard
 from data.runtime.errors import add_debug
+from data.runtime.installation import install_hint
 from model.fusion.settings import FusionSettings
 
 DESCRIPTION = "Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."
@@ -144,7 +145,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_other_commands(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--app", action="store_true", help="serve the page (pip install -r requirements-app.txt)")
+    group.add_argument("--app", action="store_true", help=f"serve the page ({install_hint('app')})")
     group.add_argument(
         "--host", default="127.0.0.1", help="of --app: the address; others open it to the network (%(default)s)"
     )

@@ -109,7 +109,8 @@ def draw_stack_failures(path: Path, stacks: Sequence[RenderedStack]) -> list[tup
     for stack in stacks:
         frames, truth = stack.read(), read_image(stack.truth)
         fused, choice = fuse_stack(frames), best_choice(frames, truth)
-        rows.append((stack.name, *(f"{measure(truth, image)['psnr']:.2f}" for image in (fused, choice))))
+        ours, best = (f"{measure(truth, image)['psnr']:.2f}" for image in (fused, choice))
+        rows.append((stack.name, ours, best))
         error = quantize(np.abs(fused.astype(int) - truth) * ERROR_GAIN)
         tiles = {
             f"{stack.name}: truth": truth,

@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     from model import load_fuser
 
     fuser, refined = load_fuser(), load_fuser(strategy="refined")
-    table = {title: {"products": count, "psnr": []} for title, count in products().items()}
+    table: dict[str, dict[str, Any]] = {title: {"products": count, "psnr": []} for title, count in products().items()}
     for folder in arguments.folders:
         pairs = tqdm(read_unseen(folder), desc=folder.name, unit="pair", disable=arguments.quiet or arguments.json)
         measured = [list(_measure(fuser, refined, pair)) for pair in pairs]
@@ -125,8 +125,9 @@ def _fuse(fuser: "Fuser", images: Sequence[np.ndarray], point: Any) -> np.ndarra
     if point.compared:
         glance = tuple(max(1, round(side / FOCUS_DOWNSAMPLING)) for side in shape[::-1])
         reduced = (cv2.resize(look, glance, interpolation=cv2.INTER_AREA) for look in looks)
-        known = (Evidence.of(image, look) for image, look in zip(images, reduced, strict=True))
-        logits = fuser.strategy.compare(*known, shape)
+        first, second = (Evidence.of(image, look) for image, look in zip(images, reduced, strict=True))
+        strategy: Any = fuser.strategy  # `learned`
+        logits = strategy.compare(first, second, shape)
     else:
         logits = looks[0] - looks[1]
     blending = BoundaryBlending()

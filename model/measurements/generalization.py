@@ -70,7 +70,7 @@ def measure(
             counts[name] += [np.count_nonzero(part & textured) for part in parts]
         results = {
             "better source": max((near, far), key=lambda image: psnr(pair.reference, image)),
-            **{BASELINES[name].title: BASELINES[name].fuse(near, far) for name in methods},
+            **{BASELINES[name].title: BASELINES[name].method()(near, far) for name in methods},
             "paper": fusers["paper"](near, far),
             **{name: decision.fused for name, decision in decisions.items()},
             "true labels": select(near, far, truth),

@@ -157,7 +157,7 @@ def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict
         full = tf.concat([1 - share, share], -1)
         return [tf.nn.avg_pool2d(full, side, side, "VALID") for side in (16, 8, 4, 2, 1)]
 
-    def measure(workers: int) -> dict[str, float]:
+    def measure(workers: int | None) -> dict[str, float]:
         return validate(bright, HybridLoss(), source.validation_pairs(config.validation_pairs, workers), workers)
 
     measure(None)  # loads what the first pairs would wait for

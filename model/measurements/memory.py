@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
 
     from model.training.trainer import Trainer
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "float32": {},
     "float32, --recompute": {"recompute": True},
     "float16": {"mixed_precision": "float16"},
@@ -83,7 +83,7 @@ def kept_for_backward(trainer: "Trainer", images: int, size: int) -> int:
     """
     import tensorflow as tf
 
-    forward = set()
+    forward: set[str] = set()
 
     def gradients(*batch: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:

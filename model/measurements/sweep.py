@@ -70,7 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     fuser = load_fuser(arguments.weights or BUNDLED_WEIGHTS, strategy=arguments.strategy)
     detail_weights = import_quietly("model.training.losses").detail_weights
     PairSource = import_quietly("data.synthesis.pipeline").PairSource
-    swept = {"refined": (FocusMeasure(), _refined), "learned": (BoundaryBlending(), _learned)}
+    swept: dict[str, tuple[Any, Any]] = {
+        "refined": (FocusMeasure(), _refined),
+        "learned": (BoundaryBlending(), _learned),
+    }
     default, decide = swept[arguments.strategy]
     settings = [default]
     for name, values in ALTERNATIVES[arguments.strategy].items():
@@ -109,7 +112,8 @@ def _learned(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     from model.fusion.evidence import gather
 
-    logits = fuser.strategy.compare(*gather(fuser.predictor, images), images[0].shape[:2])
+    strategy: Any = fuser.strategy  # `learned`
+    logits = strategy.compare(*gather(fuser.predictor, images), images[0].shape[:2])
     for blending in settings:
         ranking = Ranking(logits.shape)
         ranking.add(1, blending.smooth(logits))
@@ -120,7 +124,7 @@ def _learned(
 def _table(settings: Sequence[Any], means: Sequence[Any]) -> Table:
     """A row of means for each of the settings, the defaults first, and for the last of `_refined`."""
     default = vars(settings[0])
-    cells = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
+    cells: list[list[Any]] = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
     for changed in map(vars, settings[1:]):
         cells.append(["" if changed[name] == value else f"{changed[name]:g}" for name, value in default.items()])
     cells.append(["the first row, boundaries moved", *[""] * (len(default) - 1)])

@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 from tqdm import tqdm
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     cv2.setNumThreads(1)
     train, _ = split_scenes(arguments.voc, "voc")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for recipe in tqdm(RECIPES, unit="recipe", disable=arguments.quiet or arguments.json):
         for cache in (False, True):
             source = PairSource(train[: arguments.pairs], SynthesisSettings(recipe, SIZE), cache=cache)

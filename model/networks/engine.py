@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from data.runtime.errors import InputError
+from data.runtime.installation import install_hint
 from model.networks.quietly import import_quietly
 from model.networks.sidecar import read_description
 
@@ -94,7 +95,7 @@ def _openvino_hindrance(weights: Path | str, device: str) -> str | None:
     if device.startswith("gpu"):
         return "it computes on the processor alone"
     if find_spec("openvino") is None:
-        return "it is not installed (pip install openvino)"
+        return f"it is not installed ({install_hint('openvino')})"
     builder = read_description(weights, {"builder": dict})["builder"]
     if "variant" not in builder or any(builder.get(name, value) != value for name, value in GRAPH_OF.items()):
         return f"it has a graph of {GRAPH_OF['variant']} alone, {weights} holds another network"

@@ -1,5 +1,7 @@
 """Batch normalization folded into the convolution before it, as inference allows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 EPSILON = 1e-3
@@ -7,9 +9,9 @@ EPSILON = 1e-3
 
 
 def fold(
-    kernel: np.ndarray, bias: np.ndarray | None, norm: tuple[np.ndarray, ...] | None, *, transposed: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The kernel and the bias that do what a convolution and its batch normalization do in inference.
+    kernel: np.ndarray, bias: np.ndarray | None, norm: Sequence[np.ndarray] | None, *, transposed: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Folds batch normalization into a convolution, as inference allows.
 
     Args:
         kernel: (h, w, in, out), of a deconvolution (h, w, out, in).

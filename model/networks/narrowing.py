@@ -104,7 +104,7 @@ def _prepare(photograph: np.ndarray) -> tf.Tensor:
     """The center of a photograph as VGG-19 takes it, (1, H, W, 3) BGR."""
     top, left = (max(0, (side - SIDE) // 2) for side in photograph.shape[:2])
     center = photograph[top : top + SIDE, left : left + SIDE, ::-1].astype(np.float32)
-    return tf.constant((center - np.float32(BGR_MEANS))[None])
+    return tf.constant((center - np.array(BGR_MEANS, np.float32))[None])
 
 
 CHANNELS: dict[

@@ -84,8 +84,8 @@ def build_network(
         features, skip = block.encoder(features, stage, f"encoder{number}")
         skips.append(skip)
     maps = []
-    for number, (stage, skip) in enumerate(zip(stages.decoders, reversed(skips), strict=True), start=1):
-        features = block.decoder(features, skip, stage, f"decoder{number}")
+    for number, (decoder, skip) in enumerate(zip(stages.decoders, reversed(skips), strict=True), start=1):
+        features = block.decoder(features, skip, decoder, f"decoder{number}")
         maps.append(block.side_map(features, f"side{number}"))
     return keras.Model(inputs, maps, name=variant)
 

@@ -1,7 +1,7 @@
 """The networks run by OpenVINO on the processor, in float32; TensorFlow is not loaded."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ class OpenVINOEngine:
 
     def __init__(self, weights: Path | str, comparer: Path | str | None = None):
         self._focus = _compile(FOCUS_GRAPH, weights)
-        self._compare = None
         if comparer:
             check_beside(comparer, weights)
             self._compare = _compile(COMPARER_GRAPH, comparer)
@@ -41,7 +40,7 @@ class OpenVINOEngine:
 
 
 def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
-    """A function of a graph's inputs, by name, with the weights in it."""
+    """Compiles a graph with the weights in it; returns a function of its inputs by name."""
     core = openvino.Core()
     model = core.read_model(graph)
     arrays = _read_arrays(Path(weights), read_object(graph.with_suffix(".json"), {}, "fetch it again"))
@@ -54,7 +53,7 @@ def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray
         compiled = core.compile_model(model, "CPU", OPTIONS)
     requests = threading.local()
 
-    def run(inputs: Sequence[np.ndarray]) -> np.ndarray:
+    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         if not hasattr(requests, "own"):
             requests.own = compiled.create_infer_request()
         return requests.own.infer(inputs)[0]
@@ -63,18 +62,19 @@ def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray
 
 
 def _read_arrays(path: Path | str, places: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The weights by the names of a graph's inputs, batch normalization folded.
+    """Reads the weights by the names of a graph's inputs, batch normalization folded.
 
     Raises:
         InputError: The file is damaged, or of another network.
     """
     check_h5(path)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     with h5_errors(path, "does not fit the graph"), h5py.File(path) as file:
         for layer, place in places.items():
             values = _group(file, place["group"])
             norm = _group(file, place["norm"]) if place["norm"] else None
-            kernel, bias = fold(values[0], *(values[1:] or [None]), norm, transposed=place["transposed"])
+            bias = values[1] if len(values) > 1 else None
+            kernel, bias = fold(values[0], bias, norm, transposed=place["transposed"])
             arrays |= {f"{layer}__kernel": kernel, f"{layer}__bias": bias}
     return arrays
 

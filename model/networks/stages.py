@@ -105,7 +105,7 @@ def get_variant(name: str) -> Variant:
 
 
 def receptive_field(variant: Variant) -> int:
-    """Theoretical receptive field of the last map, in input pixels (one side of a square).
+    """Computes the theoretical receptive field of the last map, in input pixels (one side of a square).
 
     Walks the longest path, down all encoders and up all decoders: a k x k convolution adds (k - 1) steps of its input,
     a deconvolution of kernel 4 and stride 2 reads 2 x 2 pixels of its input.
@@ -114,8 +114,8 @@ def receptive_field(variant: Variant) -> int:
     for stage in variant.encoders:
         field += (stage.transferred + stage.own + 1) * (KERNEL_SIZE - 1) * step
         step *= 2
-    for stage in variant.decoders:
+    for decoder in variant.decoders:
         field += (DECONV_KERNEL_SIZE // 2 - 1) * step
         step //= 2
-        field += stage.convs * (KERNEL_SIZE - 1) * step
+        field += decoder.convs * (KERNEL_SIZE - 1) * step
     return field + (KERNEL_SIZE - 1) * step

@@ -17,7 +17,8 @@ class TensorFlowEngine:
 
     def __init__(self, weights: Path | str, comparer: Path | str | None = None):
         self._focus = make_predictor(load_network(weights))
-        self._compare = compile_comparer(load_comparer(weights, comparer)) if comparer else None
+        if comparer:
+            self._compare = compile_comparer(load_comparer(weights, comparer))
 
     def focus(self, images: np.ndarray) -> np.ndarray:
         """See `Engine.focus`."""

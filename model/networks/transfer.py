@@ -108,7 +108,8 @@ def transfer_vgg19(
     chosen: dict[str, tuple[int, ...] | None] = dict.fromkeys(weights)
     widths = {name: network.get_layer(target).kernel.shape[-1] for name, target in layer_names().items()}
     if any(width < weights[name][0].shape[-1] for name, width in widths.items()):
-        weights, chosen = narrow(weights, widths, channels, photographs)
+        weights, kept = narrow(weights, widths, channels, photographs)
+        chosen.update(kept)
         origin += f"; channels: {channels}"
     for name, target in layer_names().items():
         shapes = [array.shape for array in weights[name]]

@@ -75,7 +75,8 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
         raise InputError(f"{error} Lower the learning rate; {path} is left as it was.") from error
     text = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
     with atomic_path(path) as temporary:
-        np.savez(temporary, **{_PROGRESS: text}, **{_STATE + name: value for name, value in state.items()})
+        arrays: dict[str, Any] = {_PROGRESS: text, **{_STATE + name: value for name, value in state.items()}}
+        np.savez(temporary, **arrays)
         # Only once the new one is complete. If the process ends between two of these steps, one place is empty.
         for age in range(keep - 1, 0, -1):
             newer = checkpoint_path(path, age - 1)

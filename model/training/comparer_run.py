@@ -196,8 +196,9 @@ class ComparerRun:
                 "log": [{name: value for name, value in row.items() if name != "epoch"} for row in progress.rows],
             }
             write_weights(self.network, self.output, description)
-        for path in (CONFIG, SCENES, *(checkpoint_path(Path(CHECKPOINT), age) for age in range(MOST))):
-            (self.folder / path).unlink(missing_ok=True)
+        made = [CONFIG, SCENES, *(str(checkpoint_path(Path(CHECKPOINT), age)) for age in range(MOST))]
+        for name in made:
+            (self.folder / name).unlink(missing_ok=True)
         with suppress(OSError):  # somebody else's files are in it
             self.folder.rmdir()
 

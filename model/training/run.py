@@ -30,7 +30,7 @@ from model.training.history import draw_curves, write_log
 from model.training.loop import Loop, Observer
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CHECKPOINT_MINUTES, CONFIG, TRANSFER, TrainingConfig
-from model.training.setup import make_trainer, prepare_process, start_from
+from model.training.setup import make_loss, make_trainer, prepare_process, start_from
 from model.training.shutdown import noted_signals
 from model.training.validation import validate
 
@@ -88,6 +88,7 @@ class TrainingRun:
         epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
         total = config.epochs * epoch
         self.trainer = make_trainer(config, self.distribution, total)
+        self.loss = make_loss(config)
         checkpoint, writes = folder / CHECKPOINT, self.distribution.chief
         self.loop = Loop(self.trainer, checkpoint, REPORTS, epoch, total, writes)
         if resume:
@@ -177,12 +178,12 @@ class TrainingRun:
     def validate(self, count: int | None = None, workers: int | None = None) -> dict[str, float]:
         """Measures the network as it is on held-out pairs, `count` or all of them; see `validation.validate`."""
         pairs = self.validation_source.validation_pairs(count, workers)
-        return validate(self._predict, self.trainer.loss, pairs, workers)
+        return validate(self._predict, self.loss, pairs, workers)
 
     def _train_epoch(self, observe: Observer, signals: list[int]) -> None:
         progress = self.loop.progress
         holds = self.config.transfer is not None and progress.epoch < self.config.freeze_transferred
-        self.trainer.freeze(layer_names().values() if holds else ())
+        self.trainer.freeze(list(layer_names().values()) if holds else ())
         pairs = self.config.pairs_per_batch
         shard = partial(self.distribution.shard, pairs=pairs)
         batches = self.train_source.batches(progress.epoch, pairs, progress.batch, shard)
@@ -242,6 +243,7 @@ class TrainingRun:
         return record
 
     def _record(self) -> dict[str, Any]:
+        best = self.loop.progress.best
         config = self.config.to_json()
         for name in ("transfer", "start"):
             if config[name] is not None:
@@ -255,6 +257,6 @@ class TrainingRun:
             "training_seconds": round(self.loop.progress.seconds, 1),
             "device": device_name(),
             "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__},
-            "best_epoch": self.loop.progress.best["epoch"],
+            "best_epoch": best["epoch"] if best else 0,
             "epochs": list(self.loop.progress.rows),
         }

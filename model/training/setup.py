@@ -54,18 +54,20 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
         return Trainer(
             network,
             optimizer,
-            HybridLoss(
-                config.side_weights,
-                config.l2_weight,
-                config.pair_weight,
-                config.detail_weighting,
-                kernel_decay=config.weight_decay if config.optimizer == "rmsprop" else 0.0,
-            ),
+            make_loss(config),
             average=config.average,
             parts=config.accumulate,
             jit=config.jit,
             strategy=distribution.strategy,
         )
+
+
+def make_loss(config: TrainingConfig) -> HybridLoss:
+    """Makes the loss; weight decay is part of it with RMSprop alone."""
+    decay = config.weight_decay if config.optimizer == "rmsprop" else 0.0
+    return HybridLoss(
+        config.side_weights, config.l2_weight, config.pair_weight, config.detail_weighting, kernel_decay=decay
+    )
 
 
 def recompute_activations(network: keras.Model) -> None:

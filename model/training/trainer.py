@@ -59,7 +59,7 @@ class Trainer:
         self._jit, self._parts = jit, parts
         if parts > 1 and self.strategy.num_replicas_in_sync > 1:
             raise ValueError("several devices share a batch already; parts must be 1.")
-        self._frozen = None
+        self._frozen: set[str] | None = None
         self.freeze(())
 
     def freeze(self, layer_names: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Validation on pairs whose truth is known: losses, map quality, and the quality of the fused image."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -37,7 +37,7 @@ def validate(
     Raises:
         ValueError: if there is no pair.
     """
-    measured = list(in_order(lambda shown: _measure(*shown, loss), _predicted(predict, pairs), workers))
+    measured = list(in_order(partial(_measure, loss), _predicted(predict, pairs), workers))
     if not measured:
         raise ValueError("there is no pair to validate on.")
     # PSNR is infinite where the fused image is the sharp one to the last bit, Q_ABF is not defined without any edge.
@@ -53,18 +53,19 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _predicted(
-    predict: Callable[[tf.Tensor], Any], pairs: Iterable[SyntheticPair]
-) -> Iterator[tuple[SyntheticPair, np.ndarray, list[np.ndarray]]]:
-    """Each pair, its images and the network's maps."""
+    predict: Predict, pairs: Iterable[SyntheticPair]
+) -> Iterator[tuple[SyntheticPair, tf.Tensor, list[tf.Tensor]]]:
+    """Yields each pair, its images and the network's maps."""
     for pair in pairs:
         images = tf.constant(np.stack([pair.near, pair.far]).astype(np.float32))
         yield pair, images, predict(images)
 
 
 def _measure(
-    pair: SyntheticPair, images: np.ndarray, maps: list[np.ndarray], loss: HybridLoss
+    loss: HybridLoss, predicted: tuple[SyntheticPair, tf.Tensor, list[tf.Tensor]]
 ) -> tuple[dict[str, float], int, int]:
-    """One pair: what is averaged over the pairs, and the pixels in the intersection and in the union of the IoU."""
+    """Measures one pair: what is averaged over the pairs, and the pixels in intersection and union of the IoU."""
+    pair, images, maps = predicted
     labels = np.stack([pair.label, 1 - pair.label])[..., None].astype(np.float32)
     side_losses = loss.side_losses(maps, tf.constant(labels), images)
     unfocused = maps[-1][..., 1].numpy() > 0.5
@@ -82,4 +83,4 @@ def _measure(
     weights = detail_weights(images)[0, :, :, 0].numpy()
     row["compared_accuracy"] = float(np.average(take_far == truth[0], weights=weights))
     row["compared_psnr"] = psnr(pair.reference, select(pair.near, pair.far, take_far))
-    return row, np.count_nonzero(unfocused & truth), np.count_nonzero(unfocused | truth)
+    return row, int(np.count_nonzero(unfocused & truth)), int(np.count_nonzero(unfocused | truth))
