@@ -20,7 +20,7 @@ from data.io.listing import Stack, find_stacks
 from data.registration.truth import align_to_reference, crop_border
 from data.runtime.arguments import add_named, add_shared, by_name, command_parser
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
 from metrics import METRICS, PAPER_METRICS, Metric, Scorer, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
@@ -173,14 +173,14 @@ def _score_stack(
 ) -> dict[str, dict[str, float | str]]:
     """Scores one scene: method to metric name to value, or to the reason of its failure; no error is raised."""
     laid = arguments.lay_on_reference
-    with alone(stack.name) as sources:
+    with isolate_errors(stack.name) as sources:
         frames = [read_image(path) for path in stack.images]
         scorer = Scorer([crop_border(frame) for frame in frames] if laid else frames, color=arguments.color)
     if sources.failure:
         return {method: _failed(variants, f"source: {sources.failure}") for method in images}
     computed, reference, lacking = variants, None, {}
     if references is not None:
-        with alone(f"reference, {stack.name}") as truth:
+        with isolate_errors(f"reference, {stack.name}") as truth:
             reference = read_image(references.find(stack.name))
             require_equal_shapes(reference=reference, source=frames[0])
         if truth.failure:
@@ -189,7 +189,7 @@ def _score_stack(
             computed = {metric: variant for metric, variant in variants.items() if not metric.needs_reference}
     rows: dict[str, dict[str, float | str]] = {}
     for method, files in images.items():
-        with alone(f"{method}, {stack.name}") as part:
+        with isolate_errors(f"{method}, {stack.name}") as part:
             fused = read_image(files.find(stack.name))
             if laid and reference is not None:
                 aligned = crop_border(align_to_reference(reference, fused))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
-from data.io.listing import LARGEST, Listing, find_scene, find_stacks
+from data.io.listing import MOST_FRAMES, Listing, find_scene, find_stacks
 from data.registration.prepared import Observer
 from data.runtime.arguments import STDOUT
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command, say
@@ -162,7 +162,7 @@ def _networks(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Path 
 
 def _find_jobs(arguments: argparse.Namespace, work: SceneWork) -> tuple[list[Job], Listing]:
     """Finds this part's scenes with what will be written for each, and all that was found."""
-    largest = 2 if _pairs_only(work) else LARGEST
+    largest = 2 if _pairs_only(work) else MOST_FRAMES
     if arguments.input is None:
         listing = find_scene(*arguments.images, largest=largest, as_given=arguments.project is not None)
         outputs = [arguments.output]

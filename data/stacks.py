@@ -1,4 +1,4 @@
-"""Renders focus stacks with their truth: `python -m data.stacks --help`."""
+"""Renders focus stacks with their ground truth: `python -m data.stacks --help`."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from data.synthesis.voc import split_scenes
 EXAMPLES = """examples:
   python -m data.stacks -o stacks                                   one stack of each kind
   python -m data.stacks -o stacks --kinds pins flat-ground --seed 7
-  python -m data.stacks -o stacks --voc VOCdevkit/VOC2012           surfaces and outlines from photographs as well
+  python -m data.stacks -o stacks --voc VOCdevkit/VOC2012           some surfaces and outlines from photographs
   python -m data.stacks -o still --kinds breathing --still          the same scene without breathing
 written: DIR/KIND/00.png or .jpg and so on, nearest focus first, DIR/KIND/truth.png (sharp, as the middle frame sees
 it) and DIR/KIND/scene.json"""
@@ -36,13 +36,13 @@ def draw_scene(
 
     Args:
         kind: A name in `KINDS`.
-        capture: How it will be photographed, which decides how far it goes on beyond the picture.
-        size: Height and width of the picture in pixels.
-        seed: Of all that is random.
-        photographs: VOC scenes that surfaces and outlines may be taken from.
+        capture: Camera settings, which determine the margin around the image.
+        size: Height and width of the image in pixels.
+        seed: Random seed.
+        photographs: VOC scenes for some of the surfaces and outlines.
 
     Returns:
-        The layers, back to front, their margin, and the source of all further randomness.
+        The layers from back to front, their margin, and the random generator for the frames.
     """
     rng = np.random.default_rng((seed, crc32(kind.encode())))
     margin = capture.margin(*size)
@@ -52,17 +52,17 @@ def draw_scene(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser("Renders focus stacks with their truth.", EXAMPLES, "python -m data.stacks")
+    parser = command_parser("Renders focus stacks with their ground truth.", EXAMPLES, "python -m data.stacks")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the stacks")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help="(all)")
     parser.add_argument("--size", type=positive, nargs=2, default=(640, 480), metavar=("W", "H"), help="(640 480)")
-    parser.add_argument("--frames", type=positive, metavar="N", help="photographs of a stack (the kind's own)")
+    parser.add_argument("--frames", type=positive, metavar="N", help="number of frames (depends on the kind)")
+    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="tile each image with N x N copies (1)")
+    parser.add_argument("--still", action="store_true", help="the same scenes and noise without motion and flicker")
     parser.add_argument(
-        "--repeat", type=positive, default=1, metavar="N", help="lay N x N copies of each picture side by side (1)"
+        "--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012: use its validation part for surfaces and outlines"
     )
-    parser.add_argument("--still", action="store_true", help="the same scenes and noise, but nothing moves or flickers")
-    parser.add_argument("--voc", type=Path, metavar="DIR", help="VOCdevkit/VOC2012: its validation part is used too")
-    parser.add_argument("--seed", type=natural, default=0, help="seed of all that is random (0)")
+    parser.add_argument("--seed", type=natural, default=0, help="random seed (0)")
     add_shared(parser, "--overwrite", "--quiet")
     add_debug(parser)
     arguments = parser.parse_args(argv)
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _files(folder: Path, capture: Capture) -> list[Path]:
-    """All that is written of a stack: its frames, the truth and how it was taken."""
+    """Lists the files of a stack: its frames, the truth and the camera settings."""
     suffix = "jpg" if capture.jpeg else "png"
     frames = [folder / f"{number:02d}.{suffix}" for number in range(capture.frames)]
     return [*frames, folder / "truth.png", folder / "scene.json"]

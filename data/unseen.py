@@ -1,9 +1,10 @@
-"""Pairs with a defocus that training never shows: `python -m data.unseen --help`.
+"""Pairs with a kind of defocus that training does not contain: `python -m data.unseen --help`.
 
 The scenes are VOC's validation part; the aperture is the ring of a mirror lens. There are several kinds: `stitched`,
-the paper's, in which each part is sharp in one photograph and blurred in the other; `receding`, ground that recedes
-behind or under the foreground, so that most of the picture is a little blurred in both; and a foreground before its
-background in `small` photographs, with `strong-blur`, and of `unequal` brightness by a tone curve and dark corners.
+the paper's, in which each part is sharp in one photograph and blurred in the other; `receding`, with ground that
+recedes behind or under the foreground, so that most of the image is slightly blurred in both; and a foreground in front
+of its background in `small` photographs, with `strong-blur`, and of `unequal` brightness by a tone curve and dark
+corners.
 """
 
 import sys
@@ -21,20 +22,20 @@ from data.io.listing import find_pairs
 from data.runtime.arguments import add_shared, command_parser, positive
 from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.synthesis.blur import ring_kernel
-from data.synthesis.camera import stitch, through_jpeg, two_planes, visible_label
+from data.synthesis.camera import Views, stitch, through_jpeg, two_planes, visible_label
 from data.synthesis.depth_of_field import GAMMA, defocus_by_depth
 from data.synthesis.pairs import SyntheticPair
 from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
 
 REDUCTION = 0.64
-"""By how much a photograph is reduced before anything else."""
+"""Scale factor by which a photograph is reduced first."""
 
 SMALL_SIDES = (130, 270)
-"""Range of the longer side of small photographs, in pixels."""
+"""Pixels: range of the longer side of small photographs."""
 
 RADIUS_RANGE = (2.0, 6.0)
-"""Radius of defocus in pixels, of what the other photograph shows sharp."""
+"""Pixels: radius of defocus of the part that is sharp in the other photograph."""
 
 SMALL_RADIUS_RANGE = (0.7, 3.0)
 """The same in small photographs."""
@@ -42,20 +43,20 @@ SMALL_RADIUS_RANGE = (0.7, 3.0)
 STRONG_RADIUS_RANGE = (7.0, 20.0)
 """The same with strong blur."""
 
-TONE, CORNERS = 1.12, 0.25
-"""Of unequal photographs: the power of light that the first shows, and what its corners lack."""
+TONE_EXPONENT, VIGNETTING = 1.12, 0.25
+"""Tone curve of the first of two unequal photographs, and the relative loss of light in its corners."""
 
-NOISE = 2.0
-"""Standard deviation of noise in gray levels."""
+NOISE_SIGMA = 2.0
+"""Gray levels: standard deviation of noise."""
 
 JPEG_QUALITY = 92
-"""Of the last compression."""
+"""JPEG quality of the photographs before they are stored as PNG."""
 
 EXAMPLES = """examples:
   python -m data.unseen --voc VOCdevkit/VOC2012 -o unseen
   python -m data.unseen --voc VOCdevkit/VOC2012 -o receding --kind receding
   python -m data.unseen --voc VOCdevkit/VOC2012 -o clean --clean
-  python -m model.measurements unseen unseen                              how the bundled weights do on it
+  python -m model.measurements unseen unseen                              scores of the bundled weights
 written: DIR/pairs/ID-A.png and -B.png, DIR/truth/ID.png (sharp), DIR/labels/ID.png (255 where A is out of focus)"""
 
 
@@ -65,11 +66,11 @@ def unseen_pair(scene: Scene, kind: str, rng: np.random.Generator, *, clean: boo
     Args:
         scene: A photograph and its mask.
         kind: A name in `KINDS`.
-        rng: Source of all that is random.
-        clean: Whether noise and compression are left out, as in the paper's recipe.
+        rng: Random generator.
+        clean: Whether to omit noise and compression, as in the paper's recipe.
 
     Raises:
-        InputError: if a file of the scene cannot be read.
+        InputError: A file of the scene cannot be read.
     """
     image, mask = scene.read()
     chosen = KINDS[kind]
@@ -81,17 +82,17 @@ def unseen_pair(scene: Scene, kind: str, rng: np.random.Generator, *, clean: boo
     near, far, label = chosen.photograph(light, mask, rng)
     near, far, sharp = (view ** np.float32(1 / GAMMA) for view in (near, far, light))
     label = visible_label(label, near, far, sharp)
-    if chosen.darkened:
-        near = _darkened(near)
-    views = (quantize(255 * view) if clean else _develop(view, rng) for view in (near, far))
-    return SyntheticPair(*views, label, image)
+    if chosen.unequal:
+        near = _change_brightness(near)
+    near, far = (quantize(255 * view) if clean else _develop(view, rng) for view in (near, far))
+    return SyntheticPair(near, far, label, image)
 
 
-def _stitched(light, mask, rng):
+def _stitched(light: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Views:
     return stitch(light, mask, rng.uniform(*RADIUS_RANGE), ring_kernel)
 
 
-def _receding(light, mask, rng):
+def _receding(light: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Views:
     ground = np.linspace(0, 0.9, mask.shape[0], dtype=np.float32)[:, None]
     inverse_depth = np.where(mask > 0, np.float32(rng.uniform(0.8, 1.0)), ground)
     focuses = 0.9, rng.uniform(0.0, 0.3)
@@ -100,29 +101,30 @@ def _receding(light, mask, rng):
     return near, far, np.abs(inverse_depth - focuses[0]) > np.abs(inverse_depth - focuses[1])
 
 
-def _planes(radius_range):
+def _planes(radius_range: tuple[float, float]) -> Callable[[np.ndarray, np.ndarray, np.random.Generator], Views]:
     return lambda light, mask, rng: two_planes(light, mask, rng.uniform(*radius_range), ring_kernel, rng)
 
 
-def _darkened(view):
+def _change_brightness(view: np.ndarray) -> np.ndarray:
+    """Applies a tone curve and vignetting to pixel values."""
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in view.shape[:2])
-    corners = 1 - np.float32(CORNERS / 2) * (y[:, None] ** 2 + x**2)
-    return view ** np.float32(TONE) * corners[..., None] ** np.float32(1 / GAMMA)
+    light = 1 - np.float32(VIGNETTING / 2) * (y[:, None] ** 2 + x**2)
+    return view ** np.float32(TONE_EXPONENT) * light[..., None] ** np.float32(1 / GAMMA)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How pairs are photographed.
+    """A kind of pairs.
 
     Attributes:
-        photograph: (light, mask, rng) -> near, far and label (1 where near is out of focus); all in linear light.
-        sides: Range of the longer side, in pixels; None reduces all alike.
-        darkened: Whether the first photograph has another tone curve, and dark corners.
+        photograph: (light, mask, rng) -> near, far and label (1 where near is out of focus), in linear light.
+        sides: Range of the longer side in pixels; None reduces all photographs by `REDUCTION`.
+        unequal: Whether the first photograph has another tone curve, and dark corners.
     """
 
-    photograph: Callable[..., tuple]
+    photograph: Callable[[np.ndarray, np.ndarray, np.random.Generator], Views]
     sides: tuple[int, int] | None = None
-    darkened: bool = False
+    unequal: bool = False
 
 
 KINDS = {
@@ -130,42 +132,42 @@ KINDS = {
     "receding": Kind(_receding),
     "small": Kind(_planes(SMALL_RADIUS_RANGE), sides=SMALL_SIDES),
     "strong-blur": Kind(_planes(STRONG_RADIUS_RANGE)),
-    "unequal": Kind(_planes(RADIUS_RANGE), darkened=True),
+    "unequal": Kind(_planes(RADIUS_RANGE), unequal=True),
 }
-"""Kinds by name."""
+"""Kinds of pairs by name."""
 
 
-def _develop(view, rng):
-    values = 255 * view + rng.normal(0, NOISE, view.shape)
+def _develop(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    values = 255 * view + rng.normal(0, NOISE_SIGMA, view.shape)
     return through_jpeg(quantize(values), JPEG_QUALITY)
 
 
 def read_unseen(folder: Path) -> Iterator[SyntheticPair]:
-    """Reads back what the command wrote.
+    """Reads the pairs that the command wrote.
 
     Raises:
-        InputError: if there is none, or a file is missing.
+        InputError: There are none, or a file is missing.
     """
     for stack in find_pairs(folder / "pairs").stacks:
         near, far, truth = (read_image(path) for path in (*stack.images, folder / "truth" / f"{stack.name}.png"))
         label = read_image(folder / "labels" / f"{stack.name}.png")
         if not near.shape == truth.shape == (*label.shape, 3):
-            raise InputError(f"the files of {stack.name} in {folder} are not of one size; make the set again.")
+            raise InputError(f"the files of {stack.name} in {folder} differ in size; make the set again.")
         yield SyntheticPair(near, far, (label > 0).astype(np.uint8), truth)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
     parser = command_parser(
-        "Makes pairs with a defocus that training never shows, with their truth.", EXAMPLES, "python -m data.unseen"
+        "Makes pairs with a kind of defocus that training does not contain, with their truth.",
+        EXAMPLES,
+        "python -m data.unseen",
     )
     add_shared(parser, "--voc")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the set")
     parser.add_argument("--kind", default="stitched", choices=KINDS, help="(%(default)s)")
-    parser.add_argument("--clean", action="store_true", help="without noise and compression")
-    parser.add_argument(
-        "--count", type=positive, default=100, metavar="N", help="scenes, from the first on (%(default)s)"
-    )
+    parser.add_argument("--clean", action="store_true", help="omit noise and compression")
+    parser.add_argument("--count", type=positive, default=100, metavar="N", help="number of scenes (%(default)s)")
     add_shared(parser, "--seed", "--quiet")
     add_debug(parser)
     arguments = parser.parse_args(argv)

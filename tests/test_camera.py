@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from data.imaging.composition import compose
 from data.synthesis import camera, varied
 from data.synthesis.blur import disc_kernel
 from data.synthesis.regions import SHAPES, draw_region, grow_region
 from metrics.reference import psnr
-from model.fusion.paper import select
 from tests.conftest import drawn_photograph
 
 
@@ -45,7 +45,7 @@ def test_stitched_scenes_are_sharp_to_the_edge_of_the_mask(light):
     near, far, label = camera.stitch(light, mask, 4.0, disc_kernel)
     np.testing.assert_array_equal(near[:, :48], light[:, :48])
     np.testing.assert_array_equal(far[:, 48:], light[:, 48:])
-    np.testing.assert_array_equal(select(near, far, label > 0), light)
+    np.testing.assert_array_equal(compose((near, far), label > 0), light)
     assert np.abs(near - light)[:, 48:].mean() > 0.01
 
 
@@ -157,6 +157,6 @@ def test_labels_give_the_better_image():
     by_label = by_depth = 0.0
     for seed in range(6):
         near, far, label, reference = camera.simulate_pair(image, mask, 5, 5, np.random.default_rng(seed))
-        by_label += psnr(reference, select(near, far, label > 0))
-        by_depth += psnr(reference, select(near, far, mask == 0))
+        by_label += psnr(reference, compose((near, far), label > 0))
+        by_depth += psnr(reference, compose((near, far), mask == 0))
     assert by_label > by_depth

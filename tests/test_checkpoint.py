@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.runtime.errors import InputError
-from model.baselines.sparse_coding.dictionaries import BUNDLED, LARGEST, load_dictionaries
+from model.baselines.sparse_coding.dictionaries import BUNDLED, MOST_BYTES, load_dictionaries
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 
 STATE = {"network/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "optimizer/iteration": np.array(7)}
@@ -152,7 +152,7 @@ def test_none_that_can_be_used_is_one_sentence(path):
     [
         ({"generic": np.full((64, 256), np.nan, np.float32)}, "generic holds values that are NaN or infinite"),
         ({"filters": np.array([{}], object)}, "is no array of numbers"),
-        ({"more": np.zeros(LARGEST, np.uint8)}, "are declared larger than they can be"),
+        ({"more": np.zeros(MOST_BYTES, np.uint8)}, "are declared larger than they can be"),
         ({"generic": None}, "it has no dictionary 'generic'"),
     ],
 )

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.paper import decide, refine, select
+from data.imaging.composition import compose
+from model.fusion.paper import decide, refine
 
 SHAPE = (12, 9)
 maps = hnp.arrays(bool, SHAPE)
@@ -21,9 +22,9 @@ def test_truth_table():
 
 def test_pixels_come_from_the_source_that_the_map_names():
     near, far = np.full((2, 2, 3), 10, np.uint8), np.full((2, 2, 3), 200, np.uint8)
-    fused = select(near, far, np.array([[True, False], [False, True]]))
+    fused = compose((near, far), np.array([[True, False], [False, True]]))
     assert fused[..., 0].tolist() == [[200, 10], [10, 200]]
-    gray = select(near[..., 0], far[..., 0], np.array([[True, False], [False, True]]))
+    gray = compose((near[..., 0], far[..., 0]), np.array([[True, False], [False, True]]))
     assert gray.tolist() == [[200, 10], [10, 200]]
 
 

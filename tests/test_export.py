@@ -70,7 +70,7 @@ def test_what_is_there_is_not_replaced_unasked(exported, capsys):
 def test_weights_go_with_their_comparer(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["-o", str(tmp_path), "--weights", "own.weights.h5"])
-    assert "--weights and --comparer go together" in capsys.readouterr().err
+    assert "--weights and --comparer must be given together" in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_is_never_replaced(tmp_path, capsys):
@@ -78,11 +78,11 @@ def test_a_folder_of_something_else_is_never_replaced(tmp_path, capsys):
     (tmp_path / "savedmodel" / "mine.txt").write_text("mine")
     command = ["-o", str(tmp_path), "--overwrite", "--formats", "savedmodel"]
     assert run_command(main, command) == 1
-    assert "holds something else" in capsys.readouterr().err
+    assert "is not an exported graph" in capsys.readouterr().err
     (tmp_path / "savedmodel" / "saved_model.pb").touch()
     own = [str(tmp_path / "savedmodel" / name) for name in ("own.weights.h5", "own-comparer.weights.h5")]
     assert run_command(main, [*command, "--weights", own[0], "--comparer", own[1]]) == 1
-    assert "holds something else" in capsys.readouterr().err
+    assert "is not an exported graph" in capsys.readouterr().err
     assert (tmp_path / "savedmodel" / "mine.txt").read_text() == "mine"
 
 

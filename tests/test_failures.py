@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from data.imaging.composition import compose
 from data.io.image_io import read_image
 from data.runtime.errors import run_command
 from data.stacks import main as draw
 from metrics.reference import psnr
 from model.measurements.__main__ import main
-from model.fusion.paper import select
 from model.measurements.failures import hard_cases
 
 
@@ -16,7 +16,7 @@ def test_each_case_is_as_hard_as_it_says():
     plain = cases["none: as in the demo"]
 
     def labeled(case):
-        return psnr(case.reference, select(case.near, case.far, case.label > 0))
+        return psnr(case.reference, compose((case.near, case.far), case.label))
 
     for title in ("defocus up to 23 pixels", "noise of 20 gray levels", "B shifted by 3 pixels"):
         assert labeled(cases[title]) < labeled(plain) - 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from data.io.frames import KEPT, Frames
+from data.io.frames import MOST_CACHED, Frames
 from data.io.image_io import read_photograph, write_image
 from data.io.listing import Stack
 from data.runtime.errors import InputError
@@ -51,7 +51,7 @@ def test_they_are_a_sequence(tmp_path):
     with pytest.raises(IndexError):
         frames[4]
     with pytest.raises(TypeError):
-        frames[1:]  # which would hold more than `KEPT`
+        frames[1:]  # which would hold more than `MOST_CACHED`
 
 
 def test_neighbors_stay_in_memory_and_no_more(tmp_path, reads):
@@ -61,7 +61,7 @@ def test_neighbors_stay_in_memory_and_no_more(tmp_path, reads):
     assert reads == [f"x_{number:03}.png" for number in range(4)]
     frames[0]
     assert reads[4:] == ["x_000.png"]
-    assert frames[3] is frames[3] and KEPT == 2 and len(reads) == 5
+    assert frames[3] is frames[3] and MOST_CACHED == 2 and len(reads) == 5
 
 
 def test_a_frame_cannot_be_changed_for_the_next_who_asks(tmp_path):
@@ -110,7 +110,7 @@ def profile(space):
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
 
 
-def test_the_first_ones_metadata_and_one_warning_about_others(tmp_path):
+def test_the_first_ones_metadata_and_one_remark_about_others(tmp_path):
     paths = tuple(tmp_path / f"x_{number}.png" for number in range(4))
     exif = Image.Exif()
     for path, space in zip(paths, ("sRGB", "sRGB", "XYZ", "LAB"), strict=True):
@@ -119,10 +119,10 @@ def test_the_first_ones_metadata_and_one_warning_about_others(tmp_path):
     frames = Frames(Stack("x", paths))
     assert frames[1].shape == (6, 8, 3)
     assert b"x_0" in frames.metadata.exif and frames.metadata.profile == read_photograph(paths[0])[1].profile
-    with pytest.warns(UserWarning, match="the images of x differ in color profile; the first") as said:
-        for number in (2, 3, 2, 0, 1):
-            frames[number]
-    assert len(said) == 1
+    assert frames.remarks == []
+    for number in (2, 3, 2, 0, 1):
+        frames[number]
+    assert frames.remarks == ["the images of x differ in color profile; the first one's is kept"]
 
 
 def test_transparency_is_refused_or_dropped_as_asked(tmp_path):

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from data.io.image_header import read_size
 from data.io.image_io import read_image, read_photograph, write_image
-from data.io.metadata import LARGEST, Metadata
+from data.io.metadata import LARGEST_BLOCK, Metadata
 from data.runtime.errors import InputError
 from tests.conftest import drawn_photograph, put_endless
 from tests.test_image_io import png_chunk
@@ -257,7 +257,7 @@ def test_metadata_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, kind
 
 @pytest.mark.parametrize(
     ("profile", "reason"),
-    [(b"no profile", "that is damaged"), (large_profile(LARGEST + 1), "more than 1,048,576 bytes"), (b"", None)],
+    [(b"no profile", "that is damaged"), (large_profile(LARGEST_BLOCK + 1), "more than 1,048,576 bytes"), (b"", None)],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF", "WEBP"])
 def test_profiles_that_others_could_not_read_are_left_out(tmp_path, profile, reason, kind):
@@ -272,7 +272,7 @@ def test_profiles_that_others_could_not_read_are_left_out(tmp_path, profile, rea
 
 def test_a_png_with_a_profile_that_pillow_refuses_is_read_without_it(tmp_path):
     content = encoded("PNG")
-    chunk = png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(large_profile(2 * LARGEST)))
+    chunk = png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(large_profile(2 * LARGEST_BLOCK)))
     (tmp_path / "x.png").write_bytes(content[:33] + chunk + content[33:])
     with pytest.warns(UserWarning, match="damaged and left out"):
         image, metadata = read_photograph(tmp_path / "x.png")
@@ -286,7 +286,7 @@ def test_what_is_written_is_read_back(tmp_path, suffix):
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     exif[0x8769] = {0x829A: 0.02, 0x927C: bytes(200_000)}
-    metadata = Metadata(large_profile(LARGEST), exif.tobytes())
+    metadata = Metadata(large_profile(LARGEST_BLOCK), exif.tobytes())
     image = photograph()
     if "16" in suffix:
         image = image.astype(np.uint16) * 257

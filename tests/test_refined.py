@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.composition import compose
+from data.imaging.composition import compose
 from model.fusion.decision import MapDecision
 from model.fusion.focus_measure import VISIBLE_CONTRAST, FocusMeasure, contrast, lowest, remove_small_regions
 

@@ -137,7 +137,7 @@ def ifcnn_tensors(rng):
 
 def sesf_tensors(rng):
     shapes, channels = {}, 1
-    for block, gate in sesf.BLOCKS.items():
+    for block, gate in sesf.ATTENTION.items():
         shapes |= {f"{block}.0.weight": (16, channels, 3, 3), f"{block}.0.bias": (16,)}
         shapes |= {f"{block}.2.{name}": (16,) for name in ("weight", "bias", "running_mean", "running_var")}
         shapes |= {f"{gate}.fc.0.weight": (2, 16), f"{gate}.fc.2.weight": (16, 2)}
@@ -218,7 +218,7 @@ def test_sesf_is_the_network_in_pytorch(tmp_path, monkeypatch):
 
     image = rng.normal(size=(1, 33, 41, 1)).astype(np.float32)
     known = to_torch(torch, image)
-    for index, (block, gate) in enumerate(sesf.BLOCKS.items()):
+    for index, (block, gate) in enumerate(sesf.ATTENTION.items()):
         x = functional.conv2d(known, weights[f"{block}.0.weight"], weights[f"{block}.0.bias"], padding=1)
         x = normalize(functional, weights, torch.relu(x), f"{block}.2")
         weight = torch.relu(x.mean((2, 3)) @ weights[f"{gate}.fc.0.weight"].T)

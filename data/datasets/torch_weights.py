@@ -1,5 +1,4 @@
-"""The weights that the authors of IFCNN and SESF-Fuse publish: no hash of them is known, so they are told by what they
-hold.
+"""Checks the published weights of IFCNN and SESF-Fuse by their tensors, because no hash of them is known.
 
 Sources: https://github.com/uzeful/IFCNN and https://github.com/Keep-Passion/SESF-Fuse (`nets/sesf_net.py`).
 """
@@ -10,10 +9,10 @@ from data.datasets.torch_file import read_tensors
 from data.runtime.errors import InputError
 
 NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
-"""The tensors of a batch normalization, each as long as there are channels; Keras has them in the same order."""
+"""Tensors of a batch normalization, one value a channel, in Keras' order."""
 
 COUNTER = "num_batches_tracked"
-"""How the name of one more tensor of a batch normalization ends, which only newer versions of PyTorch write."""
+"""End of the name of one more tensor of a batch normalization, which only newer versions of PyTorch write."""
 
 _SESF_BLOCKS = {
     **{"features": (1, 16), "conv_encode_1": (16, 16), "conv_encode_2": (32, 16), "conv_encode_3": (48, 16)},

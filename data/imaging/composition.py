@@ -12,7 +12,7 @@ def compose(images: Iterable[np.ndarray], decision_map: np.ndarray) -> np.ndarra
 
     Args:
         images: Sources, (H, W) or (H, W, 3), all of one shape and type.
-        decision_map: (H, W) uint8, the index of a source at each pixel.
+        decision_map: (H, W) uint8 or, of two sources, bool; the index of a source at each pixel.
 
     Returns:
         The composed image, of the sources' shape and type.

@@ -1,4 +1,4 @@
-"""Arrays from files: their size is bounded before they are read, and NaN and infinity are refused."""
+"""Reads arrays from files; bounds their size before they are read, and refuses NaN and infinity."""
 
 import io
 import math
@@ -6,6 +6,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,10 +14,10 @@ from data.io.files import open_file
 from data.runtime.errors import InputError, in_one_line
 
 NUMBERS = "biuf"
-"""numpy's kinds of numbers that can be compared; no objects, so nothing is unpickled."""
+"""Kinds of numpy's types that are read; no objects, so nothing is unpickled."""
 
 _SUFFIX = ".npy"
-"""Of each array in an archive."""
+"""Suffix of each array in an archive."""
 
 _END = struct.Struct("<4s6sH10s")
 """The end of a zip archive without a comment: signature, numbers of disks, count of entries, the directory's place."""
@@ -38,7 +39,7 @@ def check_finite(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]:
-    """Reads all arrays of an `.npz` file; no byte of it can lead to more memory than is declared here.
+    """Reads all arrays of an `.npz` file in bounded memory, whatever the file says.
 
     Args:
         path: The file, as `np.savez` or `np.savez_compressed` writes it.
@@ -54,7 +55,7 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]
     with open_file(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                arrays = _read_members(archive, largest)
+                arrays = _read_members(archive, file, largest)
         except MemoryError:
             raise
         except Exception as error:  # zipfile raises a dozen types of errors
@@ -64,14 +65,14 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, np.ndarray]
 
 
 def reason(error: BaseException) -> str:
-    """What another library says of a file, in one short line."""
+    """Returns what another library says of a file, in one short line."""
     return in_one_line(error, 200) or type(error).__name__
 
 
-def _read_members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np.ndarray]:
+def _read_members(archive: zipfile.ZipFile, file: BinaryIO, largest: int | None) -> dict[str, np.ndarray]:
     members = archive.infolist()
-    archive.fp.seek(-_END.size, io.SEEK_END)
-    signature, _, count, _ = _END.unpack(archive.fp.read())
+    file.seek(-_END.size, io.SEEK_END)
+    signature, _, count, _ = _END.unpack(file.read())
     # A changed length in the directory can make one entry swallow the next, which zipfile does not notice.
     if signature != b"PK\x05\x06" or count != len(members):
         raise ValueError("its directory has not as many arrays as it says")
@@ -80,7 +81,7 @@ def _read_members(archive: zipfile.ZipFile, largest: int | None) -> dict[str, np
     if largest is None:
         if any((m.compress_type, m.compress_size) != (zipfile.ZIP_STORED, m.file_size) for m in members):
             raise ValueError("an array is compressed")
-        largest = archive.fp.seek(0, io.SEEK_END)
+        largest = file.seek(0, io.SEEK_END)
     if sum(member.file_size for member in members) > largest:
         raise ValueError("the arrays are declared larger than they can be")
     return {member.filename.removesuffix(_SUFFIX): _read_member(archive, member) for member in members}

@@ -1,8 +1,8 @@
-"""A batch: what a run will write, what it must not replace, what it keeps, and what each result was made from.
+"""Plans a batch: what a run will write, what it must not replace, what it keeps, and what each result was made from.
 
-The manifest of DIR/NAME.png is DIR/.fused/NAME.png.json: digests of the sources, the settings, and digests of the files
-that were written from them. There is one for each scene, because several processes may work on one folder at once. It
-is written before the files take their places, from what this run made: a file that another run wrote does not fit it.
+The manifest of DIR/NAME.png is DIR/.fused/NAME.png.json, a record with the digests of the sources, the settings, and
+the digests of the files that were written from them. Each scene has one, because several processes may work on one
+folder at once. It is written before the files take their places, so a file that another run wrote does not fit it.
 """
 
 import os
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.io.fields import read_object
-from data.io.files import file_digest, write_json
+from data.io.files import file_digest
 from data.io.listing import Stack
+from data.io.records import Record
 from data.io.stack_names import MANIFESTS
 from data.runtime.errors import InputError
 
 
 @dataclass(frozen=True)
 class Job:
-    """A scene and everything that is written for it.
+    """A scene and all files that are written for it.
 
     Attributes:
         stack: The sources.
         output: The fused image.
-        companions: Files beside it: maps, a panel, a report.
+        companions: Further files of it: maps, a panel, a report.
     """
 
     stack: Stack
@@ -40,21 +40,21 @@ class Job:
 
     @property
     def manifest(self) -> Path:
-        """Where the manifest lies."""
+        """Path of the manifest."""
         return self.output.parent / MANIFESTS / f"{self.output.name}.json"
 
     def describe(self) -> dict[str, Any]:
-        """Name, sources and output, as JSON values."""
+        """Returns name, sources and output as JSON values."""
         sources = [str(path) for path in self.stack.images]
         return {"name": self.stack.name, "sources": sources, "output": str(self.output)}
 
 
 def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuses, before any work, files that must not be written; nothing else decides that.
+    """Refuses, before any work, files that must not be written; the one place that decides it.
 
     Args:
-        outputs: Everything that a run will write.
-        inputs: Everything that it reads.
+        outputs: All files that a run will write.
+        inputs: All files that it reads.
 
     Raises:
         InputError: An output is an input, under whatever name; or a folder, pipe or device stands in its place, or a
@@ -92,7 +92,7 @@ def refuse_existing(files: Sequence[Path], reason: str = "") -> None:
 
 
 class Manifest:
-    """What was made with the same settings.
+    """Manifests of results that are made with the same settings.
 
     Args:
         settings: Everything besides the sources that decides a result; JSON values.
@@ -102,8 +102,9 @@ class Manifest:
         self._settings = dict(settings)
 
     def written(self, job: Job) -> set[Path]:
-        """The files of a job that are there, and are what these sources and settings gave."""
-        digests = self._recorded(job)
+        """Returns the files of a job that exist and are what these sources and settings gave."""
+        record = self._record(job).read({"results": dict[str, str]})
+        digests = record["results"] if record else {}
         return {path for path in job.files if path.is_file() and digests.get(path.name) == file_digest(path, "sha256")}
 
     def write(self, job: Job, folder: Path) -> None:
@@ -114,41 +115,35 @@ class Manifest:
             folder: Holds the complete files, under their final names.
 
         Raises:
-            InputError: if the manifest cannot be written.
+            InputError: The manifest cannot be written.
         """
-        results = {path.name: file_digest(path, "sha256") for path in sorted(folder.iterdir())}
-        write_json(job.manifest, self._describe(job.stack) | {"results": results})
+        self._record(job).write(
+            {"results": {path.name: file_digest(path, "sha256") for path in sorted(folder.iterdir())}}
+        )
 
-    def _recorded(self, job):
-        """Name to digest of the files that were written; none where the manifest is absent, damaged or of another."""
-        try:
-            content = read_object(job.manifest, {"results": dict}, "--overwrite replaces it")
-        except InputError:
-            return {}
-        results = content.pop("results")
-        return results if content == self._describe(job.stack) else {}
-
-    def _describe(self, stack):
-        sources = [[path.name, file_digest(path, "sha256")] for path in stack.images]
-        return {"sources": sources, "settings": self._settings}
+    def _record(self, job: Job) -> Record:
+        sources = [[path.name, file_digest(path, "sha256")] for path in job.stack.images]
+        return Record(job.manifest, {"sources": sources, "settings": self._settings})
 
 
 def plan(jobs: Sequence[Job], manifest: Manifest, *, resume: bool, overwrite: bool) -> tuple[list[Job], list[Job]]:
     """Decides which results are made and which are kept.
 
     Args:
-        jobs: All of the batch.
-        manifest: Knows which results are up to date.
+        jobs: All jobs of the batch.
+        manifest: Tells which results are up to date.
         resume: Whether those are kept.
-        overwrite: Whether others that exist are replaced.
+        overwrite: Whether other existing files are replaced.
 
     Returns:
         The jobs to do, and those to keep.
 
     Raises:
-        InputError: if a file would be replaced without being asked for.
+        InputError: A file would be replaced without being asked for.
     """
-    rest, kept, others = [], [], []
+    rest: list[Job] = []
+    kept: list[Job] = []
+    others: list[Path] = []
     for job in jobs:
         written = manifest.written(job) if resume else set()
         (kept if written == set(job.files) else rest).append(job)
@@ -158,8 +153,8 @@ def plan(jobs: Sequence[Job], manifest: Manifest, *, resume: bool, overwrite: bo
     return rest, kept
 
 
-def _identity(path):
-    """What file a name leads to, None where there is none."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Returns device and number of the file that a name leads to; None where there is none."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -17,18 +17,19 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from data.io.metadata import LARGEST, Metadata, kept_exif
+from data.io.image_checks import most_pixels
+from data.io.metadata import LARGEST_BLOCK, Metadata, kept_exif
 from data.runtime.errors import InputError
 from data.runtime.installation import install_hint
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
-"""Of files in the High Efficiency Image Format; the content decides."""
+"""Suffixes of files in the High Efficiency Image Format; the content decides."""
 
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef")
-"""Of camera raw files. The suffix decides, because most of them are TIFF files whose first image is a thumbnail."""
+"""Suffixes of camera raw files. The suffix decides, because most are TIFF files whose first image is a thumbnail."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-"""Behind `ftyp` at the beginning of a HEIC file (ISO/IEC 23008-12)."""
+"""Brands behind `ftyp` at the beginning of a HEIC file (ISO/IEC 23008-12)."""
 
 _SRGB_GAMMA = (2.4, 12.92)
 """Exponent and slope of sRGB's curve (IEC 61966-2-1)."""
@@ -39,28 +40,28 @@ _DEVELOPING: dict[str, Any] = {
     "output_bps": 16,
     "gamma": _SRGB_GAMMA,
 }
-"""How every raw file is developed: by nothing that depends on the picture itself, so that frames of one stack stay
-comparable. The colors are sRGB, rawpy's default."""
+"""How every raw file is developed: independently of the picture itself, so that frames of one stack stay comparable.
+The colors are sRGB, rawpy's default."""
 
 Balance = tuple[float, ...]
 """Factors of a raw file's four channels that make gray of gray."""
 
 
 def is_heif(start: bytes) -> bool:
-    """Whether the first 12 bytes of a file are those of a HEIC image."""
+    """Returns whether the first 12 bytes of a file are those of a HEIC image."""
     return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
 
 
 def is_raw(path: str | os.PathLike) -> bool:
-    """Whether a file's name is that of a camera raw file."""
+    """Returns whether a file's name is that of a camera raw file."""
     return Path(path).suffix.lower() in RAW_SUFFIXES
 
 
 def heif_format(path: str | os.PathLike) -> str:
-    """Teaches Pillow to open HEIC files; returns Pillow's name of the format.
+    """Registers pillow-heif with Pillow; returns Pillow's name of the format.
 
     Raises:
-        InputError: if pillow-heif is not installed.
+        InputError: pillow-heif is not installed.
     """
     _library(path, "a HEIC image", "pillow_heif").register_heif_opener()
     return "HEIF"
@@ -73,13 +74,13 @@ def deep_heif(data: bytes, bits: int) -> np.ndarray:
 
 
 def raw_shape(path: str | os.PathLike, file: BinaryIO) -> tuple[int, ...]:
-    """The shape that `develop_raw` would return has, from the header; errors as there."""
+    """Reads from the header the shape of what `develop_raw` would return; errors as there."""
     with _RawFile(path, file) as raw:
         return _upright_shape(path, raw)
 
 
 def raw_balance(path: str | os.PathLike, file: BinaryIO) -> Balance | None:
-    """The white balance that the camera noted, None where it noted none; errors as in `develop_raw`."""
+    """Reads the white balance that the camera noted, None where it noted none; errors as in `develop_raw`."""
     with _RawFile(path, file) as raw:
         balance = tuple(map(float, raw.camera_whitebalance))
     return balance if balance[0] > 0 else None
@@ -117,28 +118,27 @@ class _RawFile:
         self._path, self._file = path, file
         self._rawpy = _library(path, "a camera raw file", "rawpy")
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         try:
             self._raw = self._rawpy.imread(self._file)
         except (self._rawpy.LibRawError, OSError, ValueError) as error:
             raise self._refusal(error) from error
         return self._raw
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._raw.close()
         if isinstance(error, self._rawpy.LibRawError | self._rawpy.NotSupportedError):
             raise self._refusal(error) from error
 
-    def _refusal(self, error):
+    def _refusal(self, error: BaseException) -> InputError:
         reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
         return InputError(f"cannot read {self._path} as a camera raw file ({reason}); copy it again, or save a TIFF.")
 
 
 def _upright_shape(path: str | os.PathLike, raw: Any) -> tuple[int, ...]:
     height, width = raw.sizes.iheight, raw.sizes.iwidth
-    if height * width > 2 * Image.MAX_IMAGE_PIXELS:
-        limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
-        raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.")
+    if height * width > most_pixels():
+        raise InputError(f"cannot read {path}: it has more than {most_pixels() // 10**6} megapixels; reduce it first.")
     channels = () if raw.num_colors == 1 else (3,)
     return (width, height, *channels) if raw.sizes.flip & 4 else (height, width, *channels)
 
@@ -160,12 +160,12 @@ def _tiff_exif(data: bytes) -> bytes | None:
             exif = kept_exif(tags)
     except Exception:  # of any type, and the photograph is whole: CR3, RAF and others are laid out otherwise
         return None
-    return exif if exif and len(exif) <= LARGEST else None
+    return exif if exif and len(exif) <= LARGEST_BLOCK else None
 
 
 @cache
 def _srgb_profile() -> bytes:
-    """The same bytes at all times: a profile holds the time when it was made."""
+    """Returns the sRGB profile with a fixed date of creation, so that its bytes are always the same."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
     return bytes(profile)

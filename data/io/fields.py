@@ -1,4 +1,4 @@
-"""Types of values that come from files, checked against annotations: a field that is added is checked too."""
+"""Checks the types of values from files against annotations."""
 
 import math
 import reprlib
@@ -12,7 +12,7 @@ from data.io.files import read_json
 from data.runtime.errors import InputError
 
 LARGEST_INTEGER = 2**63 - 1
-"""What TensorFlow and numpy count with."""
+"""Largest integer of TensorFlow and numpy."""
 
 _WORDS = {
     str: "text",
@@ -22,7 +22,7 @@ _WORDS = {
     dict: "an object",
     types.NoneType: "null",
 }
-"""How a message calls a type."""
+"""Names of types in messages."""
 
 
 def check_values(kinds: Mapping[str, Any], values: Mapping[str, Any], finite: bool = True) -> None:

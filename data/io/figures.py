@@ -1,4 +1,4 @@
-"""Figures: empty ones, a picture in one, and their files."""
+"""Creates figures, draws pictures into them, and writes their files."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # takes half a second to load, which `--help` does not need
 def new_figure(
     rows: int, columns: int, size: tuple[float, float], *, bare: bool = True, height_ratios: Sequence[float] = ()
 ) -> tuple["Figure", np.ndarray]:
-    """An empty figure of `size` inches and its axes, (rows, columns); `bare` ones are without ticks and frames."""
+    """Creates a figure of `size` inches and its axes, (rows, columns), which are without ticks and frames if `bare`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -32,7 +32,7 @@ def new_figure(
 
 
 def show(axes: "Axes", image: np.ndarray, title: str = "", fontsize: int = 9) -> None:
-    """Shows a picture, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, with a title above it."""
+    """Draws a picture, (H, W, 3) RGB or (H, W) gray, uint8 or uint16, with a title above it."""
     axes.imshow(to_uint8(image), cmap="gray", vmin=0, vmax=255)
     axes.set_title(printable(title), fontsize=fontsize, parse_math=False)
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -15,33 +16,33 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from data.runtime.errors import InputError
 
 LARGEST_TEXT = 64 * 2**20
-"""Bytes of a text or JSON file beyond which it is none of ours."""
+"""Largest text or JSON file, in bytes, that is read."""
 
 _DAY = 86_400
-"""Seconds without a write after which another host's temporary is taken for a leftover."""
+"""Seconds without a write after which the temporary file of another host counts as a leftover."""
 
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
-"""This host, in the names of temporaries."""
+"""This host in the names of temporary files."""
 
 _LEFTOVER = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)\..+", re.DOTALL)
-"""A temporary of ours: its host, and the process that writes it."""
+"""Name of a temporary file: its host, and the process that writes it."""
 
-_numbers = itertools.count()  # of the temporaries of this process
+_numbers = itertools.count()  # numbers of the temporary files of this process
 _cleaning = threading.Lock()  # held while a folder is cleaned
 _cleaned: set[Path] = set()  # the folders from which leftovers were removed
 
 
-def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
+def open_file(path: str | os.PathLike, largest: int | None = None) -> io.BufferedReader:
     """Opens a regular file of a bounded size for reading; reading a pipe, socket or device may never end.
 
     Args:
         path: The file; links are followed.
-        largest: Bytes that it may have; None does not bound it, for files that are read in blocks.
+        largest: Largest size in bytes; None sets no limit, for files that are read in blocks.
 
     Returns:
         The open file.
@@ -52,12 +53,13 @@ def open_file(path: str | os.PathLike, largest: int | None = None) -> BinaryIO:
     try:
         _check_regular(path, Path(path).stat(), largest)  # opening a device may already do something
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        file = os.fdopen(os.open(path, flags), "rb")
+        file: io.BufferedReader = io.BufferedReader(io.FileIO(os.open(path, flags)))
     except InputError:
         raise
     except OSError as error:
         reasons = {errno.ENOENT: "there is no such file; check the name", errno.EACCES: "no permission to read it"}
-        raise InputError(f"cannot read {path}: {reasons.get(error.errno, error.strerror)}.") from error
+        reason = reasons.get(error.errno or 0, error.strerror)
+        raise InputError(f"cannot read {path}: {reason}.") from error
     except ValueError as error:  # a null character in the name
         raise InputError(f"cannot read {os.fspath(path)!r}: {error}.") from error
     try:
@@ -110,11 +112,11 @@ def file_digest(path: str | os.PathLike, algorithm: str) -> str:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a temporary path beside `path` that takes the place of `path` when the block ends without an error.
+    """Yields a temporary path beside `path` that takes the place of `path` when the block ends without an error.
 
-    The temporary lies in the same folder, because `os.replace` is atomic only within one file system, and keeps every
-    suffix, because Pillow, OpenCV and Keras choose the format by it. Missing parent folders are made. What a killed
-    process left in the folder is removed.
+    It is in the same folder, because `os.replace` is atomic only within one file system. It keeps every suffix, because
+    Pillow, OpenCV and Keras choose the format by it. Missing parent folders are made. What a killed process left in the
+    folder is removed.
 
     Args:
         path: The file to be written; an existing one is replaced only on success.
@@ -138,11 +140,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def atomic_files(folder: str | os.PathLike, last: str) -> Iterator[Path]:
-    """As `atomic_path`, for files that belong together: gives a temporary folder, whose files move into `folder`.
+    """Yields a temporary folder for files that belong together, which move into `folder` at the end.
 
     Args:
         folder: Where the files go.
-        last: The name of the one that says that all are there: it moves last.
+        last: Name of the file that moves last, because it says that all are complete.
 
     Yields:
         The temporary folder. What is written there appears in `folder`, under the same names, when the block ends
@@ -159,7 +161,7 @@ def atomic_files(folder: str | os.PathLike, last: str) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes UTF-8; an older file is replaced only when it is complete. What is no UTF-8 in a name is escaped.
+    """Writes UTF-8; replaces an older file only when the new one is complete. What is no UTF-8 in a name is escaped.
 
     Raises:
         InputError: As `atomic_path`.
@@ -197,7 +199,7 @@ def make_folder(folder: str | os.PathLike) -> Path:
 
 
 def _temporary(folder: Path, name: str) -> Path:
-    """A place for a temporary of this process in a folder that is made, checked and cleaned."""
+    """Returns a path for a temporary file in a folder, which is made, checked and cleaned of leftovers."""
     make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write to {folder}: no permission; choose another folder.")
@@ -206,14 +208,14 @@ def _temporary(folder: Path, name: str) -> Path:
         if real not in _cleaned:
             _cleaned.add(real)
             _remove_leftovers(real)
-    # Of a long name the end is enough: with all of it, ours would be longer than file systems take.
+    # Only the end of a long name: with all of it, the path could be longer than file systems allow.
     return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-40:]}"
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes temporaries of this host's processes that have ended, and of other hosts what is older than a day.
+    """Removes temporary files of this host's processes that have ended, and of other hosts those older than a day.
 
-    It runs before this process first writes to the folder, so what bears its own number there is of an earlier one.
+    It runs before this process first writes to the folder, so a file with its number there is that of an earlier one.
     """
     for entry in folder.iterdir():
         match = _LEFTOVER.fullmatch(entry.name)
@@ -229,7 +231,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _is_alive(process: int) -> bool:
-    """Whether another process of this host is still running."""
+    """Returns whether another process of this host is still running."""
     if os.name != "posix":
         return process != os.getpid()  # elsewhere, a signal of 0 would end it
     try:
@@ -241,7 +243,7 @@ def _is_alive(process: int) -> bool:
     return process != os.getpid()
 
 
-def _check_regular(path, status, largest):
+def _check_regular(path: str | os.PathLike, status: os.stat_result, largest: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"cannot read {path}: it is a folder; give a file.")
     if not stat.S_ISREG(status.st_mode):
@@ -250,5 +252,5 @@ def _check_regular(path, status, largest):
         raise InputError(_too_large(path, f"{status.st_size:,}", largest))
 
 
-def _too_large(path, size, largest):
+def _too_large(path: str | os.PathLike, size: str, largest: int) -> str:
     return f"cannot read {path}: it has {size} bytes, and at most {largest:,} can be right here."

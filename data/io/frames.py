@@ -14,12 +14,12 @@ from data.io.listing import Stack, common_size
 from data.io.metadata import Metadata
 from data.runtime.errors import InputError
 
-KEPT = 2
-"""Frames that stay in memory: what is done with a stack looks at two neighbors."""
+MOST_CACHED = 2
+"""Most frames in memory: the work on a stack looks at two neighbors."""
 
 
 class Frames(Sequence[np.ndarray]):
-    """The images of a stack as a sequence of arrays, which holds no more than the last `KEPT` of them in memory.
+    """The images of a stack as a sequence of arrays, which holds no more than the last `MOST_CACHED` of them in memory.
 
     Each is (H, W, 3) RGB or (H, W) gray, uint8 or uint16, read-only, and of one shape and type: frames whose sizes
     differ by a few pixels are cut to the size that all have, about their centers, and raw files are developed with the
@@ -49,24 +49,24 @@ class Frames(Sequence[np.ndarray]):
                     f"{stack.images[0]} is {_kind(first)} but {path} is {_kind(header)}; images of one scene must be "
                     "of one kind."
                 )
-        size = common_size(stack.images, [header.shape[:2] for header in self._headers])
-        self.shape, self.dtype = (*size, *first.shape[2:]), first.dtype
+        self._size = common_size(stack.images, [header.size for header in self._headers])
+        self.shape, self.dtype = (*self._size, *first.shape[2:]), first.dtype
         self._balance = None
         if is_raw(stack.images[0]):
             with open_image_file(stack.images[0]) as file:
                 self._balance = raw_balance(stack.images[0], file)
         self._read: OrderedDict[int, np.ndarray] = OrderedDict()
         self._profiles: set[bytes | None] = set()
-        self._metadata: Metadata | None = None
+        self._metadata: Metadata | None = None  # of the first frame, once that was read
         self.remarks: list[str] = []
 
     def __len__(self) -> int:
         return len(self._headers)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override] # a slice would hold all of them
         place = range(len(self))[operator.index(index)]
         if place not in self._read:
-            while len(self._read) >= KEPT:
+            while len(self._read) >= MOST_CACHED:
                 self._read.popitem(last=False)
             self._read[place] = self._load(place)
         self._read.move_to_end(place)
@@ -77,7 +77,7 @@ class Frames(Sequence[np.ndarray]):
         """Color profile and EXIF data of the first frame, which a result takes over."""
         if self._metadata is None:
             self[0]
-        return self._metadata
+        return self._metadata or Metadata()
 
     def _load(self, place: int) -> np.ndarray:
         path = self._stack.images[place]
@@ -89,7 +89,7 @@ class Frames(Sequence[np.ndarray]):
         if place == 0:
             self._metadata = metadata
         self._compare_profile(metadata.profile)
-        image = _cut(image, self.shape[:2])
+        image = _crop(image, self._size)
         image.flags.writeable = False  # it may be given out again
         return image
 
@@ -101,8 +101,8 @@ class Frames(Sequence[np.ndarray]):
         self._profiles.add(profile)
 
 
-def _cut(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The center of an image, as an array of its own."""
+def _crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Crops an image about its center and copies it."""
     top, left = ((side - wanted) // 2 for side, wanted in zip(image.shape, size, strict=False))
     return np.ascontiguousarray(image[top : top + size[0], left : left + size[1]])
 

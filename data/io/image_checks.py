@@ -6,9 +6,11 @@ Pillow reports nothing where a TIFF lacks strips or tiles, and leaves them black
 import os
 import re
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import ceil
+from typing import Any
 
 from PIL import Image
 from PIL.ExifTags import Base as Tag
@@ -19,10 +21,10 @@ ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 """Pillow's modes with a channel of transparency."""
 
 MOST_SCANS = 100
-"""Of a progressive JPEG; each costs a pass over all pixels. Encoders write about ten."""
+"""Most scans of a progressive JPEG; each costs a pass over all pixels. Encoders write about ten."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-"""Begins every PNG."""
+"""First bytes of every PNG."""
 
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """The closing chunk of every PNG: its length, name and checksum. Pillow reads a file without it."""
@@ -31,10 +33,15 @@ _PNG_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"
 """Chunks of a PNG that decide its pixels; the last three make it an animation."""
 
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-"""Begins a segment of a JPEG; among pixels stand escaped 0xFF, filling and restarts, which begin none."""
+"""Beginning of a segment of a JPEG; the escaped 0xFF, filling and restarts among pixels begin none."""
 
 _JPEG_SCAN = 0xDA
 """Marker of a segment that pixels follow."""
+
+
+def most_pixels() -> int:
+    """Returns the most pixels of an image that Pillow opens."""
+    return 2 * (Image.MAX_IMAGE_PIXELS or sys.maxsize)
 
 
 def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
@@ -54,7 +61,7 @@ def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None
     if image.mode not in ("1", "L", "P", "RGB", "RGBX", *ALPHA_MODES) and not image.mode.startswith("I;16"):
         kind = {"F": "floating-point", "I": "32-bit or signed integer"}.get(image.mode, image.mode)
         raise InputError(f"cannot use {path}: its pixels are {kind}; convert it to RGB or gray of 8 or 16 bits.")
-    if is_16_bit(image) and image.format == "TIFF" and image.tag_v2.get(Tag.PhotometricInterpretation) == 0:
+    if is_16_bit(image) and tiff_tags(image).get(Tag.PhotometricInterpretation) == 0:
         raise InputError(f"cannot use {path}: its 16-bit gray is stored inverted; save it with black as 0.")
 
 
@@ -74,16 +81,21 @@ def load(path: str | os.PathLike, image: Image.Image, data: bytes) -> None:
 
 
 def is_16_bit(image: Image.Image) -> bool:
-    """Whether an image that was opened has 16 bits a channel, or 10 or 12 that become 16."""
+    """Returns whether an opened image has 16 bits a channel, or 10 or 12 that become 16."""
     if image.mode.startswith("I;16"):
         return True
     if image.format == "HEIF":
         return image.info.get("bit_depth", 8) > 8
-    return image.format == "TIFF" and max(image.tag_v2.get(Tag.BitsPerSample, (1,))) == 16
+    return image.format == "TIFF" and max(tiff_tags(image).get(Tag.BitsPerSample, (1,))) == 16
+
+
+def tiff_tags(image: Image.Image) -> Mapping[int, Any]:
+    """Returns the tags of the first directory of a TIFF; none of other types."""
+    return getattr(image, "tag_v2", {})
 
 
 def without_metadata(data: bytes) -> bytes | None:
-    """The same image without what only describes it, for a file whose metadata keep it from being read.
+    """Removes the metadata of an image file, for a file that they keep from being read.
 
     Args:
         data: A JPEG, PNG or WebP file.
@@ -100,14 +112,14 @@ def without_metadata(data: bytes) -> bytes | None:
 
 
 def _has_too_many_scans(data: bytes) -> bool:
-    """Whether a JPEG's first image has more than `MOST_SCANS` scans."""
+    """Returns whether a JPEG's first image has more than `MOST_SCANS` scans."""
     scans = (1 for marker, _, _ in _jpeg_segments(data) if marker == _JPEG_SCAN)
     return sum(islice(scans, MOST_SCANS + 1)) > MOST_SCANS
 
 
 def _is_tiff_short(image: Image.Image) -> bool:
-    """Whether a TIFF lists fewer strips or tiles than its size needs."""
-    tags = image.tag_v2
+    """Returns whether a TIFF lists fewer strips or tiles than its size needs."""
+    tags = tiff_tags(image)
     width, height = tags[Tag.ImageWidth], tags[Tag.ImageLength]  # as stored; Pillow's are those of the upright image
     if Tag.TileOffsets in tags:
         needed = ceil(width / tags[Tag.TileWidth]) * ceil(height / tags[Tag.TileLength])
@@ -120,7 +132,7 @@ def _is_tiff_short(image: Image.Image) -> bool:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, beginning and end of each segment of a JPEG's first image."""
+    """Yields marker, beginning and end of each segment of a JPEG's first image."""
     found = _JPEG_MARKER.search(data, 2)
     while found and found[0][1] != 0xD9:  # the end of the image
         end = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")

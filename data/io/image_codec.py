@@ -1,4 +1,4 @@
-"""Between a file's bytes and pixels as `image_io` gives them: gray or RGB, 8 or 16 bits, upright.
+"""Decodes a file's bytes to pixels and encodes them: gray or RGB, 8 or 16 bits.
 
 Pillow decodes, because it refuses truncated files where OpenCV returns half an image. simplejpeg decodes JPEG, to the
 same bits: it reports missing data where Pillow fills up with gray. OpenCV decodes color of 16 bits a channel, which
@@ -18,15 +18,15 @@ from PIL.ExifTags import Base as Tag
 from PIL.PngImagePlugin import putchunk
 
 from data.io.camera_files import deep_heif
-from data.io.image_checks import ALPHA_MODES, is_16_bit
+from data.io.image_checks import ALPHA_MODES, is_16_bit, tiff_tags
 from data.io.metadata import Metadata, exif_for_jpeg
 from data.runtime.errors import InputError
 
 _HARMLESS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters", "Adobe", "JFIF")
-"""What libjpeg warns of in whole photographs: filling before the end, and what some encoders write into headers."""
+"""Warnings of libjpeg about complete photographs: filling before the end, and what some encoders write into headers."""
 
 _PNG_LEVEL = 3
-"""Of zlib: writes photographs 2.9 times as fast as the default 6, for 8 per cent more bytes (ten Lytro images)."""
+"""Level of zlib: writes photographs 2.9 times as fast as the default 6, with 8 % more bytes (ten Lytro images)."""
 
 
 def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple[np.ndarray, bool]:
@@ -76,7 +76,7 @@ def _decode_jpeg(path: str | os.PathLike, image: Image.Image, data: bytes) -> np
 
 def _widen(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
     """Brings the 12 bits of a TIFF to the range of 16: white is 65535, and no longer 4095."""
-    if image.format != "TIFF" or image.tag_v2.get(Tag.BitsPerSample) != (12,):
+    if image.format != "TIFF" or tiff_tags(image).get(Tag.BitsPerSample) != (12,):
         return pixels
     return np.rint(pixels * (65535 / 4095)).astype(np.uint16)
 

@@ -1,4 +1,4 @@
-"""Images of a folder, found by the name of their scene: results of fusion, ground truth."""
+"""Finds images of a folder by the name of their scene: results of fusion, ground truth."""
 
 import re
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ from data.io.image_header import IMAGE_SUFFIXES
 from data.runtime.errors import InputError
 
 JPEG_NOTE = "JPEG changes the metrics, up or down by the method: compare JPEG rows with lossless rows with care."
-"""To stand under a table that has both."""
+"""Note under a table that has both."""
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
-"""Of files that JPEG changed."""
+"""Suffixes of JPEG files."""
 
 
 class ImageFolder:
     """The image files of a folder, or of several that hold parts of one set.
 
     Args:
-        folders: Their subfolders and hidden files do not count.
+        folders: The folders; their subfolders and hidden files are ignored.
 
     Raises:
         InputError: A folder is missing or a file.
@@ -35,11 +35,12 @@ class ImageFolder:
                     self._files.setdefault(path.stem, []).append(path)
 
     def find(self, name: str) -> Path:
-        """The one image called `name`, with any image suffix; another case, and `name-fused` or `fused-name`, with - or
-        _, count only where the exact name is absent.
+        """Returns the image called `name`, with any image suffix.
+
+        Another case, `name-fused` and `fused-name` (with - or _) count only where the exact name is absent.
 
         Raises:
-            InputError: None or several.
+            InputError: There is none, or several.
         """
         wanted = re.compile(rf"(fused[-_])?{re.escape(name)}|{re.escape(name)}[-_]fused", re.IGNORECASE)
         found = self._files.get(name) or [
@@ -53,7 +54,7 @@ class ImageFolder:
 
 
 def title_with_type(method: str, files: Iterable[Path]) -> str:
-    """A method's name, with a remark where its images are JPEG."""
+    """Returns a method's name, with a remark where its images are JPEG."""
     lossy = [path.suffix.lower() in _JPEG_SUFFIXES for path in files]
     if not any(lossy):
         return method

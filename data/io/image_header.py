@@ -1,4 +1,4 @@
-"""What an image file says of itself before its pixels are decoded: type, size, channels and bits."""
+"""Headers of image files: type, size, channels and bits, without decoding the pixels."""
 
 import os
 import struct
@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import BinaryIO
 
 import numpy as np
@@ -15,38 +16,38 @@ from PIL.ExifTags import Base as Tag
 
 from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_heif, is_raw, raw_shape
 from data.io.files import open_file
-from data.io.image_checks import is_16_bit
-from data.io.metadata import LARGEST
+from data.io.image_checks import is_16_bit, most_pixels
+from data.io.metadata import LARGEST_BLOCK
 from data.runtime.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-"""Of the files that are read and written, in lower case."""
+"""Suffixes of the files that are read and written, in lower case."""
 
 READ_SUFFIXES = (*IMAGE_SUFFIXES, *HEIF_SUFFIXES, *RAW_SUFFIXES)
-"""Of the files that are read, in lower case."""
+"""Suffixes of the files that are read, in lower case."""
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 """Pillow's names of the types that are always read."""
 
 _GRAY_MODES = ("1", "L", "LA", "La")
-"""Pillow's modes that become gray; so do those of 16 bits."""
+"""Pillow's modes that are read as gray, besides those of 16 bits."""
 
 _LARGEST_HEADERS = 64 * 2**20
-"""Bytes that a file may have besides its pixels."""
+"""Most bytes of a file besides its pixels."""
 
 _MOST_CHUNKS = 2**17
-"""Parts of a PNG through which a late EXIF block is looked for; encoders write one for some 8 kB or more."""
+"""Most chunks of a PNG that are searched for a late EXIF block; encoders write chunks of 8 kB or more."""
 
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, RuntimeError),
     *(struct.error, zlib.error),
 )
-"""What decoders raise on damaged files."""
+"""Errors that decoders raise on damaged files."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an image will be, once it is read.
+    """Shape and type that an image will have when it is read.
 
     Attributes:
         shape: (H, W, 3) for RGB or (H, W) for gray.
@@ -56,9 +57,14 @@ class Header:
     shape: tuple[int, ...]
     dtype: np.dtype
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.shape[0], self.shape[1]
+
 
 def read_header(path: str | os.PathLike) -> Header:
-    """Reads from the header of an image what `read_image` would return, without decoding it.
+    """Reads from its header the shape and type of an image that `read_image` would return, without decoding it.
 
     Args:
         path: The image file.
@@ -88,14 +94,14 @@ def read_header(path: str | os.PathLike) -> Header:
 
 
 def read_size(path: str | os.PathLike) -> tuple[int, int]:
-    """(height, width) in pixels, and errors, as `read_header`."""
-    return read_header(path).shape[:2]
+    """Reads height and width from the header of an image; errors as `read_header`."""
+    return read_header(path).size
 
 
-def open_image_file(path: str | os.PathLike) -> BinaryIO:
+def open_image_file(path: str | os.PathLike) -> BufferedReader:
     """Opens a file that is not empty and no larger than an image can be; errors as `data.io.files.open_file`."""
     # Four channels of 16 bits for every pixel that Pillow trusts.
-    file = open_file(path, 2 * Image.MAX_IMAGE_PIXELS * 8 + _LARGEST_HEADERS)
+    file = open_file(path, 8 * most_pixels() + _LARGEST_HEADERS)
     if not file.peek(1):
         file.close()
         raise InputError(f"cannot read {path}: the file is empty; copy it again.")
@@ -131,8 +137,8 @@ def readable(path: str | os.PathLike) -> Iterator[None]:
         except (InputError, PermissionError):
             raise
         except Image.DecompressionBombError as error:
-            limit = 2 * Image.MAX_IMAGE_PIXELS // 10**6
-            raise InputError(f"cannot read {path}: it has more than {limit} megapixels; reduce it first.") from error
+            limit = f"{most_pixels() // 10**6} megapixels"
+            raise InputError(f"cannot read {path}: it has more than {limit}; reduce it first.") from error
         except UnidentifiedImageError as error:
             problem = "it is no JPEG, PNG, TIFF, BMP or WebP image, nor HEIC, or its header is damaged; save it again."
             raise InputError(f"cannot read {path}: {problem}") from error
@@ -152,7 +158,7 @@ def _orientation(image: Image.Image, file: BinaryIO) -> int:
 
 
 def _late_exif(file: BinaryIO) -> bytes:
-    """The EXIF block of a PNG, wherever it stands; empty where there is none."""
+    """Reads the EXIF block of a PNG, wherever it stands; empty where there is none."""
     file.seek(8)
     for _ in range(_MOST_CHUNKS):
         start = file.read(8)
@@ -160,6 +166,6 @@ def _late_exif(file: BinaryIO) -> bytes:
             break
         length, kind = struct.unpack(">I4s", start)
         if kind == b"eXIf":
-            return file.read(min(length, LARGEST))
+            return file.read(min(length, LARGEST_BLOCK))
         file.seek(length + 4, os.SEEK_CUR)  # and the checksum
     return b""

@@ -1,4 +1,4 @@
-"""The project's one reader and one writer of image files."""
+"""Reads and writes image files; the one reader and the one writer of the project."""
 
 import io
 import os
@@ -19,10 +19,10 @@ from data.io.tiff import encode_tiff
 from data.runtime.errors import InputError
 
 _SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
-"""Of the types that hold 16 bits a channel."""
+"""Suffixes of the types that hold 16 bits a channel."""
 
 _LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
-"""Pixels that a type can hold side by side; the others hold more than a reader takes."""
+"""Most pixels a side of a type; the other types hold more than a reader accepts."""
 
 
 def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse") -> np.ndarray:
@@ -51,9 +51,9 @@ def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refu
 def read_photograph(
     path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse", balance: Balance | None = None
 ) -> tuple[np.ndarray, Metadata]:
-    """As `read_image`, with the color profile and those EXIF data that are true of the upright image as well.
+    """Reads an image as `read_image`, with its color profile and those EXIF data that are true of the upright image.
 
-    `balance` is the white balance of a raw file (see `develop_raw`); others have theirs already.
+    `balance` is the white balance for a raw file (see `develop_raw`); it does not change other types.
     """
     data = _read(path)
     if is_raw(path):
@@ -97,7 +97,7 @@ def read_index_image(path: str | os.PathLike) -> np.ndarray:
 
 
 def read_mask(path: str | os.PathLike) -> np.ndarray:
-    """Reads a mask: what is not 0 belongs to the foreground, whether palette index, gray level or a channel of RGB.
+    """Reads a mask; every value but 0 is foreground, be it a palette index, a gray level or a channel of RGB.
 
     Args:
         path: The image file, of any type that `read_image` reads.
@@ -123,8 +123,8 @@ def write_image(
 
     Args:
         path: The file to write; missing folders are made.
-        image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. Rounding to integers is the caller's part.
-        quality: JPEG quality, 1 to 100; of no effect for other types.
+        image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. The caller rounds to integers.
+        quality: JPEG quality, 1 to 100; ignored for other types.
         metadata: Color profile and EXIF data to write as well; BMP holds none.
 
     Raises:
@@ -149,7 +149,7 @@ def write_image(
 
 
 def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.ndarray) -> None:
-    """Writes an indexed PNG, as VOC's masks are: its values are numbers, shown in colors.
+    """Writes an indexed PNG, the type of VOC's masks.
 
     Args:
         path: The file to write, ending in .png.
@@ -163,12 +163,12 @@ def write_index_image(path: str | os.PathLike, indices: np.ndarray, colors: np.n
 
 
 def checked_suffix(path: str | os.PathLike, dtype: np.dtype | type = np.uint8, shape: tuple[int, ...] = ()) -> str:
-    """Checks that an image of this data type can be written under this name, so that a command can say so at its start.
+    """Checks that an image can be written under this name, so that a command can refuse it at its start.
 
     Args:
         path: The file to be written.
         dtype: Data type of the image.
-        shape: Its shape, where that is known.
+        shape: Its shape, if known.
 
     Returns:
         The suffix in lower case, with its dot.
@@ -193,7 +193,7 @@ def _read(path: str | os.PathLike) -> bytes:
 
 
 def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, bool, int, Metadata]:
-    """Pixels as stored, whether any is transparent, the orientation that turns them upright, and metadata."""
+    """Returns pixels as stored, whether any is transparent, the orientation that turns them upright, and metadata."""
     with open_image(path, io.BytesIO(data)) as image:
         check_kind(path, image, data)
         load(path, image, data)

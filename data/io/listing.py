@@ -1,4 +1,4 @@
-"""Finding the images of each scene by their names, never by their position in a sorted list."""
+"""Finds the images of each scene by their names, never by their position in a sorted list."""
 
 import os
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from data.io.sequences import find_series, natural_key
 from data.io.stack_names import find_by_pattern, find_members, split_name, stray
 from data.runtime.errors import InputError
 
-LARGEST = 255
-"""Images of a stack: a decision map has 8 bits."""
+MOST_FRAMES = 255
+"""Most images of a stack: a decision map has 8 bits."""
 
 SIZE_TOLERANCE, MOST_UNEQUAL = 0.01, 32
-"""By how much a side of an image may differ from that of the first: this part of it, and at most so many pixels. Some
-programs that align frames or correct lenses cut each a little differently."""
+"""Largest difference of a side from that of the first image, as a fraction of it and in pixels. Some programs that
+align frames or correct lenses crop each frame a little differently."""
 
 _LAYOUTS = (
     "NAME-A and NAME-B (or _A/_B, -1/-2, _1/_2; -C and so on for more), folders A and B with equal names, "
     "a folder NAME with A and B, or numbered frames"
 )
-"""The layouts of a folder that are known, for messages."""
+"""Known layouts of a folder, for messages."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Photographs of one scene, each focused elsewhere.
+    """Photographs of one scene, each with another focus.
 
     Attributes:
-        name: What the file names share; names the results.
+        name: The part that the file names share; the results are named after it.
         images: The files, A (or 1, near) first; at least two.
     """
 
@@ -38,7 +38,7 @@ class Stack:
 
     @property
     def near(self) -> Path:
-        """The first image, by convention the one that is sharp in the foreground."""
+        """The first image, by convention with a sharp foreground."""
         return self.images[0]
 
     @property
@@ -48,18 +48,18 @@ class Stack:
 
     @property
     def extent(self) -> str:
-        """How many images there are, and which: "7 frames, pcb_001 to pcb_007"."""
+        """Number and names of the images: "7 frames, pcb_001 to pcb_007"."""
         return f"{len(self.images)} frames, {self.images[0].stem} to {self.images[-1].stem}"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds.
+    """The stacks of a folder.
 
     Attributes:
         stacks: The usable ones, in natural order of their names (lytro-2 before lytro-10).
-        problems: One sentence for every image that belongs to no usable stack. An empty list says that nothing was
-            left out of what has a place in its name.
+        problems: One sentence for every image that belongs to no usable stack. If it is empty, all images with a place
+            in their name belong to a stack.
         notes: One sentence for every series of frames beside which images are left out.
     """
 
@@ -68,13 +68,13 @@ class Listing:
     notes: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """What a user is told: which frames make each stack, except for the pairs of a batch, and the notes."""
+        """Returns the lines for the user: the frames of each stack, except for the pairs of a batch, and the notes."""
         told = [stack for stack in self.stacks if len(stack.images) > 2 or len(self.stacks) == 1]
         return [f"{stack.name}: {stack.extent}" for stack in told] + [f"warning: {note}" for note in self.notes]
 
 
 def find_stacks(
-    folder: str | os.PathLike, *, largest: int = LARGEST, places_only: bool = False, pattern: str | None = None
+    folder: str | os.PathLike, *, largest: int = MOST_FRAMES, places_only: bool = False, pattern: str | None = None
 ) -> Listing:
     """Finds the stacks of a folder by name.
 
@@ -127,11 +127,11 @@ def find_stacks(
 
 
 def find_pairs(folder: str | os.PathLike) -> Listing:
-    """As `find_stacks`, with two images of equal size each, and by their places only; larger stacks are problems."""
+    """Finds pairs: `find_stacks` with two images of equal size each, by their places only."""
     return find_stacks(folder, largest=2, places_only=True)
 
 
-def find_scene(*images: str | os.PathLike, largest: int = LARGEST, as_given: bool = False) -> Listing:
+def find_scene(*images: str | os.PathLike, largest: int = MOST_FRAMES, as_given: bool = False) -> Listing:
     """Finds the one scene that the user names.
 
     Args:
@@ -172,8 +172,8 @@ def check_stack(*images: str | os.PathLike, as_given: bool = False) -> Stack:
         InputError: A file cannot be read, one is given twice, or their sizes differ.
     """
     paths = tuple(Path(image) for image in images)
-    if len(paths) > LARGEST:
-        raise InputError(f"a stack has at most {LARGEST} images, received {len(paths)}; leave some out.")
+    if len(paths) > MOST_FRAMES:
+        raise InputError(f"a stack has at most {MOST_FRAMES} images, received {len(paths)}; leave some out.")
     series = find_series(paths)
     if not as_given and series and len(series[0]) == len(paths) > 2 and list(paths) == sorted(paths):
         paths = series[0]
@@ -208,11 +208,11 @@ def _make_stack(name: str, places: dict[int, list[Path]], largest: int, exact: b
 
 
 def common_size(images: Sequence[Path], sizes: Sequence[tuple[int, int]], exact: bool = False) -> tuple[int, int]:
-    """The size, (height, width), that all images of a stack have.
+    """Returns the size, (height, width), to which all images of a stack can be cropped.
 
     Args:
         images: The files, for messages.
-        sizes: Of each, (height, width).
+        sizes: (height, width) of each.
         exact: Whether they must be equal; else they may differ a little (`SIZE_TOLERANCE`).
 
     Raises:
@@ -232,7 +232,8 @@ def _common_name(images: Sequence[Path]) -> str:
     stems = [image.stem for image in images]
     if len(set(stems)) == 1:
         return stems[0]
-    splits = [split_name(stem) for stem in stems]
-    if None in splits or len({name for name, _ in splits}) > 1 or len(set(splits)) < len(splits):
+    splits = {split for stem in stems if (split := split_name(stem))}
+    names = {name for name, _ in splits}
+    if len(splits) < len(stems) or len(names) > 1:
         return f"{stems[0]}-{stems[-1]}"
-    return splits[0][0] or images[0].resolve().parent.name
+    return names.pop() or images[0].resolve().parent.name

@@ -1,27 +1,28 @@
-"""What an image file says besides its pixels, and what of it a result takes over."""
+"""Metadata of image files, and the part of them that is copied to a result."""
 
 import os
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as Tag
 
-LARGEST = 2**20
-"""Bytes of a profile and of an EXIF block that are carried over: what PNG readers, Pillow among them, still unpack."""
+LARGEST_BLOCK = 2**20
+"""Largest profile or EXIF block, in bytes, that is copied: what PNG readers, Pillow among them, still unpack."""
 
 _LARGEST_IN_JPEG = 65_533
-"""Bytes of an EXIF block that a JPEG can hold."""
+"""Largest EXIF block, in bytes, that a JPEG can hold."""
 
 _DESCRIPTIVE = (
     *(Tag.ImageDescription, Tag.Make, Tag.Model, Tag.XResolution, Tag.YResolution, Tag.ResolutionUnit, Tag.Software),
     *(Tag.DateTime, Tag.Artist, Tag.HostComputer, Tag.Copyright, *range(Tag.XPTitle, Tag.XPSubject + 1)),
 )
-"""What is kept outside the blocks; other tags there say how pixels are stored, which is not true of another file."""
+"""Tags outside the blocks that are kept; the others say how pixels are stored, which differs in another file."""
 
 _NOT_KEPT = (Tag.ExifImageWidth, Tag.ExifImageHeight, Tag.ExifInteroperabilityOffset)
-"""What is left out of a block: width and height, which are those before the image was turned, and a pointer."""
+"""Tags that are left out of a block: width and height, which are those of the unrotated image, and a pointer."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Metadata:
 
 
 def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Metadata]:
-    """Reads what is carried over; what cannot be read is left out with a warning, since the pixels do not need it.
+    """Reads the metadata that are copied to a result; what cannot be read is left out with a warning.
 
     Args:
         path: The file, for the warning.
@@ -65,12 +66,12 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
     if damage or said:
         reason = damage or " ".join(str(said[0].message).split())
         _leave_out(path, "EXIF data" if damage else "a part of the EXIF data", f"cannot be read ({reason})")
-    if exif and len(exif) > LARGEST:
-        _leave_out(path, "EXIF data", f"of more than {LARGEST:,} bytes")
+    if exif and len(exif) > LARGEST_BLOCK:
+        _leave_out(path, "EXIF data", f"of more than {LARGEST_BLOCK:,} bytes")
         exif = None
     profile = image.info.get("icc_profile") or None
-    if profile and len(profile) > LARGEST:
-        _leave_out(path, "a color profile", f"of more than {LARGEST:,} bytes")
+    if profile and len(profile) > LARGEST_BLOCK:
+        _leave_out(path, "a color profile", f"of more than {LARGEST_BLOCK:,} bytes")
         profile = None
     if profile and not _is_profile(profile):
         _leave_out(path, "a color profile", "that is damaged")
@@ -79,7 +80,7 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
 
 
 def kept_tags(exif: Image.Exif, without: tuple[int, ...] = ()) -> Image.Exif:
-    """The EXIF data that stay true of the upright image: camera, exposure, time, place.
+    """Selects the EXIF data that stay true of the upright image: camera, exposure, time, place.
 
     Args:
         exif: As Pillow reads it.
@@ -98,7 +99,7 @@ def kept_tags(exif: Image.Exif, without: tuple[int, ...] = ()) -> Image.Exif:
 
 
 def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
-    """As `kept_tags`, as a block that can be read again; None if nothing is left."""
+    """Returns `kept_tags` as a block that can be read again; None if nothing is left."""
     kept = kept_tags(exif, without)
     if not len(kept):
         return None
@@ -111,18 +112,18 @@ def kept_exif(exif: Image.Exif, without: tuple[int, ...] = ()) -> bytes | None:
 
 
 class _Text(str):
-    """A text that Pillow writes as it read it: as Latin-1, whatever it is. Others lose what is not ASCII."""
+    """A text that Pillow writes as it read it, as Latin-1; of other texts it drops what is not ASCII."""
 
-    def encode(self, *_):
+    def encode(self, *_: str) -> bytes:
         return super().encode("latin-1", "replace")
 
 
-def _as_stored(value):
+def _as_stored(value: Any) -> Any:
     return _Text(value) if isinstance(value, str) else value
 
 
 def exif_for_jpeg(exif: bytes | None) -> bytes:
-    """An EXIF block that fits into a JPEG: without the maker's note if that is too large, or none, with a warning."""
+    """Fits an EXIF block into a JPEG: leaves out the maker's note or everything, with a warning, if it is too large."""
     if not exif or len(exif) <= _LARGEST_IN_JPEG:
         return exif or b""
     tags = Image.Exif()
@@ -136,9 +137,9 @@ def exif_for_jpeg(exif: bytes | None) -> bytes:
 
 
 def _is_profile(profile: bytes) -> bool:
-    """Whether the header of an ICC profile, 128 bytes, has its signature and its length (ICC.1:2010, 7.2)."""
+    """Returns whether the header of an ICC profile, 128 bytes, has its signature and its length (ICC.1:2010, 7.2)."""
     return len(profile) >= 128 and profile[36:40] == b"acsp" and int.from_bytes(profile[:4], "big") == len(profile)
 
 
-def _leave_out(path, what, reason):
+def _leave_out(path: str | os.PathLike, what: str, reason: str) -> None:
     warnings.warn(f"{path}: {what} {reason}, left out of the result", stacklevel=4)

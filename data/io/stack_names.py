@@ -1,4 +1,4 @@
-"""What the names of a folder's images say: which belong to one stack, and at which place."""
+"""Sorts the images of a folder by their names: which belong to one stack, and at which place."""
 
 import re
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from data.io.sequences import find_series, list_images
 from data.runtime.errors import InputError
 
 MANIFESTS = ".fused"
-"""A folder beside the results of a batch; where it is, are no photographs to fuse."""
+"""Name of the folder of manifests beside the results of a batch; a folder with one holds no photographs to fuse."""
 
 _ENDING = re.compile(r"(?:(?P<name>.+)[-_])?(?P<side>[a-z]|[1-9]\d?|near|far)", re.IGNORECASE | re.ASCII)
-"""A file's name without its suffix: that of the stack, and the side, which tells the place in it."""
+"""File name without its suffix: name of the stack, and the side, which tells the place in it."""
 
 _SOURCE_FOLDER = re.compile(r"source[-_ ]?(?=[a-z]$|\d{1,2}$)", re.IGNORECASE | re.ASCII)
-"""What many data sets put before the side in a folder's name: sourceA, source_1."""
+"""Prefix of the side in the folder names of many data sets: sourceA, source_1."""
 
 Member = tuple[str, int, Path]
-"""The name of a stack, the place of an image in it from 1 on, and the image."""
+"""Name of a stack, place of an image in it from 1 on, and the image."""
 
 
 @dataclass
 class Found:
-    """What was found in a folder by names alone: images of stacks, problems and notes as in a `Listing`."""
+    """Images of stacks that were found by their names, with problems and notes as in a `Listing`."""
 
     members: list[Member]
     problems: list[str]
@@ -111,7 +111,7 @@ def _members_of(folder: Path, places_only: bool) -> Found:
 
 
 def _find_frames(folder: Path, images: Sequence[Path]) -> tuple[Path, ...]:
-    """The frames of a folder that is one stack; none where its names have places, which go before.
+    """Returns the frames of a folder that is one stack; none where its names have places, which go before.
 
     Raises:
         InputError: It could be one of two stacks.
@@ -134,10 +134,11 @@ def _find_frames(folder: Path, images: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first of many names, and how many more there are."""
+    """Lists the first five of many names, and says how many more there are."""
     more = f" and {len(names) - 5} more are" if len(names) > 5 else " is" if len(names) == 1 else " are"
     return ", ".join(names[:5]) + more
 
 
 def stray(image: Path) -> str:
+    """Returns the sentence about an image that belongs to no stack."""
     return f"{image} belongs to no pair: its name ends in none of -A/-B, -1/-2, -near/-far; rename or remove it."

@@ -1,4 +1,4 @@
-"""The writer of TIFF files: 8 or 16 bits, compressed, with color profile and EXIF data.
+"""Writes TIFF files: 8 or 16 bits, compressed, with color profile and EXIF data.
 
 Pillow writes no 16-bit color and compresses nothing beside EXIF data, OpenCV and tifffile write no EXIF data. Pillow's
 directories hold both, so they describe the pixels here as well.
@@ -13,10 +13,10 @@ from PIL.ExifTags import Base as Tag
 from data.io.metadata import Metadata, kept_tags
 
 _STRIP = 2**18
-"""Bytes of pixels in a strip, about."""
+"""Approximate bytes of pixels in a strip."""
 
 _LEVEL = 1
-"""Of zlib, the fastest: photographs of 16 bits hold little that more effort would find."""
+"""Level of zlib, the fastest: photographs of 16 bits hardly become smaller with a higher one."""
 
 _DEFLATE, _DIFFERENCES, _GRAY, _RGB, _UNSIGNED = 8, 2, 1, 2, 1
 """Values of Compression, Predictor, PhotometricInterpretation (two) and SampleFormat (TIFF 6.0; Technical Note 3)."""
@@ -27,7 +27,7 @@ def encode_tiff(image: np.ndarray, metadata: Metadata) -> bytes:
 
     Args:
         image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        metadata: What is written as well.
+        metadata: Color profile and EXIF data.
 
     Returns:
         The content of the file.

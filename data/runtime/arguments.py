@@ -1,4 +1,4 @@
-"""What command lines share: their frame, types of arguments, and options that several of them have."""
+"""Shared parts of command lines: the parser, types of arguments, and options that several commands have."""
 
 import argparse
 import math
@@ -12,10 +12,10 @@ from data.runtime.errors import EXIT_DONE, InputError
 from data.runtime.installation import COMMAND_PREFIX, DISTRIBUTION, version
 
 STDOUT = Path("-")
-"""In the place of a file: print it."""
+"""In place of a file name: print the content."""
 
 _DEVICE = re.compile(r"auto|cpu|gpu(:\d{1,3})?")
-"""What `--device` takes."""
+"""Values of `--device`."""
 
 
 def command_parser(description: str, examples: str, prog: str | None = None) -> argparse.ArgumentParser:
@@ -49,10 +49,10 @@ def add_named(parser: argparse.ArgumentParser, option: str, metavar: str, text: 
 
 
 def by_name(option: str, values: Iterable[tuple[str, str]], kind: Callable[[str], Any] = str) -> dict[str, Any]:
-    """The values of `add_named` by their names, each as `kind` makes it.
+    """Returns the values of `add_named` by their names, each converted by `kind`.
 
     Raises:
-        InputError: a name is given twice.
+        InputError: A name is given twice.
     """
     chosen: dict[str, Any] = {}
     for name, value in values:
@@ -63,7 +63,7 @@ def by_name(option: str, values: Iterable[tuple[str, str]], kind: Callable[[str]
 
 
 def natural(text: str) -> int:
-    """A whole number from 0 on."""
+    """Parses a whole number from 0 on."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is below 0")
@@ -71,7 +71,7 @@ def natural(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parses a whole number from 1 on."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
@@ -79,7 +79,7 @@ def positive(text: str) -> int:
 
 
 def rate(text: str) -> float:
-    """A finite number above 0."""
+    """Parses a finite number above 0."""
     value = float(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -87,7 +87,7 @@ def rate(text: str) -> float:
 
 
 def duration(text: str) -> float:
-    """A finite number from 0 on."""
+    """Parses a finite number from 0 on."""
     value = float(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no duration")
@@ -95,14 +95,14 @@ def duration(text: str) -> float:
 
 
 def device(text: str) -> str:
-    """A device to compute on."""
+    """Parses a device to compute on."""
     if not _DEVICE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, gpu and gpu:N")
     return text
 
 
 def shard(text: str) -> tuple[int, int]:
-    """I/N, the I-th of N parts."""
+    """Parses I/N, the I-th of N parts."""
     part, _, parts = text.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form I/N with I from 1 to N")
@@ -110,7 +110,7 @@ def shard(text: str) -> tuple[int, int]:
 
 
 def json_path(text: str) -> Path:
-    """A file that ends in .json, or `STDOUT`."""
+    """Parses the name of a file that ends in .json, or `STDOUT`."""
     path = Path(text)
     if path != STDOUT and path.suffix.lower() != ".json":
         raise argparse.ArgumentTypeError(f"{text!r} does not end in .json; give such a name, or - to print")
@@ -133,7 +133,7 @@ def _name_value(text: str) -> tuple[str, str]:
 
 
 SCENES_HELP = "VOCdevkit/VOC2012 or a folder above it; or a folder with images/ and masks/, where not 0 is foreground"
-"""What `--voc` takes, for help texts."""
+"""Help text of options that take training scenes."""
 
 _SHARED: dict[str, dict[str, Any]] = {
     "--voc": {"type": Path, "required": True, "metavar": "DIR", "help": SCENES_HELP},

@@ -1,4 +1,4 @@
-"""A command of several subcommands, each a module that is loaded only when it is asked for."""
+"""Commands with subcommands, each a module that is loaded only when it is used."""
 
 import argparse
 import sys

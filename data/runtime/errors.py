@@ -1,4 +1,4 @@
-"""Errors a user can cause, and how every command of the project ends: exit codes, one sentence, no traceback."""
+"""Errors that a user can cause, and how every command reports them: one sentence, an exit code, no traceback."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -14,27 +14,27 @@ from metrics.checks import RefusedError
 from metrics.markup import printable
 
 EXIT_DONE = 0
-"""All is done."""
+"""Exit code of a command that did everything."""
 
 EXIT_FAILED = 1
-"""Some input failed."""
+"""Exit code where some input failed."""
 
 EXIT_USAGE = 2
-"""Wrong usage; argparse ends with it."""
+"""Exit code of argparse for wrong usage."""
 
 _LONGEST_MESSAGE = 600
-"""Characters of an unexpected error's message that are shown; some libraries print pages."""
+"""Most characters of an unexpected error's message that are shown; some libraries print pages."""
 
 _debug = False
 """Whether `--debug` was given."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message is one sentence with the value and the remedy."""
+    """Raised where something that the user gave cannot be used; the message is a sentence with value and remedy."""
 
 
 class StoppedError(Exception):
-    """A signal asked the work to end; what was done is saved, and nothing further should begin."""
+    """Raised where a signal asks the work to end; what was done is saved, and nothing further should begin."""
 
 
 def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -67,12 +67,12 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
 
 
 def add_debug(parser: argparse.ArgumentParser) -> None:
-    """Gives a command line `--debug`, which shows where in the code an error arose."""
+    """Adds the option `--debug`, which shows where in the code an error arose."""
     parser.add_argument("--debug", action=_Debug, nargs=0, help="with every error, show where in the code it arose")
 
 
 def report(error: BaseException, name: str = "") -> str:
-    """Says an error on the screen: the one place where a failure becomes a line.
+    """Prints an error; the one place where a failure becomes a line.
 
     Args:
         error: Whatever was raised.
@@ -89,7 +89,7 @@ def report(error: BaseException, name: str = "") -> str:
 
 
 def explain(error: BaseException) -> str:
-    """One sentence on an error, whoever caused it."""
+    """Returns one sentence on an error, whoever caused it."""
     if isinstance(error, InputError | RefusedError | StoppedError):
         return str(error)
     if isinstance(error, OSError):
@@ -102,7 +102,7 @@ def explain(error: BaseException) -> str:
 
 
 def in_one_line(error: BaseException, longest: int) -> str:
-    """An error's message as one line of at most `longest` characters, and "..." where there are more."""
+    """Returns an error's message as one line, cut after `longest` characters."""
     message = " ".join(str(error).split())
     return message if len(message) <= longest else f"{message[:longest]}..."
 
@@ -118,6 +118,13 @@ class _Debug(argparse.Action):
         _debug = True
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
-    """Says a warning in one line, without the place in the code."""
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning in one line, without the place in the code; replaces `warnings.showwarning`."""
     say(f"warning: {message}")

@@ -1,4 +1,4 @@
-"""Names that come from outside, checked before they become files."""
+"""Checks names from outside before they become files or folders."""
 
 from pathlib import PurePath
 
@@ -6,7 +6,7 @@ from data.runtime.errors import InputError
 from metrics.markup import printable
 
 LONGEST_NAME = 100
-"""Bytes of a name that becomes a folder: short enough for every file system, with a suffix and a prefix of ours."""
+"""Most bytes of a name that becomes a folder: with our prefix and suffix, short enough for every file system."""
 
 
 def checked_name(name: str, what: str) -> str:
@@ -14,7 +14,7 @@ def checked_name(name: str, what: str) -> str:
 
     Args:
         name: The name.
-        what: What bears it, for the message: "a method".
+        what: What is called so, for the message: "a method".
 
     Returns:
         `name`.

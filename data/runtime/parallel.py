@@ -1,4 +1,4 @@
-"""Work on many items in threads, with the results in the order of the items."""
+"""Parallel work in threads, with results in the order of the items."""
 
 import os
 from collections import deque
@@ -14,10 +14,10 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     """Calls a function with each item, several at once.
 
     Args:
-        function: May be called by several threads at a time; gains where it leaves Python's lock, as numpy and OpenCV
-            do.
-        items: Taken by the thread that asks for results, and no more than a few ahead of them.
-        workers: Threads; None is one for each core.
+        function: Called by several threads at a time; it is faster where the function releases Python's lock, as numpy
+            and OpenCV do.
+        items: Taken by the calling thread, no more than a few ahead of the results.
+        workers: Number of threads; None takes one for each core.
 
     Yields:
         What the function returned, in the order of the items.

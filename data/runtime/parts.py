@@ -1,4 +1,4 @@
-"""Work of many parts, such as pairs or runs: a failure in one is reported, and the others go on."""
+"""Isolates the parts of a larger work, such as pairs or runs: an error in one is reported, and the others go on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +12,18 @@ class Part:
     """One part of the work.
 
     Attributes:
-        failure: The sentence on what was raised in it; None where nothing was.
+        failure: A sentence on the error in it; None where there was none.
     """
 
     failure: str | None = None
 
 
 @contextmanager
-def alone(name: str) -> Iterator[Part]:
-    """Reports whatever is raised in the block, so that the other parts of the work go on.
+def isolate_errors(name: str) -> Iterator[Part]:
+    """Reports any error in the block instead of raising it, so that the other parts of the work go on.
 
     Args:
-        name: What the part concerns, for the report.
+        name: Name of the part, for the report.
 
     Yields:
         The part; look at its `failure` behind the block.

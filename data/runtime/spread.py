@@ -1,4 +1,4 @@
-"""Work on many items in several processes or on a cluster, with the results in the order of the items."""
+"""Parallel work in processes or on a cluster, with results in the order of the items."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 RAY = "ray"
-"""How the address of a Ray cluster begins; those of Dask are tcp:// and the like."""
+"""Beginning of the address of a Ray cluster; those of Dask begin with tcp:// and the like."""
 
 
 def spread(
@@ -21,10 +21,10 @@ def spread(
     """Calls a function with each item.
 
     Args:
-        function: Can be pickled, as its items and results; what it does twice must be the same as once, since a
-            cluster begins again what a machine that died had in hand.
-        items: Of any kind.
-        jobs: Processes on this machine; 1 works in this one.
+        function: Must be picklable, as its items and results, and idempotent: a cluster repeats the work of a machine
+            that died.
+        items: Its arguments.
+        jobs: Number of processes on this machine; 1 works in the calling process.
         cluster: The address of a scheduler, tcp://HOST:PORT of Dask or ray://HOST:PORT of Ray, in place of processes;
             its machines must have this project and see the same files.
 
@@ -83,7 +83,7 @@ def _call(function: Callable[[Item], Result], item: Item) -> Result:
 
 @contextmanager
 def _deaths(address: str, error: type[Exception]) -> Iterator[None]:
-    """Says what the library raises where one piece of work ends process after process."""
+    """Turns the error that a library raises when one task ends process after process into a sentence."""
     try:
         yield
     except error as death:

@@ -1,7 +1,7 @@
-"""A plain folder as scenes: photographs in `images/`, and in `masks/` a mask for each, of the same name.
+"""A plain folder as scenes: photographs in `images/`, and a mask of the same name for each in `masks/`.
 
-What VOC says in its lists follows from the names here: a tenth of the scenes, drawn by digests of their names, is the
-validation part, whatever the seed of a run.
+There are no lists as VOC has: a tenth of the scenes, drawn by digests of their names, is the validation part, whatever
+the seed of a run.
 """
 
 from hashlib import sha256
@@ -17,15 +17,15 @@ IMAGES, MASKS = "images", "masks"
 
 
 def is_scene_folder(folder: Path) -> bool:
-    """Whether a folder holds both."""
+    """Returns whether a folder holds both."""
     return (folder / IMAGES).is_dir() and (folder / MASKS).is_dir()
 
 
 def list_scenes(folder: Path, list_name: str) -> list[Scene]:
-    """Lists a part of the scenes, by name.
+    """Lists a part of the scenes, sorted by name.
 
     Args:
-        folder: Holds `images/` and `masks/`; masks without a photograph do not count.
+        folder: Holds `images/` and `masks/`; masks without a photograph are ignored.
         list_name: `"trainval"` is all, `"val"` the tenth held out, `"train"` the others.
 
     Raises:
@@ -49,7 +49,7 @@ def list_scenes(folder: Path, list_name: str) -> list[Scene]:
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by name without suffix, sorted; hidden ones do not count."""
+    """Returns the image files of a folder by name without suffix, sorted; hidden files are ignored."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix)):
         if path.suffix.lower() in READ_SUFFIXES and not path.name.startswith("."):

@@ -1,6 +1,6 @@
-"""PASCAL VOC 2012 as scenes: photographs with a segmentation mask, split so that no scene is in both parts.
+"""PASCAL VOC 2012 as scenes: photographs with segmentation masks, split such that no scene is in both parts.
 
-Where VOC's folder is asked for, a plain folder (`scene_folder.py`) can be given as well.
+A plain folder (`scene_folder.py`) can be given in place of VOC's.
 
 Source: Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010; the folder layout is VOCdevkit's.
 """
@@ -18,20 +18,20 @@ from data.synthesis.scene import Scene, held_out
 from data.synthesis.scene_folder import IMAGES, MASKS, is_scene_folder, list_scenes
 
 PAPER_SCENES = 2000
-"""Photographs that the paper takes (Wang, Jin et al. 2022)."""
+"""Number of photographs that the paper uses (Wang, Jin et al. 2022)."""
 
 SPLITS = ("seeded", "voc")
-"""A seeded draw, a tenth of it held out; or the lists of the data: VOC's own, or those of a plain folder."""
+"""A seeded draw with a tenth held out; or the lists of the data set: VOC's own, or those of a plain folder."""
 
 _FILE_NAME = re.compile(r"[\w.\-]{1,100}")
-"""A scene's name is a part of file names: VOC's are of digits and "_"."""
+"""Allowed names of scenes, which become parts of file names; VOC's consist of digits and "_"."""
 
 
 def voc_root(folder: Path | str) -> Path:
     """Finds the folder that holds JPEGImages: `folder` itself, `folder/VOC2012` or `folder/VOCdevkit/VOC2012`.
 
     Raises:
-        InputError: if none of them does.
+        InputError: None of them does.
     """
     folder = Path(folder)
     for root in (folder, folder / "VOC2012", folder / "VOCdevkit" / "VOC2012"):
@@ -47,8 +47,8 @@ def read_scenes(folder: Path | str, list_name: str) -> list[Scene]:
     """Reads one of VOC's lists, ImageSets/Segmentation/`list_name`.txt; or that of a plain folder, see `list_scenes`.
 
     Raises:
-        InputError: if the list is absent, empty or no text, or names a scene twice (it could be in both parts), or one
-            whose photograph or mask is absent.
+        InputError: The list is absent, empty or not text, or it names a scene twice (which could be in both parts), or
+            one whose photograph or mask is absent.
     """
     if is_scene_folder(Path(folder)):
         return list_scenes(Path(folder), list_name)
@@ -88,12 +88,12 @@ def split_scenes(
         folder: VOCdevkit/VOC2012 or a folder above it; or one with `images/` and `masks/`.
         split: `"seeded"` draws `limit` scenes from trainval by `seed` and holds a tenth out (the paper's numbers);
             `"voc"` takes the data's own lists: the whole of val, and `limit` scenes of train.
-        seed: Seed of the draw.
-        limit: How many scenes to draw; all of them where there are fewer, in the order of the list, or with None.
+        seed: Random seed of the draw.
+        limit: Largest number of scenes to draw; None takes all.
 
     Raises:
-        InputError: if a list cannot be read or leaves a part empty, or VOC's lists share a scene.
-        ValueError: if `split` is neither of the two.
+        InputError: A list cannot be read or leaves a part empty, or VOC's lists share a scene.
+        ValueError: `split` is neither of the two.
     """
     if split == "voc":
         train, validation = read_scenes(folder, "train"), read_scenes(folder, "val")

@@ -13,7 +13,7 @@ from fastapi import APIRouter, File, Header, HTTPException, Query, Response, Upl
 from pydantic import BaseModel, ConfigDict, create_model
 
 from data.io.image_io import write_image
-from data.io.listing import LARGEST
+from data.io.listing import MOST_FRAMES
 from data.registration.prepared import Observer
 from data.runtime.errors import InputError, explain
 from model.app.fusing import FORMATS, named
@@ -70,8 +70,8 @@ def make_router(limits: Limits, worker: Worker) -> APIRouter:
 
         400 and 422 say in one sentence what is wrong, 413 that the frames are too large, 503 that too much waits.
         """
-        if not 2 <= len(frames) <= LARGEST:
-            raise InputError(f"from 2 to {LARGEST} frames can be fused, received {len(frames)}.")
+        if not 2 <= len(frames) <= MOST_FRAMES:
+            raise InputError(f"from 2 to {MOST_FRAMES} frames can be fused, received {len(frames)}.")
         if sum(frame.size or 0 for frame in frames) > limits.bytes:
             raise HTTPException(413, f"all frames together may have {limits.bytes / 1e9:.1f} GB.")
         settings = query.model_dump(mode="json")

@@ -16,7 +16,7 @@ import numpy as np
 from data.imaging.pixels import to_uint8
 from data.io.files import file_digest
 from data.io.image_io import read_image, write_image
-from data.io.listing import LARGEST
+from data.io.listing import MOST_FRAMES
 from data.registration.prepared import FramesByNumber, Observer
 from data.runtime.errors import InputError
 from model.app.fusing import named
@@ -116,8 +116,8 @@ class Workplace:
             InputError: There are too many frames, or they are too large together.
         """
         with self._lock:
-            if len(self._uploads) >= LARGEST:
-                raise InputError(f"at most {LARGEST} frames can be fused together.")
+            if len(self._uploads) >= MOST_FRAMES:
+                raise InputError(f"at most {MOST_FRAMES} frames can be fused together.")
             if self._bytes + size > self._largest:
                 raise InputError(f"all frames together may have {self._largest / 1e9:.1f} GB, and these have more.")
             self._bytes += size

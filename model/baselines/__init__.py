@@ -1,6 +1,6 @@
-"""Methods that fusion is compared with, each a function (near, far) -> fused.
+"""Published methods that fusion is compared with, each a function (near, far) -> fused.
 
-The images: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, of any size, both of one shape and type.
+Images are (H, W, 3) RGB or (H, W) gray, uint8 or uint16, of any size, both of one shape and type.
 """
 
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from model.baselines.channels import Method
 
 @dataclass(frozen=True)
 class Baseline:
-    """One method of others.
+    """A published method.
 
     Attributes:
-        title: As tables name it.
-        year: Of its publication.
-        kind: What it is, in a few words.
+        title: Its name in tables.
+        year: Year of publication.
+        kind: Its principle, in a few words.
         source: First author and journal.
-        fuse: The method; None where it needs its authors' weights.
-        load: Makes the method from its authors' weights; None where it needs none.
-        slow: Seconds a megapixel of a pair on two cores, of methods that take more than a minute; None of the others.
+        fuse: The method; None if it needs its authors' weights.
+        load: Makes the method from its authors' weights; None if it needs none.
+        slow: Seconds per megapixel of a pair on two cores, for methods that take more than a minute; None for others.
     """
 
     title: str
@@ -35,25 +35,25 @@ class Baseline:
     slow: float | None = None
 
     def method(self, weights: Path | None = None) -> Method:
-        """The method, ready to run.
+        """Returns the method, ready to run.
 
         Args:
             weights: The authors' file, for a method that needs it.
 
         Raises:
-            InputError: if the file is needed and not given, given and not needed, or not that of this method.
+            InputError: The file is missing, not needed, or not that of this method.
         """
-        if self.load is None:
-            if weights is not None:
-                raise InputError(f"{self.title} has no weights; leave {weights} out.")
+        if self.load and weights is not None:
+            return self.load(weights)
+        if self.fuse and weights is None:
             return self.fuse
         if weights is None:
             raise InputError(f"{self.title} needs its authors' file of weights.")
-        return self.load(weights)
+        raise InputError(f"{self.title} has no weights; leave {weights} out.")
 
 
 _NAIDU = "Naidu & Raol, Defence Science Journal 58(3)"
-"""The source of two methods."""
+"""Source of two methods."""
 
 BASELINES = {
     "pca": Baseline("PCA", 2008, "weighted average", _NAIDU, pca.fuse),
@@ -74,7 +74,7 @@ BASELINES = {
     "ifcnn": Baseline("IFCNN", 2020, "network", "Zhang et al., Information Fusion 54", load=ifcnn.load),
     "sesf": Baseline("SESF", 2021, "network", "Ma et al., Neural Computing and Applications 33", load=sesf.load),
 }
-"""The eleven methods that the paper is compared with, by the name that commands take."""
+"""The eleven methods that the paper is compared with, by their name in commands."""
 
 SELF_CONTAINED = tuple(name for name, baseline in BASELINES.items() if baseline.load is None)
-"""Those that run with nothing but this repository."""
+"""Names of the methods that need no authors' file."""

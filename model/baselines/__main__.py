@@ -1,4 +1,4 @@
-"""Lists the methods of others: `python -m model.baselines --list`."""
+"""Lists the published methods: `python -m model.baselines --list`."""
 
 import json
 import sys
@@ -13,20 +13,22 @@ EXAMPLES = """examples:
   python -m model.baselines --list
   python fuse.py -i photographs -o dwt --method dwt     run one"""
 
-NEEDS = "with its authors' file: fuse.py --method NAME --weights FILE"
-"""How a method runs that does not with this repository alone."""
+WITH_WEIGHTS = "with its authors' file: fuse.py --method NAME --weights FILE"
+"""How to run a method that needs its authors' weights."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; see `--help`."""
-    parser = command_parser("Methods that fusion is compared with.", EXAMPLES, "python -m model.baselines")
+    parser = command_parser(
+        "Lists the published methods that fusion is compared with.", EXAMPLES, "python -m model.baselines"
+    )
     parser.add_argument("--list", action="store_true", required=True, help="list the methods")
     add_shared(parser, "--json")
     add_debug(parser)
     arguments = parser.parse_args(argv)
     fields = ("title", "year", "kind", "source")
     rows = [
-        {"name": name, **{field: getattr(one, field) for field in fields}, "runs": NEEDS if one.load else "yes"}
+        {"name": name, **{field: getattr(one, field) for field in fields}, "runs": WITH_WEIGHTS if one.load else "yes"}
         for name, one in BASELINES.items()
     ]
     if arguments.json:

@@ -1,14 +1,14 @@
-"""ASR: patches coded by a dictionary for their orientation; the code of larger norm wins.
+"""ASR: patches are coded by a dictionary for their orientation; the code with the larger norm is chosen.
 
 Source: Liu & Wang, "Simultaneous image fusion and denoising with adaptive sparse representation", IET Image Processing
-9(5), 2015; without denoising, the winner bringing its mean as in the published images. The dictionaries are our own
-(`dictionaries.py`).
+9(5), 2015; without denoising, and with the mean of the chosen patch, as in the published images. The dictionaries are
+our own (`dictionaries.py`).
 """
 
 import numpy as np
 
 from model.baselines.channels import per_channel
-from model.baselines.sparse_coding.codes import fuse_by_patches, select_by_norm
+from model.baselines.sparse_coding.codes import Patches, fuse_by_patches, select_by_norm
 from model.baselines.sparse_coding.dictionaries import load_dictionaries
 from model.baselines.sparse_coding.orientation import GENERIC, dominant_orientation
 
@@ -24,7 +24,7 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     return fuse_by_patches(near, far, _select, step=1)
 
 
-def _select(near, far):
+def _select(near: Patches, far: Patches) -> np.ndarray:
     near_varies_more = near[0].var(1) > far[0].var(1)
     whole = (patches + means[:, None] for patches, means in (near, far))
     orientations = dominant_orientation(np.where(near_varies_more[:, None], *whole))
@@ -33,6 +33,6 @@ def _select(near, far):
     for index in np.unique(orientations):
         dictionary = dictionaries["generic"] if index == GENERIC else dictionaries["orientations"][index]
         members = orientations == index
-        pair = ((patches[members], means[members]) for patches, means in (near, far))
-        fused[members] = select_by_norm(*pair, dictionary)
+        one, other = ((patches[members], means[members]) for patches, means in (near, far))
+        fused[members] = select_by_norm(one, other, dictionary)
     return fused

@@ -1,4 +1,4 @@
-"""What the methods share: gray levels of images, their channels, and a weighted average."""
+"""Parts shared by the methods: conversion to gray levels and channels, and a weighted average."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,11 +12,11 @@ Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def on_levels(fuse_levels: Method) -> Method:
-    """A decorator that makes a method of images from one of gray levels.
+    """Decorates a function of gray levels such that it fuses images.
 
     Args:
         fuse_levels: (near, far) -> fused, each (H, W, 3) or (H, W) floating point in gray levels 0..255. Its docstring
-            is that of the method, so it describes images.
+            becomes that of the method and describes images.
 
     Returns:
         The method; it rounds and clips the result, and raises InputError if the images are not (H, W) or (H, W, 3), not
@@ -24,7 +24,7 @@ def on_levels(fuse_levels: Method) -> Method:
     """
 
     @wraps(fuse_levels)
-    def fuse(near, far):
+    def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
         check_images((near, far))
         scale = per_level(near.dtype)
         return quantize(fuse_levels(near / scale, far / scale) * scale, near.dtype)
@@ -33,11 +33,11 @@ def on_levels(fuse_levels: Method) -> Method:
 
 
 def per_channel(fuse_channel: Method) -> Method:
-    """A decorator that makes a method of images from one of single channels, (H, W) float64; see `on_levels`."""
+    """Decorates a function of single channels, (H, W) float64, such that it fuses images; see `on_levels`."""
 
     @on_levels
     @wraps(fuse_channel)
-    def fuse(near, far):
+    def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
         if near.ndim == 2:
             return fuse_channel(near, far)
         return np.stack([fuse_channel(near[..., channel], far[..., channel]) for channel in range(3)], axis=-1)
@@ -46,6 +46,6 @@ def per_channel(fuse_channel: Method) -> Method:
 
 
 def mix(near: np.ndarray, far: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The average of two (H, W) or (H, W, 3) images, with `near`'s weight at each pixel, (H, W) in 0..1."""
+    """Averages two images, (H, W) or (H, W, 3), with the weight of `near` at each pixel, (H, W) in 0..1."""
     weight = weight.reshape(weight.shape + (1,) * (near.ndim - 2))
     return weight * near + (1 - weight) * far

@@ -1,4 +1,4 @@
-"""CSR: convolutional sparse representation of the details; the more active image wins.
+"""CSR: convolutional sparse representation of the details; the more active image is chosen.
 
 Source: Liu, Chen, Ward & Wang, "Image fusion with convolutional sparse representation", IEEE Signal Processing Letters
 23(12), 2016; codes by ADMM in the Fourier domain (Wohlberg, "Efficient algorithms for convolutional sparse
@@ -13,10 +13,10 @@ from model.baselines.channels import per_channel
 from model.baselines.sparse_coding.dictionaries import load_dictionaries
 
 SMOOTHNESS = 5.0
-"""Weight of the base's gradients."""
+"""Weight of the base layer's gradients."""
 
 MARGIN = 16
-"""Pixels mirrored around an image before the base is found."""
+"""Pixels mirrored around an image before the base layer is computed."""
 
 RELAXATION = 1.8
 """Over-relaxation of ADMM."""
@@ -42,7 +42,7 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
 
 
 def split_base(image: np.ndarray) -> np.ndarray:
-    """The base: closest to the image with small gradients, min |base - image|^2 + 5 |gradients of base|^2.
+    """Computes the base layer: min |base - image|^2 + 5 |gradients of base|^2.
 
     Args:
         image: (H, W) float32.
@@ -57,15 +57,15 @@ def split_base(image: np.ndarray) -> np.ndarray:
 
 
 def to_spectrum(filters: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The Fourier transform of filters laid into an image's corner; (M, K, K) to (M, H, W // 2 + 1) complex64.
+    """Transforms filters, placed in the corner of an image; (M, K, K) to (M, H, W // 2 + 1) complex64.
 
-    An image smaller than the filters wraps them around.
+    Filters larger than the image wrap around.
     """
     height, width = shape
-    laid = np.zeros((len(filters), height, width), np.float32)
-    y, x = np.mgrid[: filters.shape[1], : filters.shape[2]]
-    np.add.at(laid, (slice(None), y % height, x % width), filters)
-    return fft.rfft2(laid, workers=-1)
+    placed = np.zeros((len(filters), height, width), np.float32)
+    number, y, x = np.ogrid[: filters.shape[0], : filters.shape[1], : filters.shape[2]]
+    np.add.at(placed, (number, y % height, x % width), filters)
+    return fft.rfft2(placed, workers=-1)
 
 
 def code_details(detail: np.ndarray, filters: np.ndarray, sparsity: float = 0.01, iterations: int = 60) -> np.ndarray:
@@ -75,24 +75,24 @@ def code_details(detail: np.ndarray, filters: np.ndarray, sparsity: float = 0.01
         detail: (H, W) float32.
         filters: (M, K, K) float32.
         sparsity: Weight of the L1 norm.
-        iterations: Of ADMM.
+        iterations: Number of iterations of ADMM.
 
     Returns:
-        (M, H, W) float32, the codes, most of them 0.
+        The codes, (M, H, W) float32, most of them 0.
     """
     # Wohlberg's choice of the penalty.
     penalty = np.float32(50 * sparsity + 1)
     bound = np.float32(sparsity) / penalty
     spectrum = to_spectrum(filters, detail.shape)
     conjugate = spectrum.conj()
-    # (conjugate spectrum^T + penalty I) x = b has rank one plus a diagonal: solved by Sherman and Morrison's formula.
+    # (conjugate spectrum^T + penalty I) x = b has rank one plus a diagonal: solved by the Sherman-Morrison formula.
     gain = conjugate / (penalty + (np.abs(spectrum) ** 2).sum(0))
     right = conjugate * (fft.rfft2(detail) / penalty)
     codes = np.zeros((len(filters), *detail.shape), np.float32)
     dual, apart = np.zeros_like(codes), np.zeros_like(codes)
     for _ in range(iterations):
         known = fft.rfft2(apart, workers=-1)
-        # Filter by filter, as one plane stays in the processor's cache and all of them do not.
+        # Filter by filter: one plane fits into the processor's cache, all of them do not.
         total = np.zeros_like(known[0])
         for plane, constant, factor in zip(known, right, spectrum, strict=True):
             plane += constant

@@ -1,4 +1,4 @@
-"""DWT: wavelet coefficients of larger activity.
+"""DWT: the wavelet coefficients of larger activity.
 
 Source of the decomposition: Naidu & Raol, "Pixel-level image fusion using wavelets and principal component analysis",
 Defence Science Journal 58(3), 2008; here Haar, four levels, periodized, the approximations averaged. Details are taken
@@ -12,7 +12,7 @@ from model.baselines.channels import per_channel
 from model.baselines.selection import select_by_li
 
 LEVELS = 4
-"""Of the decomposition, fewer where an image is less than 16 pixels high or wide."""
+"""Levels of the decomposition; fewer if an image is less than 16 pixels high or wide."""
 
 
 @per_channel

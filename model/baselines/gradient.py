@@ -1,4 +1,4 @@
-"""GD: the stronger gradient of the two luminances, integrated; and its contrast equalized.
+"""GD: integrates the stronger gradient of both luminances and equalizes the contrast.
 
 Source: Paul, Sevcenco & Agathoklis, "Multi-exposure and multi-focus image fusion in gradient domain", Journal of
 Circuits, Systems, and Computers 25(10), 2016.
@@ -10,11 +10,11 @@ from scipy.fft import dctn, idctn
 
 from model.baselines.channels import on_levels
 
-TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
-"""RGB to YCbCr by BT.601, before `OFFSET` is added."""
+RGB_TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
+"""RGB to YCbCr by BT.601, before `YCBCR_OFFSET` is added."""
 
-OFFSET = np.array([16.0, 128.0, 128.0])
-"""Black: Y is from 16 to 235 (studio range), Cb and Cr are 128 for gray."""
+YCBCR_OFFSET = np.array([16.0, 128.0, 128.0])
+"""YCbCr of black: Y is from 16 to 235 (studio range), Cb and Cr are 128 for gray."""
 
 
 @on_levels
@@ -30,36 +30,36 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     if near.ndim == 2:
         luminance = _fuse_luminance(*(image * 219 / 255 + 16 for image in (near, far)))
         return (luminance - 16) * 255 / 219
-    near, far = (image @ TO_YCBCR.T + OFFSET for image in (near, far))
+    near, far = (image @ RGB_TO_YCBCR.T + YCBCR_OFFSET for image in (near, far))
     luminance = _fuse_luminance(near[..., 0], far[..., 0])
     ycbcr = np.dstack([luminance, _fuse_chroma(near[..., 1:], far[..., 1:])])
-    return (ycbcr - OFFSET) @ np.linalg.inv(TO_YCBCR).T
+    return (ycbcr - YCBCR_OFFSET) @ np.linalg.inv(RGB_TO_YCBCR).T
 
 
-def _fuse_luminance(near, far):
+def _fuse_luminance(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     (near_x, near_y), (far_x, far_y) = differences(near), differences(far)
     stronger = np.hypot(near_x, near_y) >= np.hypot(far_x, far_y)
     restored = integrate(np.where(stronger, near_x, far_x), np.where(stronger, near_y, far_y))
     spread = np.ptp(restored)
     if spread <= 1:
-        # Nothing to stretch: the logarithm below would not be positive.
+        # There is no contrast to stretch: the logarithm below would not be positive.
         return (near + far) / 2
     gamma = np.log(219) / np.log(spread)
     stretched = 255 * ((restored - restored.min()) / spread) ** gamma
-    # Of limits of 1 to 8 times an even histogram's count, 1.1 comes nearest to the published Lytro images: their means
-    # differ by 3.5 gray levels at most.
+    # Of clip limits from 1 to 8, 1.1 comes nearest to the published Lytro images: their means differ by at most 3.5
+    # gray levels.
     equalize = cv2.createCLAHE(clipLimit=1.1, tileGridSize=(8, 8))
     return equalize.apply(np.rint(stretched).astype(np.uint8)) * (219 / 255) + 16
 
 
 def differences(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient of an image, (H, W) float64: forward differences along x and y, 0 at the last column and row."""
-    return tuple(np.diff(image, axis=axis, append=image.take([-1], axis)) for axis in (1, 0))
+    """Computes the gradient of an image, (H, W) float64: forward differences along x and y, 0 at the far border."""
+    return np.diff(image, axis=1, append=image[:, -1:]), np.diff(image, axis=0, append=image[-1:])
 
 
 def integrate(along_x: np.ndarray, along_y: np.ndarray) -> np.ndarray:
-    """The image whose `differences` are nearest to the given ones (Poisson's equation with Neumann's border), up to a
-    constant; all (H, W) float64."""
+    """Computes the image whose `differences` are nearest to the given ones, up to a constant: solves Poisson's equation
+    with Neumann boundaries; all (H, W) float64."""
     height, width = along_x.shape
     divergence = np.diff(along_x, axis=1, prepend=0) + np.diff(along_y, axis=0, prepend=0)
     cosines = [2 * np.cos(np.pi * np.arange(side) / side) for side in (height, width)]
@@ -70,8 +70,8 @@ def integrate(along_x: np.ndarray, along_y: np.ndarray) -> np.ndarray:
     return idctn(spectrum, type=2, norm="ortho")
 
 
-def _fuse_chroma(near, far):
-    """The average, weighted by the distance from gray."""
+def _fuse_chroma(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Averages chroma, weighted by the distance from gray."""
     strength = np.abs(near - 128), np.abs(far - 128)
     total = strength[0] + strength[1]
     mixed = strength[0] * near + strength[1] * far

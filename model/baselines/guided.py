@@ -1,4 +1,4 @@
-"""The guided filter (He, Sun & Tang, IEEE TPAMI 35(6), 2013), with windows cut at the border."""
+"""The guided filter (He, Sun & Tang, IEEE TPAMI 35(6), 2013), with windows clipped at the border."""
 
 from functools import partial
 
@@ -7,12 +7,12 @@ import numpy as np
 
 
 def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """Smooths an image so that its edges are the guide's.
+    """Smooths an image except at the edges of the guide.
 
     Args:
         guide: (H, W) float64.
         image: (H, W) float64.
-        radius: Windows have 2 * radius + 1 pixels a side.
+        radius: Radius of the windows, whose side is 2 * radius + 1 pixels.
         epsilon: Variance of the guide below which a window is smoothed.
     """
     mean = partial(box_mean, radius=radius)
@@ -23,10 +23,10 @@ def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: fl
 
 
 def box_mean(values: np.ndarray, radius: int) -> np.ndarray:
-    """The mean over a window of 2 * radius + 1 pixels a side, of what of it lies in the image; (H, W) float64."""
+    """Averages over the part of a window of side 2 * radius + 1 that lies in the image; (H, W) float64."""
     return _sum(values, radius) / _sum(np.ones(values.shape), radius)
 
 
-def _sum(values, radius):
+def _sum(values: np.ndarray, radius: int) -> np.ndarray:
     side = 2 * radius + 1
     return cv2.boxFilter(values, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)

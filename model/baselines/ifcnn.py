@@ -1,10 +1,12 @@
-"""IFCNN: features of both images, their maximum, and an image from it.
+"""IFCNN: a network that takes the maximum of the features of both images and reconstructs an image from it.
 
 Source: Zhang et al., "IFCNN: a general image fusion framework based on convolutional neural network", Information
 Fusion 54, 2020. The network is rebuilt here; its weights are the authors' published file IFCNN-MAX.pth.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +15,14 @@ from data.imaging.pixels import to_rgb
 from model.baselines.channels import Method, on_levels
 from model.baselines.torch_layers import assign
 
-MEAN = np.float32([0.485, 0.456, 0.406])
-"""ImageNet's, of RGB in [0, 1]."""
+if TYPE_CHECKING:  # loads TensorFlow, which other methods do not need
+    import keras
 
-DEVIATION = np.float32([0.229, 0.224, 0.225])
-"""ImageNet's, of RGB in [0, 1]."""
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+"""Means of ImageNet's RGB in [0, 1]."""
+
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+"""Standard deviations of ImageNet's RGB in [0, 1]."""
 
 
 def load(path: Path) -> Method:
@@ -27,7 +32,7 @@ def load(path: Path) -> Method:
         path: IFCNN-MAX.pth.
 
     Raises:
-        InputError: if the file is not that of this network.
+        InputError: The file is not that of this network.
     """
     network = build()
     tensors = read_tensors(path)
@@ -39,7 +44,7 @@ def load(path: Path) -> Method:
 
     @on_levels
     def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        """Fuses two images by the network; gray ones as RGB of three equal channels, the result averaged.
+        """Fuses two images by the network; gray images as RGB with equal channels, whose results are averaged.
 
         Args:
             near: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
@@ -53,21 +58,23 @@ def load(path: Path) -> Method:
     return fuse
 
 
-def build():
-    """The network: two (1, H, W, 3) float32 images, normalized, to one of the same kind."""
+def build() -> "keras.Model":
+    """Builds the network: two normalized images, (1, H, W, 3) float32, to one."""
     import keras
     from keras import layers
 
-    def replicate(x, width):
+    def replicate(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
         for _ in range(width):  # repeats the outermost pixels
             x = keras.ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "symmetric")
         return x
 
-    def convolve(filters, kernel, name, bias=False):
+    def convolve(
+        filters: int, kernel: int, name: str, bias: bool = False
+    ) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
         convolution = layers.Conv2D(filters, kernel, use_bias=bias, name=name)
         return lambda x: convolution(replicate(x, kernel // 2))
 
-    def block(name):
+    def block(name: str) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
         convolution, normalize = convolve(64, 3, name), layers.BatchNormalization(epsilon=1e-5, name=f"{name}_bn")
         return lambda x: keras.ops.relu(normalize(convolution(x)))
 

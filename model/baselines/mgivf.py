@@ -1,10 +1,10 @@
-"""MGIVF, also called MGFF: details of a multi-scale decomposition by guided filters that see the other image, weighted
-by their strength.
+"""MGIVF, also called MGFF: details of a multi-scale decomposition by guided filters, with the other image as guide,
+weighted by their strength.
 
 Source: Bavirisetti et al., "Multi-scale guided image and video fusion: a fast and efficient approach", Circuits,
 Systems, and Signal Processing 38(12), 2019. Checked: the published Lytro images, pixel by pixel after the same JPEG
-compression, on 17 of 20 pairs. The others hold white areas without any detail in both sources, where the weights are
-0/0: one half here, and the published images are black there.
+compression, on 17 of 20 pairs. The others have white areas without detail in both sources, where the weights are 0/0:
+one half here; the published images are black there.
 """
 
 import numpy as np

@@ -16,7 +16,7 @@ from model.baselines.sparse_coding.codes import SIDE, fuse_by_patches, select_by
 from model.baselines.sparse_coding.dictionaries import load_dictionaries
 
 LEVELS = 4
-"""Of the pyramid, fewer where its base would be smaller than two patches."""
+"""Levels of the pyramid; fewer if its base would be smaller than two patches."""
 
 
 @per_channel
@@ -30,11 +30,11 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     return _fuse_level(near, far, LEVELS)
 
 
-def _fuse_level(near, far, levels):
+def _fuse_level(near: np.ndarray, far: np.ndarray, levels: int) -> np.ndarray:
     if levels == 0 or min(near.shape) < 2 * SIDE:
         select = partial(select_by_norm, dictionary=load_dictionaries()["generic"])
         return fuse_by_patches(near, far, select, step=2)
     size = near.shape[::-1]
-    lower = [cv2.pyrDown(image) for image in (near, far)]
-    details = (image - cv2.pyrUp(small, dstsize=size) for image, small in zip((near, far), lower, strict=True))
-    return select_by_li(*details) + cv2.pyrUp(_fuse_level(*lower, levels - 1), dstsize=size)
+    lower_near, lower_far = cv2.pyrDown(near), cv2.pyrDown(far)
+    details = select_by_li(near - cv2.pyrUp(lower_near, dstsize=size), far - cv2.pyrUp(lower_far, dstsize=size))
+    return details + cv2.pyrUp(_fuse_level(lower_near, lower_far, levels - 1), dstsize=size)

@@ -1,4 +1,4 @@
-"""PCA: one weight for each image, from the covariance of the two.
+"""PCA: a weighted average, with one weight per image from the covariance of both.
 
 Source: Naidu & Raol, "Pixel-level image fusion using wavelets and principal component analysis", Defence Science
 Journal 58(3), 2008.
@@ -22,7 +22,8 @@ def fuse(near: np.ndarray, far: np.ndarray) -> np.ndarray:
 
 
 def weights(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """The weights of two channels, (2,): the first eigenvector of their covariance, sum 1; halves if both are flat."""
+    """Returns the weights of two channels, (2,): the first eigenvector of their covariance, sum 1; halves if both are
+    flat."""
     values, vectors = np.linalg.eigh(np.cov(near.ravel(), far.ravel()))
     first = vectors[:, np.argmax(values)]
     return first / first.sum() if values.max() > 0 and abs(first.sum()) > 1e-12 else np.array([0.5, 0.5])

@@ -1,4 +1,4 @@
-"""Li's rule for detail coefficients: the more active one, with neighbors outvoting a lonely choice.
+"""Li's rule for detail coefficients: the more active one, unless the choices around it differ.
 
 Source: Li, Manjunath & Mitra, "Multisensor image fusion using the wavelet transform", Graphical Models and Image
 Processing 57(3), 1995.
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def select_by_li(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """Compares the largest magnitudes of two bands around each coefficient (3x3), and takes each coefficient from the
-    image that wins most of the nine comparisons around it.
+    """Compares the largest magnitudes in 3x3 windows of two bands, and takes each coefficient from the image with the
+    larger one in most of the nine windows around it.
 
     Args:
         near: Coefficients of one band, (H, W) float64.
-        far: The same of the other image.
+        far: Coefficients of the same band of the other image.
     """
     window = np.ones((3, 3), np.uint8)
     near_wins = cv2.dilate(np.abs(near), window) >= cv2.dilate(np.abs(far), window)

@@ -1,25 +1,29 @@
-"""PyTorch's tensors as weights of Keras layers."""
+"""Assignment of PyTorch's tensors to Keras layers."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.datasets.torch_weights import NORMALIZATION
 from data.runtime.errors import InputError
 
+if TYPE_CHECKING:  # loads TensorFlow
+    import keras
 
-def assign(path: Path, tensors: Mapping[str, np.ndarray], layer, source: str) -> None:
-    """Gives a convolution, a dense layer or a batch normalization the weights of a PyTorch module.
+
+def assign(path: Path, tensors: Mapping[str, np.ndarray], layer: "keras.Layer", source: str) -> None:
+    """Sets the weights of a convolution, a dense layer or a batch normalization to those of a PyTorch module.
 
     Args:
-        path: The file the tensors are from, for messages.
-        tensors: Name to array.
+        path: The file of the tensors, for messages.
+        tensors: Arrays by name.
         layer: A built Keras layer.
         source: The module's name in PyTorch.
 
     Raises:
-        InputError: if a tensor is missing or has another shape.
+        InputError: A tensor is missing or has another shape.
     """
     names = NORMALIZATION if hasattr(layer, "moving_mean") else ("weight", "bias")[: len(layer.weights)]
     values = []

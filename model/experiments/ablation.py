@@ -5,18 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data.io.figures import new_figure, save_figure
 from data.io.files import write_text
 from data.io.image_io import read_image
 from data.io.listing import Listing, Stack, find_pairs
+from data.io.records import Record
 from data.runtime.arguments import add_shared, natural
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.runtime.parts import alone
-from model.experiments.ablation_tables import USES, make_tables, seeds_of, transfer_of, validation_table
+from data.runtime.parts import isolate_errors
+from model.experiments.ablation_tables import USES, make_tables, transfer_of, validation_table
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
-from model.experiments.figures import draw_methods, shown_pairs, with_suffixes
-from model.experiments.plans import DEFAULT, PROPOSED, Experiment, plan
-from model.experiments.results import Comparison, read_record
+from model.experiments.curves import draw_curves
+from model.experiments.figures import draw_methods, shown_pairs
+from model.experiments.plans import DEFAULT, PROPOSED, SEEDED, Experiment, plan, runs_of
+from model.experiments.results import Comparison
 from model.experiments.training_process import train_alone
 from model.training.run_folder import read_settings
 from model.training.settings import ABLATIONS, CHECKPOINT, DISTRIBUTIONS, PRECISIONS, TrainingConfig
@@ -30,9 +31,10 @@ RECORD = "record.json"
 EXAMPLES = """examples:
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation                  the paper's budget
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation --budget small   minutes a run
+  python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o transfer --budget cpu --runs proposed non-tl
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -o skips --runs proposed encoder-skips --seeds 0
 A stopped ablation goes on where it was. What is shared by all runs stands in model/experiments/ablation.toml.
-written: runs/NAME/ as train.py leaves them, tables/table1..3.md, seeds.png and .pdf; with -i also figures/
+written: runs/NAME/ as train.py leaves them, tables/ with table1..3.md and transfer.png, seeds.png; with -i also figures/
 exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
 
 
@@ -44,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, default=DEFAULT, metavar="FILE", help="(model/experiments/ablation.toml)"
     )
-    parser.add_argument("--budget", default="paper", help="of the configuration: small, or paper (%(default)s)")
+    parser.add_argument("--budget", default="paper", help="of the configuration: paper, cpu or small (%(default)s)")
     parser.add_argument("--runs", nargs="+", metavar="NAME", help=f"{PROPOSED}, {', '.join(ABLATIONS)} (the paper's)")
     parser.add_argument(
-        "--seeds", type=natural, nargs="+", metavar="N", help=f"of {PROPOSED}, the first also of the others (0 to 4)"
+        "--seeds", type=natural, nargs="+", metavar="N", help=f"seeds of {' and '.join(SEEDED)}, the first also of the others (0 to 4)"
     )
     parser.add_argument(
         "--use", choices=USES, default=USES[0], help="epoch whose weights count; the paper's is the last (%(default)s)"
@@ -87,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"warning: {problem}")
     rows: dict[str, dict[str, Any]] = {}
     for experiment in experiments:
-        with alone(experiment.name) as part:
+        with isolate_errors(experiment.name) as part:
             rows[experiment.name] = _train(experiment, arguments)
         if part.failure:
             rows[experiment.name] = {"failure": part.failure}
@@ -97,30 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
         write_text(arguments.output / "tables" / f"{name}.md", table)
         if not arguments.quiet:
             print(table)
-    with alone("seeds.png") as drawing:
-        draw_seeds(arguments.output / "seeds", {name: row for name, row in rows.items() if "record" in row})
     failed = [row["failure"] for row in rows.values() if "failure" in row] + listing.problems
-    failed += [drawing.failure] if drawing.failure else []
+    failed += draw_curves(arguments.output, {name: row["record"] for name, row in rows.items() if "record" in row})
     if comparison and scores:
         failed += scores.failures(scores.pairs) + draw_fused(arguments.output / "figures", comparison)
     return EXIT_FAILED if failed else EXIT_DONE
-
-
-def draw_seeds(path: Path, rows: dict[str, dict[str, Any]]) -> None:
-    """The curves of all runs: loss and accuracy on the held-out scenes, epoch by epoch; ours."""
-    panels = {"val_loss": "loss", "val_accuracy": "accuracy"}
-    figure, (grid,) = new_figure(1, len(panels), (11, 4), bare=False)
-    for axes, (key, title) in zip(grid, panels.items(), strict=True):
-        for name, row in rows.items():
-            epochs = row["record"]["epochs"]
-            style = "-" if name.startswith(PROPOSED) else "--"
-            axes.plot([one["epoch"] for one in epochs], [one[key] for one in epochs], style, marker="o", label=name)
-        axes.set_title(f"{title} on held-out scenes")
-        axes.set_xlabel("epoch")
-        axes.grid(alpha=0.3)
-    if rows:
-        figure.axes[0].legend(fontsize=8)
-    save_figure(figure, with_suffixes(path), dpi=110)
 
 
 def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
@@ -135,13 +118,13 @@ def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
         What failed.
     """
     stacks = {stack.name: stack for stack in comparison.stacks}
-    seeds, transfer = seeds_of(comparison.competitors), transfer_of(comparison.competitors)
+    seeds, transfer = runs_of(comparison.competitors, PROPOSED), transfer_of(comparison.competitors)
     shown = shown_pairs(stacks)
     wanted = [("transfer", transfer, pair) for pair in shown if len(transfer) == 2]
     wanted += [("seeds", seeds, pair) for pair in shown[:1]]
     failures = []
     for what, names, pair in wanted:
-        with alone(f"{what}-{pair}.png") as part:
+        with isolate_errors(f"{what}-{pair}.png") as part:
             fused = comparison.fused_images(pair, names)
             if fused:  # else its failure has been said
                 near, far = map(read_image, stacks[pair].images)
@@ -168,7 +151,7 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
     """A run's record; None where it is not there or no table can be made of it, so that the run makes it anew."""
-    record = read_record(folder / RECORD)
+    record = Record(folder / RECORD).read({})
     try:
         for use in USES:
             validation_table("", {folder.name: {"record": record}}, use)
@@ -189,7 +172,7 @@ def _fuse(
     """The pairs, fused by each network with the paper's strategy."""
     competitors = {}
     for name in [name for name, row in rows.items() if "record" in row]:
-        with alone(name) as part:
+        with isolate_errors(name) as part:
             weights = arguments.output / "runs" / name / f"{arguments.use}.weights.h5"
             competitors[name] = replace(to_run(PAPER, weights, size), title=name)
         if part.failure:

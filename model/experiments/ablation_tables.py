@@ -1,57 +1,64 @@
 """The tables of the paper's ablations: validation and metrics of all runs, and transfer pair by pair."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from metrics.markup import Column, Table
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table
-from model.experiments.plans import ENCODER_SKIPS, NON_TRANSFER, PROPOSED
-
-MEASURED = {
-    "val_accuracy": ("accuracy", 4),
-    "val_iou": ("IoU", 4),
-    "val_compared_accuracy": ("compared", 4),
-    "val_psnr": ("PSNR (dB)", 2),
-    "val_ssim": ("SSIM", 4),
-    "val_q_abf": ("Q_ABF", 4),
-}
-"""What validation measured, its name in tables, and digits."""
+from model.experiments.plans import ENCODER_SKIPS, NON_TRANSFER, PROPOSED, runs_of
+from model.experiments.transfer_effect import MEASURED, transfer_effect, used_epoch
 
 USES = ("last", "best")
-"""Epochs whose weights and figures can count: the paper's, and the one with the highest IoU on held-out scenes."""
+"""Epochs whose weights and figures can count: the last as in the paper, or that with the highest IoU on held-out
+scenes."""
 
 
 def make_tables(rows: dict[str, dict[str, Any]], scores: Scores | None, use: str = USES[0]) -> dict[str, str]:
-    """The paper's three tables (losses, normalization and initialization; seeds; transfer), and one of skips inside the
-    encoders where there is such a run.
+    """Builds the paper's three tables (losses, normalization and initialization; seeds; transfer), and one of skips
+    inside the encoders where there is such a run.
 
     Args:
         rows: Name of a run to its record, or why there is none.
-        scores: Of what the runs fused, if they did.
+        scores: Scores of what the runs fused, if they did.
         use: One of `USES`.
     """
-    seeds = seeds_of(rows)
-    ablated = [name for name in rows if name not in (*seeds, NON_TRANSFER, ENCODER_SKIPS)]
+    seeds, without = runs_of(rows, PROPOSED), runs_of(rows, NON_TRANSFER)
+    ablated = [name for name in rows if name not in (*seeds, *without, ENCODER_SKIPS)]
     groups = {
         "table1": ("Ablation of loss, normalization and initialization", [*seeds[:1], *ablated]),
         "table2": ("The proposed training with different seeds", seeds),
-        "table3": ("With and without transfer", transfer_of(rows)),
+        "table3": ("With and without transfer", [*(seeds if len(without) > 1 else seeds[:1]), *without]),
     }
     if ENCODER_SKIPS in rows:
         groups["skips"] = ("With and without skips inside the encoders", [*seeds[:1], ENCODER_SKIPS])
     texts = {}
     for key, (caption, names) in groups.items():
-        text = validation_table(caption, {name: rows[name] for name in names}, use).markdown()
-        measured = [name for name in names if scores is not None and name in scores.results]
-        if scores is not None and measured:
-            part = replace(scores, results={name: scores.results[name] for name in measured})
-            text += "\n" + summary_table(part).markdown()
-            if key == "table3" and len(measured) == 2:
-                text += "\n" + by_pair_table(part).markdown()
-        texts[key] = text
+        tables = [validation_table(caption, {name: rows[name] for name in names}, use)]
+        measured = _part(scores, names)
+        if measured:
+            tables.append(summary_table(measured))
+        if key == "table3":
+            tables += _compare_transfer(rows, measured, use)
+        texts[key] = "\n".join(table.markdown() for table in tables)
     return texts
+
+
+def _part(scores: Scores | None, names: Iterable[str]) -> Scores | None:
+    """Returns the scores of some runs; None where none of them has any."""
+    results = {name: scores.results[name] for name in names if name in scores.results} if scores else {}
+    return replace(scores, results=results) if scores and results else None
+
+
+def _compare_transfer(rows: dict[str, dict[str, Any]], scores: Scores | None, use: str) -> Iterator[Table]:
+    """Yields the tests over the seeds, where there are several, and the first runs with and without pair by pair."""
+    effect = transfer_effect(rows, scores, use)
+    if effect:
+        yield effect
+    first = _part(scores, transfer_of(rows))
+    if first and len(first.results) == 2:
+        yield by_pair_table(first)
 
 
 def by_pair_table(scores: Scores) -> Table:
@@ -78,18 +85,14 @@ def by_pair_table(scores: Scores) -> Table:
     return Table(header, rows, "Pair by pair, as printed; the better value in bold", scores.notes)
 
 
-def seeds_of(names: Iterable[str]) -> list[str]:
-    """The runs of the proposed training, one for each seed."""
-    return [name for name in names if name.startswith(PROPOSED)]
-
-
 def transfer_of(names: Collection[str]) -> list[str]:
-    """The runs that show what transfer does: the first of these, and the one without."""
-    return [*seeds_of(names)[:1], *(name for name in names if name == NON_TRANSFER)]
+    """Returns the first run with transfer and the first without, which have the same seed."""
+    return [*runs_of(names, PROPOSED)[:1], *runs_of(names, NON_TRANSFER)[:1]]
 
 
 def validation_table(caption: str, rows: dict[str, dict[str, Any]], use: str) -> Table:
-    """What validation measured in each run's last or best epoch; a run without a record says why below the table."""
+    """Builds the table of what validation measured in each run's last or best epoch; below it stands why a run has no
+    record."""
     columns = ("Method", *(title for title, _ in MEASURED.values()), "Seconds")
     lines, notes = [], []
     for name, row in rows.items():
@@ -100,7 +103,7 @@ def validation_table(caption: str, rows: dict[str, dict[str, Any]], use: str) ->
         if "failure" in row:
             notes.append(f"{name}: {row['failure']}")
         record = row["record"]
-        used = record["epochs"][-1 if use == "last" else int(record["best_epoch"]) - 1]
+        used = used_epoch(record, use)
         values = (f"{used[key]:.{digits}f}" for key, (_, digits) in MEASURED.items())
         lines.append((name, *values, f"{record['training_seconds']:.0f}"))
     some = next((row["record"] for row in rows.values() if "record" in row), None)

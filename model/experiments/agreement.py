@@ -15,7 +15,7 @@ from data.io.image_io import read_image
 from data.io.listing import find_pairs
 from data.runtime.arguments import add_named, by_name
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from metrics.markup import Table
 from metrics.scores import Scores, summarize
 from metrics.tables import FAILED
@@ -153,7 +153,7 @@ def _cells(comparison: Any, name: str, images: ImageFolder) -> tuple[Any, list[s
     for stack in comparison.stacks:
         if not comparison.has(name, stack.name):
             continue
-        with alone(f"{name}, {stack.name}") as part:
+        with isolate_errors(f"{name}, {stack.name}") as part:
             ours = read_image(comparison.fused_path(name, stack.name))
             image, expected, kind = compressed_as(ours, images.find(stack.name))
         if part.failure:

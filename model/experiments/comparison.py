@@ -12,10 +12,11 @@ from data.io.files import make_folder, write_json, write_text
 from data.io.image_header import read_size
 from data.io.image_io import read_image
 from data.io.listing import Stack, find_pairs
+from data.io.records import Record
 from data.preview import scene_pairs
 from data.runtime.arguments import add_named, add_shared, by_name
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
@@ -35,7 +36,7 @@ from model.experiments.competitors import (
     to_run,
 )
 from model.experiments.report import write_report
-from model.experiments.results import Comparison, read_record
+from model.experiments.results import Comparison
 
 RECORD = "record.json"
 """What a comparison was made of; written last, so it says that all the rest is there."""
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     scores = comparison.scores()
     record = _record(arguments, comparison, shown)
     whole = True
-    if changed or record != read_record(arguments.output / RECORD):
+    if changed or record != Record(arguments.output / RECORD).read({}):
         paper = _paper_run(competitors, weights, arguments.size)
         products = _products(arguments.output, comparison, scores, shown, scenes, paper, record)
         whole = _write(arguments.output, products, record)
@@ -160,7 +161,7 @@ def _write(folder: Path, products: Iterable[tuple[Any, ...]], record: dict[str, 
     (folder / RECORD).unlink(missing_ok=True)
     whole = True
     for name, write, *arguments in products:
-        with alone(name) as part:
+        with isolate_errors(name) as part:
             write(*arguments)
         whole &= part.failure is None
     if whole:

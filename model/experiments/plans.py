@@ -1,7 +1,7 @@
 """Which runs an ablation consists of: its configuration, read and checked."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ DEFAULT = Path(__file__).parent / "ablation.toml"
 """The configuration that ships with the project."""
 
 PROPOSED = "proposed"
-"""The run with nothing left out; it is made with every seed."""
+"""The run with nothing left out."""
 
 ENCODER_SKIPS = "encoder-skips"
 """The run with skips inside the encoders; ours, where the paper's text leaves it open."""
@@ -23,8 +23,11 @@ ENCODER_SKIPS = "encoder-skips"
 NON_TRANSFER = "non-tl"
 """The run that starts from no other network's weights."""
 
-LARGEST_PLAN = 2**20
-"""Bytes of a configuration."""
+SEEDED = (PROPOSED, NON_TRANSFER)
+"""Runs that are made with every seed, each named NAME-seedN, because their spread decides whether transfer helps."""
+
+MOST_BYTES = 2**20
+"""Most bytes of a configuration."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Experiment:
     """One training run.
 
     Attributes:
-        name: Of its folder.
+        name: Name of its folder.
         config: Its settings; None where it cannot be run.
-        reason: Why it cannot.
+        reason: Why it cannot be run.
     """
 
     name: str
@@ -53,12 +56,12 @@ def plan(
     """Reads the configuration.
 
     Args:
-        path: A TOML file as `ablation.toml`.
+        path: A TOML file such as `ablation.toml`.
         budget: A name in it.
         transfer: VGG-19's file; None leaves what the budget says.
-        runs: Their names; None leaves what the file says.
-        seeds: Of the proposed training; None leaves what the file says.
-        changes: Settings of all runs that go before the budget's.
+        runs: Names of the runs; None leaves what the file says.
+        seeds: Seeds of the runs in `SEEDED`, the first also of the others; None leaves what the file says.
+        changes: Settings of all runs that replace the budget's.
 
     Returns:
         The runs, `proposed` with each seed first.
@@ -67,7 +70,7 @@ def plan(
         InputError: if the file cannot be read, or names something unknown.
     """
     try:
-        content = tomllib.loads(read_bytes(path, LARGEST_PLAN).decode("utf-8"))
+        content = tomllib.loads(read_bytes(path, MOST_BYTES).decode("utf-8"))
         shared, kinds = content["budgets"][budget], {"seeds": list[int], "runs": list[str], f"budget {budget}": dict}
         check_values(kinds, {**content, f"budget {budget}": shared})
         seeds, runs = seeds or content["seeds"], runs or content["runs"]
@@ -92,12 +95,18 @@ def plan(
         seeded = [replace(base, seed=seed) for seed in seeds]
     except (TypeError, ValueError) as error:
         raise InputError(f"budget {budget} in {path}: {error}.") from error
-    planned = [Experiment(f"{PROPOSED}-seed{one.seed}", one) for one in seeded if PROPOSED in runs]
-    for name in runs:
-        if name == PROPOSED:
-            continue
+    planned = []
+    for name in sorted(runs, key=lambda name: name != PROPOSED):  # it goes first
+        changed = [replace(one, **ABLATIONS.get(name, {})) for one in seeded]
         if name == NON_TRANSFER and base.transfer is None:
             planned.append(Experiment(name, None, f"the budget {budget} has no transfer to leave out"))
-            continue
-        planned.append(Experiment(name, replace(base, seed=seeds[0], **ABLATIONS[name])))
+        elif name in SEEDED:
+            planned += [Experiment(f"{name}-seed{one.seed}", one) for one in changed]
+        else:
+            planned.append(Experiment(name, changed[0]))
     return planned
+
+
+def runs_of(names: Iterable[str], kind: str) -> list[str]:
+    """Returns the names of the runs of a kind in `SEEDED`, one for each seed."""
+    return [name for name in names if name == kind or name.startswith(f"{kind}-seed")]

@@ -18,13 +18,13 @@ import numpy as np
 from tqdm import tqdm
 
 from data.io.batch import protect_files
-from data.io.fields import check_values
-from data.io.files import file_digest, read_json, write_json
+from data.io.files import file_digest
 from data.io.image_folder import JPEG_NOTE, title_with_type
 from data.io.image_io import read_image, write_image
 from data.io.listing import Stack
+from data.io.records import Record
 from data.runtime.errors import InputError, printable
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
 from metrics import PAPER_METRICS, Scorer, resolve_variants
 from metrics.markup import Column, Table
@@ -37,14 +37,6 @@ METRIC_VARIANTS = resolve_variants(PAPER_METRICS)
 
 VARIANT_NAMES = {metric.name: variant for metric, variant in METRIC_VARIANTS.items()}
 """The same by name, for records."""
-
-
-def read_record(path: Path) -> Any:
-    """What an earlier run noted; None where there is nothing, or nothing that can be read: it is made anew."""
-    try:
-        return read_json(path)
-    except InputError:
-        return None
 
 
 class Comparison:
@@ -105,7 +97,7 @@ class Comparison:
         """Name of each competitor to its record for a pair, and whether that was computed."""
         scene, rows = _Scene(stack), {}
         for name in self.competitors:
-            with alone(f"{name}, {stack.name}") as part:
+            with isolate_errors(f"{name}, {stack.name}") as part:
                 rows[name] = self._result(name, scene)
             if part.failure:
                 rows[name] = {"failure": part.failure}, True
@@ -161,24 +153,21 @@ class Comparison:
         """The record of one method on one pair, and whether it had to be made."""
         competitor, stack = self.competitors[name], scene.stack
         key = {"sources": scene.digests, "variants": VARIANT_NAMES, "inputs": competitor.inputs(stack)}
-        record = self._known(name, stack, key)
-        if record is not None:
-            return record, False
-        record = key | self._compute(name, scene)
-        write_json(self._record_path(name, stack), record)
-        return record, True
+        record = Record(self.folder / "records" / name / f"{stack.name}.json", key)
+        known = self._known(name, stack, record)
+        return (known, False) if known is not None else (record.write(self._compute(name, scene)), True)
 
-    def _known(self, name: str, stack: Stack, key: dict[str, Any]) -> dict[str, Any] | None:
-        """The record of an earlier run; None where there is none that fits, whatever lies in its place."""
+    def _known(self, name: str, stack: Stack, record: Record) -> dict[str, Any] | None:
+        """Returns what an earlier run recorded; None where it does not fit, whatever lies in its place."""
         run = not isinstance(self.competitors[name], Folder)
-        record = read_record(self._record_path(name, stack))
-        if not _is_record(record, key, run):
+        known = record.read({"scores": dict[str, float | None], "seconds": float if run else NoneType})
+        if known is None or list(known["scores"]) != list(VARIANT_NAMES) or (run and known["seconds"] < 0):
             return None
         try:  # an image that was exchanged since does not have these scores
-            unchanged = not run or record.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
+            unchanged = not run or known.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
         except InputError:
             return None
-        return record if unchanged else None
+        return known if unchanged else None
 
     def _compute(self, name: str, scene: "_Scene") -> dict[str, Any]:
         competitor, stack = self.competitors[name], scene.stack
@@ -195,9 +184,6 @@ class Comparison:
         path = self.fused_path(name, stack.name)
         write_image(path, fused)
         return {"scores": finite, "seconds": seconds, "result": file_digest(path, "sha256")}
-
-    def _record_path(self, name: str, stack: Stack) -> Path:
-        return self.folder / "records" / name / f"{stack.name}.json"
 
     def _title(self, name: str) -> str:
         competitor = self.competitors[name]
@@ -228,14 +214,3 @@ class _Scene:
 def _step(bar: tqdm, text: str) -> None:
     bar.set_postfix_str(printable(text))
     bar.update()
-
-
-def _is_record(record: Any, key: dict[str, Any], run: bool) -> bool:
-    """Whether it was made of what `key` says and holds all that a record must, in numbers."""
-    if not isinstance(record, dict) or any(record.get(part) != value for part, value in key.items()):
-        return False
-    try:
-        check_values({"scores": dict[str, float | None], "seconds": float if run else NoneType}, record)
-    except ValueError:
-        return False
-    return list(record["scores"]) == list(VARIANT_NAMES) and (not run or record["seconds"] >= 0)

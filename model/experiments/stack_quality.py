@@ -15,17 +15,17 @@ import numpy as np
 from tqdm import tqdm
 
 from data.io.batch import protect_files
-from data.io.files import file_digest, make_folder, write_json, write_text
+from data.io.files import file_digest, make_folder, write_text
 from data.io.image_io import read_image, write_image
+from data.io.records import Record
 from data.registration.truth import align_to_reference, crop_border
 from data.runtime.arguments import add_named, add_shared, by_name
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, printable
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from metrics import compute, get_metric
 from metrics.markup import Cell, Column, Table, csv_text
 from metrics.reference import lost_gradient, spurious_gradient, ssim
 from metrics.tables import FAILED
-from model.experiments.results import read_record
 from model.experiments.stack_methods import (
     CHOICE,
     DEFAULT,
@@ -40,7 +40,7 @@ from model.experiments.stack_methods import (
 MEASURED = {"psnr": ".2f", "ssim": ".4f", "spurious": ".4f", "lost": ".4f"}
 """What is measured, by its name among the metrics, and how it is printed; PSNR of the colors, the others of gray."""
 
-Record = dict[str, float] | str
+Outcome = dict[str, float] | str
 """Value by name in `MEASURED`, or the reason why there is none."""
 
 EXAMPLES = """examples:
@@ -74,7 +74,7 @@ def measure(truth: np.ndarray, fused: np.ndarray) -> dict[str, float]:
 
 def measure_all(
     stacks: Sequence[RenderedStack], methods: Mapping[str, StackMethod], folder: Path, quiet: bool = True
-) -> dict[str, dict[str, Record]]:
+) -> dict[str, dict[str, Outcome]]:
     """Fuses and measures what has no record yet; whatever a method raises on a stack fails the two alone.
 
     Args:
@@ -86,7 +86,7 @@ def measure_all(
     Returns:
         Method to stack to what was measured; an upper bound only where it is one.
     """
-    records: dict[str, dict[str, Record]] = {name: {} for name in methods}
+    records: dict[str, dict[str, Outcome]] = {name: {} for name in methods}
     with tqdm(total=len(stacks) * len(methods), unit="result", disable=quiet) as bar:
         for stack in stacks:
             digests = [file_digest(path, "sha256") for path in (stack.truth, *stack.frames)]
@@ -95,7 +95,7 @@ def measure_all(
                 if method.bound and stack.differs:
                     continue
                 bar.set_postfix_str(printable(f"{stack.name}, {name}"))
-                with alone(f"{name}, {stack.name}") as part:
+                with isolate_errors(f"{name}, {stack.name}") as part:
                     records[name][stack.name] = _measured(name, method, stack, digests, folder)
                 if part.failure:
                     records[name][stack.name] = part.failure
@@ -105,23 +105,21 @@ def measure_all(
 def _measured(
     name: str, method: StackMethod, stack: RenderedStack, digests: Sequence[str], folder: Path
 ) -> dict[str, Any]:
-    path = folder / "records" / name / f"{stack.name}.json"
     key = {"files": digests, "inputs": method.inputs(stack)}
-    record = read_record(path)
-    if isinstance(record, dict) and record.items() >= key.items() and set(record.get("scores", ())) == set(MEASURED):
-        return record["scores"]
+    record = Record(folder / "records" / name / f"{stack.name}.json", key)
+    known = record.read({"scores": dict})
+    if known is not None and set(known["scores"]) == set(MEASURED):
+        return known["scores"]
     fused = method.fuse(stack)
     write_image(_fused_path(folder, name, stack.name), fused)
-    scores = measure(read_image(stack.truth), fused)
-    write_json(path, key | {"scores": scores})
-    return scores
+    return record.write({"scores": measure(read_image(stack.truth), fused)})["scores"]
 
 
 def _fused_path(folder: Path, name: str, stack: str) -> Path:
     return folder / "fused" / name / f"{stack}.png"
 
 
-def scene_table(records: Mapping[str, Mapping[str, Record]], metric: str) -> Table:
+def scene_table(records: Mapping[str, Mapping[str, Outcome]], metric: str) -> Table:
     """One metric: a row for each stack and their mean, a column for each method; the upper bound is not ranked."""
     stacks = list(dict.fromkeys(stack for by_stack in records.values() for stack in by_stack))
     rows: list[Any] = [
@@ -132,7 +130,7 @@ def scene_table(records: Mapping[str, Mapping[str, Record]], metric: str) -> Tab
     return Table(("Stack", *records), rows, f"{title.symbol} {title.arrow}: {title.title}")
 
 
-def ablation_table(records: Mapping[str, Mapping[str, Record]]) -> Table:
+def ablation_table(records: Mapping[str, Mapping[str, Outcome]]) -> Table:
     """Means over the stacks on which no variant of ours failed: a row for each variant."""
     own = {name: by_stack for name, by_stack in records.items() if name in VARIANTS}
     stacks = [stack for stack in next(iter(own.values())) if all(isinstance(by[stack], dict) for by in own.values())]
@@ -145,7 +143,7 @@ def ablation_table(records: Mapping[str, Mapping[str, Record]]) -> Table:
     return Table(("Variant", *columns), rows, f"Our default and its variants, means over n = {len(stacks)} stacks")
 
 
-def _means(by_stack: Mapping[str, Record], stacks: Iterable[str]) -> Record | None:
+def _means(by_stack: Mapping[str, Outcome], stacks: Iterable[str]) -> Outcome | None:
     rows = [by_stack.get(stack) for stack in stacks]
     if not rows or None in rows:
         return None
@@ -155,7 +153,7 @@ def _means(by_stack: Mapping[str, Record], stacks: Iterable[str]) -> Record | No
     return {metric: fmean(row[metric] for row in measured) for metric in MEASURED}
 
 
-def _ranked(metric: str, row: Mapping[str, Record | None]) -> list[Cell]:
+def _ranked(metric: str, row: Mapping[str, Outcome | None]) -> list[Cell]:
     """Cells of a row, the best and the second best method with their ranks."""
     values = {name: round(record[metric], 4) for name, record in row.items() if isinstance(record, dict)}
     known = {value for name, value in values.items() if name != CHOICE}
@@ -169,7 +167,7 @@ def _ranked(metric: str, row: Mapping[str, Record | None]) -> list[Cell]:
     ]
 
 
-def records_csv(records: Mapping[str, Mapping[str, Record]]) -> str:
+def records_csv(records: Mapping[str, Mapping[str, Outcome]]) -> str:
     """One row for each method and stack, in full precision; a failed one is empty and says why."""
     rows = [["method", "stack", *MEASURED, "failure"]]
     for name, by_stack in records.items():

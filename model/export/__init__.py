@@ -1,1 +1,1 @@
-"""The whole decision between two photographs as one graph that needs nothing of this project."""
+"""Export of the decision and fusion of two photographs as one graph that does not need this project."""

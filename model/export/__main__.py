@@ -1,4 +1,4 @@
-"""Writes the whole decision between two photographs as a graph for other programs: `python -m model.export --help`."""
+"""Exports the fusion of two photographs as a graph for other programs: `python -m model.export --help`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.io.batch import protect_files, refuse_existing
 from data.io.files import make_folder
@@ -16,19 +17,22 @@ from data.runtime.installation import install_hint
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.networks.quietly import import_quietly
 
+if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
+    from model.export.decision import DecisionModule
+
 EXAMPLES = """examples:
-  python -m model.export -o exported                        all of them
-  python -m model.export -o exported --formats onnx         one of them
+  python -m model.export -o exported                        all formats
+  python -m model.export -o exported --formats onnx         one format
   python -m model.export -o exported --weights own.weights.h5 --comparer own-comparer.weights.h5
-written: DIR/savedmodel, DIR/multifocus.onnx, DIR/multifocus.xml and .bin (OpenVINO), and of keras the two networks by
-themselves, DIR/network.keras and DIR/comparer.keras, which keras.models.load_model reads after
-`import model.networks.network`, in whose layer VGG-19's preprocessing is
-inputs of the others: first and second, (1, H, W, 3) uint8 RGB, at least 64 pixels high and wide
-outputs: decision_map, (1, H, W, 1) uint8, 1 where the second is taken, and fused, (1, H, W, 3) uint8
-programs that use them, of twenty lines each: docs/examples"""
+written: DIR/savedmodel, DIR/multifocus.onnx, DIR/multifocus.xml and .bin (OpenVINO); with the format keras the two
+networks only, DIR/network.keras and DIR/comparer.keras, which keras.models.load_model reads after
+`import model.networks.network`, which defines the layer of VGG-19's preprocessing
+inputs of the other formats: first and second, (1, H, W, 3) uint8 RGB, at least 64 pixels high and wide
+outputs: decision_map, (1, H, W, 1) uint8, 1 where the second is chosen, and fused, (1, H, W, 3) uint8
+example programs of twenty lines each: docs/examples"""
 
 OPSET = 17
-"""Version of ONNX's operators."""
+"""Version of ONNX's operator set."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if bool(arguments.weights) != bool(arguments.comparer):
-        parser.error("--weights and --comparer go together: a comparing network is trained beside the weights.")
+        parser.error(
+            "--weights and --comparer must be given together: a comparing network is trained for fixed weights."
+        )
     formats = list(dict.fromkeys(arguments.formats))
     targets = [arguments.output / file for name in formats for file in FORMATS[name].files]
     weights, comparer = arguments.weights or BUNDLED_WEIGHTS, arguments.comparer or BUNDLED_COMPARER
@@ -58,22 +64,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m model.export")
+    """Builds the parser of the command line."""
+    parser = command_parser(
+        "Exports the fusion of two photographs as a graph for other programs.", EXAMPLES, "python -m model.export"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the graphs")
-    parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=FORMATS, help="(all)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="of the paper's network (the bundled one)")
-    parser.add_argument("--comparer", type=Path, metavar="FILE", help="of the comparing network (the bundled one)")
+    parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=FORMATS, help="formats (all)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights of the paper's network (the bundled ones)"
+    )
+    parser.add_argument(
+        "--comparer", type=Path, metavar="FILE", help="weights of the comparing network (the bundled ones)"
+    )
     add_shared(parser, "--overwrite", "--quiet")
     add_debug(parser)
     return parser
 
 
-def _check_targets(targets, sources, overwrite):
-    """Refuses to replace what is there unasked, a source, or a folder that is no exported graph.
+def _check_targets(targets: Sequence[Path], sources: Sequence[Path], overwrite: bool) -> None:
+    """Refuses to overwrite existing files without `--overwrite`, a source, or a folder that is not an exported graph.
 
     Raises:
-        InputError: One of these would be replaced.
+        InputError: One of these would be overwritten.
     """
     files = [target for target in targets if not target.is_dir()]
     protect_files(files, [*sources, *(source.with_suffix(".json") for source in sources)])
@@ -82,48 +94,48 @@ def _check_targets(targets, sources, overwrite):
     for target in targets:
         holds_source = any(target.resolve() in source.resolve().parents for source in sources)
         if target.is_dir() and (holds_source or not (target / "saved_model.pb").exists()):
-            raise InputError(f"{target} holds something else than an exported graph; choose another -o.")
+            raise InputError(f"{target} is not an exported graph; choose another -o.")
 
 
-def _save(module, folder):
-    import tensorflow as tf  # is loaded by now
+def _save(module: "DecisionModule", folder: Path) -> None:
+    import tensorflow as tf  # already loaded by now
 
     tf.saved_model.save(module, str(folder / "savedmodel"), signatures=module.fuse)
 
 
-def _to_onnx(module, folder):
+def _to_onnx(module: "DecisionModule", folder: Path) -> None:
     signature = module.fuse.input_signature
     path = folder / "multifocus.onnx"
     import_quietly("tf2onnx").convert.from_function(module.fuse, signature, opset=OPSET, output_path=path)
 
 
-def _to_openvino(module, folder):
+def _to_openvino(module: "DecisionModule", folder: Path) -> None:
     openvino = import_quietly("openvino")
     graph = openvino.convert_model(module.fuse.get_concrete_function())
     openvino.save_model(graph, folder / "multifocus.xml", compress_to_fp16=False)
 
 
-def _to_keras(module, folder):
+def _to_keras(module: "DecisionModule", folder: Path) -> None:
     for name, network in module.networks.items():
         network.save(folder / f"{name}.keras")
 
 
 @dataclass(frozen=True)
 class Format:
-    """A type of graph.
+    """A format of graphs.
 
     Attributes:
-        write: Writes a `DecisionModule` into a folder.
-        files: The names of what it writes.
-        needs: The library that it needs besides TensorFlow.
+        write: Writes a `DecisionModule` to a folder.
+        files: Names of the files and folders that it writes.
+        needs: Name of the library that it needs besides TensorFlow.
     """
 
-    write: Callable
+    write: Callable[["DecisionModule", Path], None]
     files: tuple[str, ...]
     needs: str | None = None
 
     def check(self) -> None:
-        """Checks that the library is there.
+        """Checks that the library is installed.
 
         Raises:
             InputError: It is not.
@@ -138,7 +150,7 @@ FORMATS = {
     "openvino": Format(_to_openvino, ("multifocus.xml", "multifocus.bin"), "openvino"),
     "keras": Format(_to_keras, ("network.keras", "comparer.keras")),
 }
-"""Types of graphs by name."""
+"""Formats by name."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The strategy `learned` for two photographs of any size as one TensorFlow function: what `fuse.py` does with a pair,
-without alignment, without the removal of small regions, and at full size however large the photographs are."""
+"""The strategy `learned` for two photographs as one TensorFlow function: equal to `fuse.py` for a pair, but without
+alignment and removal of small regions, and at full size also for large photographs."""
 
 from pathlib import Path
 
@@ -16,14 +16,15 @@ from model.networks.weights import load_network
 
 
 class DecisionModule(tf.Module):
-    """Holds the networks and the function `fuse`.
+    """The networks and the function `fuse`.
 
     Args:
-        weights: The file of the paper's network.
-        comparer: The file of the comparing network, trained beside it.
+        weights: The weights file of the paper's network.
+        comparer: The weights file of the comparing network, trained for that one.
 
     Attributes:
-        networks: Both networks by the names of their files.
+        networks: Both networks, "network" and "comparer".
+        fuse: The compiled function, see `_fuse`.
 
     Raises:
         InputError: A file cannot be used.
@@ -38,27 +39,27 @@ class DecisionModule(tf.Module):
         image = [tf.TensorSpec((1, None, None, 3), tf.uint8, name=name) for name in ("first", "second")]
         self.fuse = tf.function(self._fuse, input_signature=image)
 
-    def _fuse(self, first, second):
+    def _fuse(self, first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
         """Fuses two photographs.
 
         Args:
             first: (1, H, W, 3) uint8 RGB, at least 64 pixels high and wide.
-            second: The same.
+            second: The other photograph, likewise.
 
         Returns:
-            "decision_map", (1, H, W, 1) uint8, 0 where the first is taken and 1 where the second is; and "fused",
-            (1, H, W, 3) uint8.
+            "decision_map", (1, H, W, 1) uint8, 0 where the first is chosen and 1 where the second is; and "fused",
+            (1, H, W, 3) uint8 RGB.
         """
-        images = [tf.cast(image, tf.float32) for image in (first, second)]
-        logits = self._logits(*images)
+        first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
+        logits = self._logits(first, second)
         chosen = tf.cast(logits > 0, tf.float32)
-        fused = self._mix(*images, logits, chosen)
+        fused = self._mix(first, second, logits, chosen)
         return {"decision_map": tf.cast(chosen, tf.uint8), "fused": tf.cast(tf.round(fused), tf.uint8)}
 
-    def _logits(self, first, second):
-        """The logit of "the first is the blurred one", (1, H, W, 1)."""
+    def _logits(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Computes the logit that the first is the blurred one, (1, H, W, 1)."""
         height, width = tf.shape(first)[1], tf.shape(first)[2]
-        exchanged = tf.cast(_comes_later(first, second), tf.int32)
+        exchanged = tf.cast(_is_second_brighter(first, second), tf.int32)
         pair = tf.gather(tf.concat([first, second], 0), tf.stack([exchanged, 1 - exchanged]))
         pair = _mirrored(pair, COMPARER_STRIDE)
         reduced = tf.nn.avg_pool2d(pair, FOCUS_DOWNSAMPLING, FOCUS_DOWNSAMPLING, "VALID")
@@ -69,8 +70,8 @@ class DecisionModule(tf.Module):
         logits = self._compare([tf.concat(one, -1), tf.concat(other, -1)], training=False)[:, :height, :width]
         return logits * tf.cast(1 - 2 * exchanged, tf.float32)
 
-    def _mix(self, first, second, logits, chosen):
-        """See `model.fusion.blending.BoundaryBlending.mix`."""
+    def _mix(self, first: tf.Tensor, second: tf.Tensor, logits: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+        """Blends near decision boundaries; see `model.fusion.blending.BoundaryBlending.mix`."""
         reach, error_threshold = self._blending.reach, self._blending.error_threshold
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         disc = tf.constant(disc[..., None, None], tf.float32)
@@ -83,15 +84,15 @@ class DecisionModule(tf.Module):
         return tf.where(unsure, runner_up + confidence * (best - runner_up), best)
 
 
-def _mirrored(images, stride):
-    """Continues images by their mirror image, at the lower and right border, to multiples of a stride."""
-    # The remainder of a negative number is another one in ONNX.
+def _mirrored(images: tf.Tensor, stride: int) -> tf.Tensor:
+    """Pads images by reflection, at the lower and right border, to multiples of a stride."""
+    # ONNX defines the remainder of negative numbers differently.
     down, right = (stride - 1 - (side + stride - 1) % stride for side in (tf.shape(images)[1], tf.shape(images)[2]))
     return tf.pad(images, [[0, 0], [0, down], [0, right], [0, 0]], "SYMMETRIC")
 
 
-def _comes_later(first, second):
-    """Whether the second is brighter at the first value in which they differ, as in `model.fusion.evidence`."""
+def _is_second_brighter(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Returns whether the second is brighter at the first value that differs, as in `model.fusion.evidence`."""
     difference = tf.reshape(first - second, [-1])
     index = tf.argmax(tf.cast(difference != 0, tf.int32), output_type=tf.int32)
     return difference[index] < 0

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from data.imaging.boundaries import near_boundaries
+from data.imaging.composition import compose
 from data.imaging.pixels import per_level
-from model.fusion.composition import compose
 from model.fusion.ranking import Ranking
 
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from data.imaging.composition import compose
 from data.imaging.pixels import per_level, to_gray
-from model.fusion.composition import compose
 
 CONTRAST_NOISE = 100.0
 """Added to the contrast, in squared gray levels of a Sobel gradient, so that noise of about a gray level counts for

@@ -15,10 +15,10 @@ import numpy as np
 
 from data.imaging.blocks import Window
 from data.imaging.boundaries import near_boundaries
+from data.imaging.composition import compose_each
 from data.registration.prepared import PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
-from model.fusion.composition import compose_each
 from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthTrace, depth_of_two
 from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence, PairComparer, gather

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from data.imaging.composition import compose
 from data.registration.prepared import PreparedFrames
 from data.runtime.errors import InputError
 from metrics.edges import EdgeTransfer
@@ -87,20 +88,6 @@ def refine(near_map: np.ndarray, far_map: np.ndarray) -> tuple[np.ndarray, np.nd
     return near_map & complement, near_map | complement
 
 
-def select(near: np.ndarray, far: np.ndarray, take_far: np.ndarray) -> np.ndarray:
-    """Takes each pixel from one of two images.
-
-    Args:
-        near: (H, W) or (H, W, 3), any type.
-        far: The same shape and type.
-        take_far: (H, W) bool.
-
-    Returns:
-        `far` where `take_far`, else `near`.
-    """
-    return np.where(take_far[..., None] if near.ndim == 3 else take_far, far, near)
-
-
 def decide(near: np.ndarray, far: np.ndarray, near_map: np.ndarray, far_map: np.ndarray) -> PaperDecision:
     """Fuses two images by the paper's strategy.
 
@@ -114,7 +101,7 @@ def decide(near: np.ndarray, far: np.ndarray, near_map: np.ndarray, far_map: np.
         The result and what led to it. At equal Q_ABF, and where it is not defined (no edges at all), F1 is chosen.
     """
     m4, m5 = refine(near_map, far_map)
-    candidates = {"F1": select(near, far, m4), "F2": select(near, far, m5)}
+    candidates = {name: compose((near, far), take_far) for name, take_far in (("F1", m4), ("F2", m5))}
     edges = EdgeTransfer(near, far)
     q_abf = {name: edges.q_abf(image) for name, image in candidates.items()}
     chosen = "F2" if q_abf["F2"] > q_abf["F1"] else "F1"

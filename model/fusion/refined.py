@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from data.imaging.boundaries import align_boundaries
+from data.imaging.composition import compose
 from data.registration.prepared import Observer, PreparedFrames
-from model.fusion.composition import compose
 from model.fusion.decision import MapDecision
 from model.fusion.focus_measure import FocusMeasure
 from model.fusion.predictor import FocusPredictor, ignore

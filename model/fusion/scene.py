@@ -12,7 +12,7 @@ from data.io.files import atomic_files
 from data.io.image_io import checked_suffix, write_image
 from data.io.listing import Stack
 from data.registration.prepared import Observer
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from model.fusion.fuser import Fuser
 from model.fusion.outputs import OutputOptions
 from model.fusion.pipeline import Method, PreparedStack, Result, decide, prepare
@@ -76,11 +76,11 @@ def fuse_scenes(
         InputError: What `load` raised.
     """
     for job in jobs:
-        with alone(job.stack.name) as part:
+        with isolate_errors(job.stack.name) as part:
             prepared = prepare_scene(job, work, observe)
         if not part.failure:
             fuser = None if work.outputs.align_only else load()
-            with alone(job.stack.name) as part:
+            with isolate_errors(job.stack.name) as part:
                 summary = fuse_scene(fuser, job, prepared, work, manifest)
         yield job.describe() | ({"output": None, "error": part.failure} if part.failure else summary)
 

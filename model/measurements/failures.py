@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from data.demo import DemoScene, rendered_scene
+from data.imaging.composition import compose
 from data.imaging.pixels import quantize
 from data.io.batch import protect_files, refuse_existing
 from data.io.figures import new_figure, save_figure, show
@@ -21,7 +22,6 @@ from metrics.reference import psnr
 from model.experiments.figures import find_differences
 from model.experiments.stack_methods import RenderedStack, best_choice, find_rendered, fuse_stack
 from model.experiments.stack_quality import measure
-from model.fusion.paper import select
 
 ERROR_GAIN = 4
 """Differences from the truth are shown so many times larger."""
@@ -78,7 +78,7 @@ def draw_failures(path: Path, cases: Mapping[str, SyntheticPair]) -> list[tuple[
     rows = []
     for axes, (title, case) in zip(grid, cases.items(), strict=True):
         decision = fuser.decide(case.near, case.far)
-        labeled = select(case.near, case.far, case.label > 0)
+        labeled = compose((case.near, case.far), case.label)
         fused_psnr, labels_psnr = (f"{psnr(case.reference, image):.2f}" for image in (decision.fused, labeled))
         error = np.abs(decision.fused.astype(int) - case.reference) * ERROR_GAIN
         tiles = {

@@ -7,22 +7,29 @@ XLA. Each part runs in a process of its own, and one that fails does not end the
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from data.io.batch import refuse_existing
 from data.io.files import write_json
 from data.io.listing import find_pairs
 from data.runtime.arguments import add_shared, positive
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError
-from data.runtime.parts import alone
-from metrics.markup import Table
+from data.runtime.parts import isolate_errors
 from model.experiments.training_process import run_apart
-from model.measurements.gpu_parts import WEIGHTS, find_device, fuse, measure_step, measure_validation, train_for
+from model.measurements.gpu_parts import (
+    WEIGHTS,
+    find_device,
+    fuse,
+    measure_step,
+    measure_validation,
+    on_device,
+    train_for,
+)
+from model.measurements.output import print_figures, with_progress
 from model.training.settings import TrainingConfig
 
 REPORT = "gpu-check.json"
@@ -34,8 +41,7 @@ PRECISIONS = {
     "float16": ("float16", True),
     "bfloat16": ("bfloat16", True),
 }
-"""Name to the setting `mixed_precision`, and whether float32 products may be computed in TF32, as TensorFlow does
-unless told otherwise."""
+"""Name to the setting `mixed_precision`, and whether float32 products may be computed in TF32, TensorFlow's default."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,13 @@ class Budget:
     """How much is measured.
 
     Attributes:
-        settings: Of the training, where they are not the paper's.
+        settings: Training settings that differ from the paper's.
         precisions: Names in `PRECISIONS`, measured with and without XLA.
-        pairs: Pairs a step whose peak memory is measured too, in float32 and float16.
-        step_seconds: For which steps are repeated.
-        train_seconds: For which the network is trained.
+        pairs: Batch sizes in pairs whose peak memory is measured too, in float32 and float16.
+        step_seconds: How long a step is repeated.
+        train_seconds: How long the network is trained.
         validation_pairs: Pairs that it is validated on.
-        minutes: After which no further part is begun.
+        minutes: Time limit; no part is begun after it.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -64,10 +70,10 @@ class Budget:
 _SMALL = {"variant": "light", "transfer": None, "split": "voc"}
 
 BUDGETS = {"full": Budget(), "small": Budget(_SMALL, ("float32", "bfloat16"), (1,), 1.0, 20.0, 100)}
-"""That of a GPU, and one for a processor."""
+"""What a GPU is measured by, and a smaller set for a processor."""
 
-LIMIT = 300.0
-"""Seconds that a part may take besides those of its budget, XLA's compilation among them."""
+EXTRA_SECONDS = 300.0
+"""Time that a part may take beyond its budget, for instance for XLA's compilation."""
 
 EXAMPLES = """examples:
   make gpu-check VOC=VOCdevkit/VOC2012
@@ -84,8 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument("--transfer", metavar="FILE", help="VGG-19's file, in place of fetching it; or none")
     add_shared(parser, "--device")
-    parser.add_argument("--budget", choices=BUDGETS, default="full", help="(%(default)s)")
-    parser.add_argument("--minutes", type=positive, metavar="N", help="after which no part is begun (18)")
+    parser.add_argument("--budget", choices=BUDGETS, default="full", help="how much to measure (%(default)s)")
+    parser.add_argument("--minutes", type=positive, metavar="N", help="begin no part after so many minutes (18)")
     add_shared(parser, "--quiet")
     parser.set_defaults(device="gpu")
 
@@ -102,51 +108,53 @@ def run(arguments: argparse.Namespace) -> int:
         find_pairs(arguments.input)  # before minutes of training
     started, budget = time.monotonic(), BUDGETS[arguments.budget]
     minutes = arguments.minutes or budget.minutes
-    content = run_apart(find_device, arguments.device, name="looked for devices")
+    content = run_apart(on_device, arguments.device, find_device, name="looked for devices")
     content |= {"parts": {}, "failures": {}}
-    for name, work, inputs, seconds in tqdm(list(_parts(arguments, budget)), unit="part", disable=arguments.quiet):
-        with alone(name) as part:
+    for name, work, seconds in with_progress(list(_parts(arguments, budget)), arguments, "part"):
+        with isolate_errors(name) as part:
             if time.monotonic() - started > 60 * minutes:
                 raise InputError(f"the {minutes:g} minutes are over; it was not begun.")
-            done = run_apart(work, arguments.device, *inputs, name=f"measured {name}", limit=seconds + LIMIT)
+            limit = seconds + EXTRA_SECONDS
+            done = run_apart(on_device, arguments.device, work, name=f"measured {name}", limit=limit)
             content["parts"][name] = done
         if part.failure:
             content["failures"][name] = part.failure
         content["seconds"] = round(time.monotonic() - started, 1)
         write_json(report, content)
     if not arguments.quiet:
-        print(_table(content["parts"]))
+        print_figures(arguments, COLUMNS, _rows(content["parts"]))
     return EXIT_FAILED if content["failures"] else EXIT_DONE
 
 
-def _parts(
-    arguments: argparse.Namespace, budget: Budget
-) -> Iterator[tuple[str, Callable[..., dict[str, Any]], tuple[Any, ...], float]]:
-    """Name, function, its arguments and seconds of each part."""
+def _parts(arguments: argparse.Namespace, budget: Budget) -> Iterator[tuple[str, partial[dict[str, Any]], float]]:
+    """Yields name, function and expected seconds of each part."""
     config = TrainingConfig(**{**budget.settings, "validation_pairs": budget.validation_pairs})
     if arguments.voc is not None:
-        start = {"transfer": None if arguments.transfer == "none" else arguments.transfer} if arguments.transfer else {}
-        settings = {**config.to_json(), **start}
-        folder = arguments.output / "run"
-        yield "training", train_for, (settings, arguments.voc, folder, budget.train_seconds), budget.train_seconds
-        yield "measures of validation", measure_validation, (settings, arguments.voc), 0.0
+        transfer = None if arguments.transfer == "none" else arguments.transfer or config.transfer
+        trained, folder = replace(config, transfer=transfer), arguments.output / "run"
+        training = partial(train_for, trained, arguments.voc, folder, budget.train_seconds)
+        yield "training", training, budget.train_seconds
+        yield "measures of validation", partial(measure_validation, trained, arguments.voc), 0.0
         if arguments.input is not None:
-            yield "fusion", fuse, (folder / WEIGHTS, config.size, arguments.input), 0.0
+            yield "fusion", partial(fuse, folder / WEIGHTS, config.size, arguments.input), 0.0
     whole = config.pairs_per_batch
     plans = [(precision, whole, False) for precision in budget.precisions]
     plans += [(precision, pairs, False) for pairs in budget.pairs for precision in ("float32", "float16")]
     plans += [(precision, whole, True) for precision in budget.precisions]
     for precision, pairs, jit in plans:
         mixed, tf32 = PRECISIONS[precision]
-        changed = {"transfer": None, "mixed_precision": mixed, "pairs_per_batch": pairs, "jit": jit}
-        settings = {**config.to_json(), **changed}
+        step = replace(config, transfer=None, mixed_precision=mixed, pairs_per_batch=pairs, jit=jit)
         name = f"{precision}, {2 * pairs} images{', XLA' if jit else ''}"
-        yield name, measure_step, (settings, tf32, budget.step_seconds), budget.step_seconds
+        yield name, partial(measure_step, step, tf32, budget.step_seconds), budget.step_seconds
 
 
-def _table(parts: dict[str, dict[str, Any]]) -> str:
-    """What was measured of each training and step."""
-    rows = [
+COLUMNS = ("part", "images/s", "peak memory (GB)", "waiting for data")
+"""Columns of the table that is printed."""
+
+
+def _rows(parts: dict[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Builds the rows of the table: one for the training and for each step."""
+    return [
         (
             name,
             part["images_per_second"],
@@ -156,4 +164,3 @@ def _table(parts: dict[str, dict[str, Any]]) -> str:
         for name, part in parts.items()
         if "images_per_second" in part
     ]
-    return Table(("part", "images/s", "peak memory (GB)", "waiting for data"), rows).markdown()

@@ -17,8 +17,8 @@ WEIGHTS = "stopped.weights.h5"
 """Name of the weights after the minutes of training."""
 
 
-def find_device(device: str) -> dict[str, Any]:
-    """What there is to compute on, by name, and the versions of what computes.
+def on_device(device: str, part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Chooses a device, as `choose_device` does, and calls a part.
 
     Raises:
         InputError: There is no such device; the message says why.
@@ -26,6 +26,11 @@ def find_device(device: str) -> dict[str, Any]:
     from model import choose_device  # loads TensorFlow, quietly
 
     choose_device(device)
+    return part()
+
+
+def find_device() -> dict[str, Any]:
+    """Names the device that is used, and the versions of TensorFlow and Keras."""
     import keras
     import tensorflow as tf
 
@@ -34,28 +39,23 @@ def find_device(device: str) -> dict[str, Any]:
     return {"device": device_name(), "tensorflow": tf.__version__, "keras": keras.__version__}
 
 
-def measure_step(device: str, settings: dict[str, Any], tf32: bool, seconds: float) -> dict[str, Any]:
-    """Repeats a training step on one batch that is there already.
+def measure_step(config: TrainingConfig, tf32: bool, seconds: float) -> dict[str, Any]:
+    """Repeats a training step on one batch that is in memory already.
 
     Args:
-        device: As for `choose_device`.
-        settings: Of a `TrainingConfig`.
+        config: Settings of the training.
         tf32: Whether float32 products may be computed in TF32.
-        seconds: For which it is repeated.
+        seconds: How long it is repeated.
 
     Returns:
         Images a second; seconds of the first step, tracing and compilation included; peak of the GPU's memory in bytes,
         None on a processor.
     """
-    from model import choose_device  # loads TensorFlow, quietly
-
-    choose_device(device)
     import tensorflow as tf
 
     from model.training.distribution import make_distribution
     from model.training.setup import make_trainer, prepare_process
 
-    config = TrainingConfig.from_json(settings)
     prepare_process(config)
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     trainer = make_trainer(config, make_distribution("one"), total_steps=1000)
@@ -75,15 +75,14 @@ def measure_step(device: str, settings: dict[str, Any], tf32: bool, seconds: flo
     }
 
 
-def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, seconds: float) -> dict[str, Any]:
+def train_for(config: TrainingConfig, voc: Path, folder: Path, seconds: float) -> dict[str, Any]:
     """Trains for some time, validates, and writes the weights.
 
     Args:
-        device: As for `choose_device`.
-        settings: Of a `TrainingConfig`.
+        config: Settings of the training.
         voc: VOCdevkit/VOC2012 or a folder above it.
-        folder: Of the run.
-        seconds: After which it is stopped.
+        folder: Folder of the run.
+        seconds: Time after which it is stopped.
 
     Returns:
         Steps; images a second, and the share of the time spent waiting for batches, both without the first step; what
@@ -93,12 +92,9 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
     Raises:
         InputError: VOC or VGG-19's weights cannot be used, or there was no time for two steps.
     """
-    from model import TrainingRun, choose_device  # loads TensorFlow, quietly
-
-    choose_device(device)
+    from model import TrainingRun
     from model.networks.weights import save_weights
 
-    config = TrainingConfig.from_json(settings)
     run = TrainingRun(config, voc, folder)
     started, seen, means = time.monotonic(), [], {}
 
@@ -112,35 +108,31 @@ def train_for(device: str, settings: dict[str, Any], voc: Path, folder: Path, se
         run.run(observe)
     spent, waited, steps = (last - first for first, last in zip(seen[0], seen[-1], strict=True))
     run.validate(1)  # traces the network
-    one_thread, all_cores = (_timed(run.validate, config.validation_pairs, workers) for workers in (1, None))
-    record = {"config": settings, "steps": run.loop.steps_done}
+    validation, validation_seconds, equal = _by_threads(lambda threads: run.validate(config.validation_pairs, threads))
+    record = {"config": config.to_json(), "steps": run.loop.steps_done}
     save_weights(run.trainer.network, folder / WEIGHTS, config.network_arguments, record)
     return {
         "steps": run.loop.steps_done,
         "images_per_second": round(2 * config.pairs_per_batch * steps / spent, 3),
         "waiting_share": round(waited / spent, 4),
         "reported": means,
-        "validation": all_cores[0],
-        "validation_seconds": {"one_thread": one_thread[1], "all_cores": all_cores[1]},
-        "validation_is_equal": repr(one_thread[0]) == repr(all_cores[0]),
+        "validation": validation,
+        "validation_seconds": validation_seconds,
+        "validation_is_equal": equal,
         "peak_bytes": _peak(),
     }
 
 
-def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict[str, Any]:
+def measure_validation(config: TrainingConfig, voc: Path) -> dict[str, Any]:
     """Times making and measuring validation pairs, with maps that cost next to nothing in place of a network's.
 
     Args:
-        device: As for `choose_device`.
-        settings: Of a `TrainingConfig`.
+        config: Settings of the training.
         voc: VOCdevkit/VOC2012 or a folder above it.
 
     Returns:
         Seconds with one thread and with all cores, and whether both gave the same numbers.
     """
-    from model import choose_device  # loads TensorFlow, quietly
-
-    choose_device(device)
     import tensorflow as tf
 
     from data.synthesis.pipeline import PairSource
@@ -148,31 +140,27 @@ def measure_validation(device: str, settings: dict[str, Any], voc: Path) -> dict
     from model.training.losses import HybridLoss
     from model.training.validation import validate
 
-    config = TrainingConfig.from_json(settings)
     _, held_out = split_scenes(voc, config.split, seed=config.seed, limit=config.scenes)
     source = PairSource(held_out, config.validation_synthesis, config.seed)
 
-    def bright(images: Any) -> Any:
+    def bright(images: tf.Tensor) -> list[tf.Tensor]:
         share = images[..., :1] / 255
         full = tf.concat([1 - share, share], -1)
         return [tf.nn.avg_pool2d(full, side, side, "VALID") for side in (16, 8, 4, 2, 1)]
 
-    def measure(workers: int | None) -> dict[str, float]:
-        return validate(bright, HybridLoss(), source.validation_pairs(config.validation_pairs, workers), workers)
+    def measure(threads: int | None) -> dict[str, float]:
+        return validate(bright, HybridLoss(), source.validation_pairs(config.validation_pairs, threads), threads)
 
     measure(None)  # loads what the first pairs would wait for
-    one_thread, all_cores = (_timed(measure, workers) for workers in (1, None))
-    return {
-        "seconds": {"one_thread": one_thread[1], "all_cores": all_cores[1]},
-        "equal": repr(one_thread[0]) == repr(all_cores[0]),
-    }
+    _, seconds, equal = _by_threads(measure)
+    return {"seconds": seconds, "equal": equal}
 
 
-def fuse(device: str, weights: Path, size: int, folder: Path) -> dict[str, Any]:
-    """The means of the paper's metrics of a folder of pairs, fused by the paper's strategy with its maps at `size`."""
-    from model import choose_device, load_fuser  # loads TensorFlow, quietly
+def fuse(weights: Path, size: int, folder: Path) -> dict[str, Any]:
+    """Fuses a folder of pairs by the paper's strategy with its maps at `size`; returns the means of the paper's
+    metrics."""
+    from model import load_fuser
 
-    choose_device(device)
     fuser = load_fuser(weights, strategy="paper", size=size)
     pairs = [[read_image(path) for path in stack.images] for stack in find_pairs(folder).stacks]
     scores = [Scorer(pair).score(fuser(*pair), PAPER_METRICS) for pair in pairs]
@@ -183,10 +171,17 @@ class _TimeIsUp(Exception):
     """Ends a training."""
 
 
-def _timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
-    started = time.perf_counter()
-    result = work(*arguments)
-    return result, round(time.perf_counter() - started, 2)
+def _by_threads(
+    measure: Callable[[int | None], dict[str, float]],
+) -> tuple[dict[str, float], dict[str, float], bool]:
+    """Calls a function of a number of threads with one thread and with all; returns its result, its seconds, and
+    whether both results are equal."""
+    results, seconds = [], {}
+    for name, threads in {"one_thread": 1, "all_cores": None}.items():
+        started = time.perf_counter()
+        results.append(measure(threads))
+        seconds[name] = round(time.perf_counter() - started, 2)
+    return results[1], seconds, repr(results[0]) == repr(results[1])
 
 
 def _peak() -> int | None:

@@ -1,14 +1,10 @@
 """Counts what a training step needs in memory, by tracing it; takes no GPU."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from data.runtime.arguments import add_shared, positive
-from data.runtime.errors import EXIT_DONE
-from metrics.markup import Table
+from model.measurements.output import print_figures, with_progress
 from model.networks.stages import VARIANTS
 from model.training.settings import TrainingConfig
 
@@ -53,21 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     choose_device("cpu")
     kept = {}
-    for name, settings in tqdm(KINDS.items(), unit="kind", disable=arguments.quiet or arguments.json):
+    for name, settings in with_progress(KINDS.items(), arguments, "kind"):
         config = TrainingConfig(variant=arguments.variant, size=arguments.size, transfer=None, **settings)
         prepare_process(config)
         trainer = make_trainer(config, make_distribution("one"), total_steps=1)
         kept[name] = {images: kept_for_backward(trainer, images, arguments.size) for images in arguments.images}
     states = state_bytes(trainer)
-    if arguments.json:
-        print(json.dumps({"states": states, "kept": kept}, indent=2))
-        return EXIT_DONE
     rows = [(images, *(f"{kept[name][images] / 1e9:.1f}" for name in KINDS)) for images in arguments.images]
-    print(Table(("images at once", *(f"{name} (GB)" for name in KINDS)), rows).markdown())
-    total = sum(states.values())
-    print(f"besides, {total / 1e9:.2f} GB: " + ", ".join(f"{name} {n / 1e9:.2f}" for name, n in states.items()))
-    print(f"a checkpoint: {(total - states['gradients']) / 1e9:.2f} GB")
-    return EXIT_DONE
+    columns = "images at once", *(f"{name} (GB)" for name in KINDS)
+    code = print_figures(arguments, columns, rows, {"states": states, "kept": kept})
+    if not arguments.json:
+        total = sum(states.values())
+        parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in states.items())
+        print(f"\nbesides, {total / 1e9:.2f} GB: {parts}")
+        print(f"a checkpoint: {(total - states['gradients']) / 1e9:.2f} GB")
+    return code
 
 
 def kept_for_backward(trainer: "Trainer", images: int, size: int) -> int:

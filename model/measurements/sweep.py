@@ -8,22 +8,23 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from data.imaging.boundaries import align_boundaries
+from data.imaging.composition import compose
 from data.runtime.arguments import add_shared, positive
-from data.runtime.errors import EXIT_DONE
+from data.synthesis.pairs import SyntheticPair
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
 from metrics import Scorer
-from metrics.markup import Cell, Table
+from metrics.markup import Cell
 from metrics.reference import psnr
 from model.bundled import BUNDLED_WEIGHTS
 from model.fusion.blending import BoundaryBlending
-from model.fusion.composition import compose
+from model.fusion.evidence import gather
 from model.fusion.focus_measure import FocusMeasure
 from model.fusion.fuser import Fuser
-from model.fusion.ranking import Ranking
+from model.measurements.loop import comparer_of, detail, fuse_by_logits, mean_scores
+from model.measurements.output import print_figures, with_progress
 from model.networks.quietly import import_quietly
 
 ALTERNATIVES = {
@@ -40,13 +41,13 @@ ALTERNATIVES = {
         "error_threshold": (0.0, 2.0, 4.0, 16.0, math.inf),
     },
 }
-"""What each constant is tried at, beside its default, the others at theirs."""
+"""Values that each constant is tried at beside its default, while the others keep theirs."""
 
 SIZE = 320
 """Side of the pairs, in pixels."""
 
 SEED = 11
-"""One that no training uses by default."""
+"""A seed that no training uses by default."""
 
 MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_LABF": ".4f", "Q_MI": ".4f"}
 """What is measured, and how it is printed."""
@@ -59,8 +60,8 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     add_shared(parser, "--voc", "--weights", "--quiet")
-    parser.add_argument("--strategy", choices=ALTERNATIVES, default="refined", help="(%(default)s)")
-    parser.add_argument("--pairs", type=positive, default=100, metavar="N", help="(%(default)s)")
+    parser.add_argument("--strategy", choices=ALTERNATIVES, default="refined", help="strategy to measure (%(default)s)")
+    parser.add_argument("--pairs", type=positive, default=100, metavar="N", help="pairs to measure on (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,36 +69,34 @@ def run(arguments: argparse.Namespace) -> int:
     from model import load_fuser
 
     fuser = load_fuser(arguments.weights or BUNDLED_WEIGHTS, strategy=arguments.strategy)
-    detail_weights = import_quietly("model.training.losses").detail_weights
-    PairSource = import_quietly("data.synthesis.pipeline").PairSource
-    swept: dict[str, tuple[Any, Any]] = {
-        "refined": (FocusMeasure(), _refined),
-        "learned": (BoundaryBlending(), _learned),
-    }
-    default, decide = swept[arguments.strategy]
-    settings = [default]
-    for name, values in ALTERNATIVES[arguments.strategy].items():
-        settings += [replace(default, **{name: value}) for value in values]
-    _, scenes = split_scenes(arguments.voc, "voc")
-    pairs = PairSource(scenes, SynthesisSettings("photographic", SIZE, crop=True), SEED)
-    judged = []
-    for pair in tqdm(pairs.validation_pairs(arguments.pairs), unit="pair", disable=arguments.quiet):
-        images = pair.near, pair.far
-        weights = detail_weights(np.stack(images).astype(np.float32))[0, ..., 0].numpy()
-        rows, scorer = [], Scorer(images)
-        for decision_map, fused in decide(fuser, images, settings):
+    default: Any
+    default, decide = (FocusMeasure(), _refined) if arguments.strategy == "refined" else (BoundaryBlending(), _learned)
+    alternatives = ALTERNATIVES[arguments.strategy].items()
+    settings = [default, *(replace(default, **{name: value}) for name, values in alternatives for value in values)]
+
+    def measure(pair: SyntheticPair) -> Iterator[tuple[int, dict[str, float]]]:
+        images, weights = (pair.near, pair.far), detail(pair)
+        scorer = Scorer(images)
+        for number, (decision_map, fused) in enumerate(decide(fuser, images, settings)):
+            right = float(np.average(decision_map == pair.label, weights=weights))
             scores = scorer.score(fused, ["q_abf", "q_labf", "q_mi"])
-            right = np.average(decision_map == pair.label, weights=weights)
-            rows.append((right, psnr(pair.reference, fused), *scores.values()))
-        judged.append(rows)
-    print(_table(settings, np.mean(judged, axis=0)).markdown(), end="")
-    return EXIT_DONE
+            yield number, {"accuracy": right, "psnr": psnr(pair.reference, fused), **scores}
+
+    _, scenes = split_scenes(arguments.voc, "voc")
+    source = import_quietly("data.synthesis.pipeline").PairSource(
+        scenes, SynthesisSettings("photographic", SIZE, crop=True), SEED
+    )
+    pairs = with_progress(source.validation_pairs(arguments.pairs), arguments, "pair")
+    means = mean_scores(pairs, measure)
+    rows = zip(_constants(settings), means.values(), strict=False)
+    cells = [(*named, *map(format, row.values(), MEASURED.values())) for named, row in rows]
+    return print_figures(arguments, (*vars(default), *MEASURED), cells)
 
 
 def _refined(
-    fuser: Fuser, images: Sequence[np.ndarray], settings: Sequence[Any]
+    fuser: Fuser, images: Sequence[np.ndarray], settings: Sequence[FocusMeasure]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Decision map and image by each of the settings, and last by the first with boundaries moved."""
+    """Yields decision map and fused image by each of the settings, and last by the first with boundaries moved."""
     maps = list(fuser.predictor.two_scales(images))
     decisions = [
         measure.decide(images, (measure.score(image, *both) for image, both in zip(images, maps, strict=True)))
@@ -108,25 +107,19 @@ def _refined(
 
 
 def _learned(
-    fuser: Fuser, images: Sequence[np.ndarray], settings: Sequence[Any]
+    fuser: Fuser, images: Sequence[np.ndarray], settings: Sequence[BoundaryBlending]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    from model.fusion.evidence import gather
-
-    strategy: Any = fuser.strategy  # `learned`
-    logits = strategy.compare(*gather(fuser.predictor, images), images[0].shape[:2])
+    """Yields decision map and fused image by each of the settings."""
+    first, second = gather(fuser.predictor, images)
+    logits = comparer_of(fuser)(first, second, images[0].shape[:2])
     for blending in settings:
-        ranking = Ranking(logits.shape)
-        ranking.add(1, blending.smooth(logits))
-        ranking.remove_small_regions(FocusMeasure().smallest)
-        yield ranking.decision_map, blending.mix(images, ranking)
+        yield fuse_by_logits(images, logits, blending)
 
 
-def _table(settings: Sequence[Any], means: Sequence[Any]) -> Table:
-    """A row of means for each of the settings, the defaults first, and for the last of `_refined`."""
+def _constants(settings: Sequence[Any]) -> Iterator[Sequence[Cell | str]]:
+    """Yields the cells of the settings: all of the defaults, of the others what differs, and for `_refined`'s last."""
     default = vars(settings[0])
-    cells: list[list[Any]] = [[Cell(f"{value:g}", rank=1) for value in default.values()]]
+    yield [Cell(f"{value:g}", rank=1) for value in default.values()]
     for changed in map(vars, settings[1:]):
-        cells.append(["" if changed[name] == value else f"{changed[name]:g}" for name, value in default.items()])
-    cells.append(["the first row, boundaries moved", *[""] * (len(default) - 1)])
-    rows = [(*constants, *map(format, row, MEASURED.values())) for constants, row in zip(cells, means, strict=False)]
-    return Table((*default, *MEASURED), rows)
+        yield ["" if changed[name] == value else f"{changed[name]:g}" for name, value in default.items()]
+    yield ["the first row, boundaries moved", *[""] * (len(default) - 1)]

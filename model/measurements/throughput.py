@@ -1,19 +1,16 @@
 """Measures how fast training pairs are made, and how many cores that takes for a GPU."""
 
 import argparse
-import json
 import time
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import cv2
-from tqdm import tqdm
 
 from data.runtime.arguments import add_shared, positive
-from data.runtime.errors import EXIT_DONE
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.voc import split_scenes
-from metrics.markup import Table
+from model.measurements.output import print_figures, with_progress
 
 if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
     from data.synthesis.pipeline import PairSource
@@ -58,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     cv2.setNumThreads(1)
     train, _ = split_scenes(arguments.voc, "voc")
     rows: list[dict[str, Any]] = []
-    for recipe in tqdm(RECIPES, unit="recipe", disable=arguments.quiet or arguments.json):
+    for recipe in with_progress(RECIPES, arguments, "recipe"):
         for cache in (False, True):
             source = PairSource(train[: arguments.pairs], SynthesisSettings(recipe, SIZE), cache=cache)
             if cache:
@@ -66,11 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
             speed = measure(source, arguments.pairs)
             cores = ceil(ACCELERATOR / speed)
             rows.append({"recipe": recipe, "cached": cache, "samples_per_second": round(speed, 1), "cores": cores})
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-        return EXIT_DONE
     columns = (f"recipe, {SIZE}x{SIZE}", "decoded", "samples/s a core", f"cores for {ACCELERATOR} samples/s")
-    for row in rows:
-        row["cached"] = "once, kept" if row["cached"] else "each time"
-    print(Table(columns, [tuple(row.values()) for row in rows]).markdown(), end="")
-    return EXIT_DONE
+    cells = [tuple((row | {"cached": "once, kept" if row["cached"] else "each time"}).values()) for row in rows]
+    return print_figures(arguments, columns, cells, rows)

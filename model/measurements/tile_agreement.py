@@ -4,12 +4,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from data.io.image_io import read_image
 from data.runtime.arguments import add_shared, positive
-from data.runtime.errors import EXIT_DONE
-from metrics.markup import Table
+from model.measurements.output import print_figures, with_progress
 
 TILE = 512
 """Side in pixels; smaller than in fusion, for more borders between tiles in one picture."""
@@ -43,11 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     whole, tiled = (load_fuser(strategy="refined", tiled=tiled) for tiled in (False, True))
     expected = whole.decide(*images)
     rows = []
-    for overlap in tqdm(OVERLAPS, unit="overlap", disable=arguments.quiet):
+    for overlap in with_progress(OVERLAPS, arguments, "overlap"):
         tiled.predictor.set_tile(arguments.tile, overlap)
         result = tiled.decide(*images)
         apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.decision_map.shape, -1).max(-1)
         fractions = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > LEVELS)]
         rows.append((overlap, *(f"{100 * fraction:.3f} %" for fraction in fractions), tiled.predictor.tiles(images[0])))
-    print(Table(COLUMNS, rows).markdown(), end="")
-    return EXIT_DONE
+    return print_figures(arguments, COLUMNS, rows)

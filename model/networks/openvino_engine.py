@@ -1,34 +1,40 @@
 """The networks run by OpenVINO on the processor, in float32; TensorFlow is not loaded."""
 
+import hashlib
+import io
+import platform
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import openvino
-from openvino import opset13
 
 from data.io.fields import read_object
+from data.io.files import file_digest
 from model.bundled import COMPARER_GRAPH, FOCUS_GRAPH
-from model.networks.folding import fold
-from model.networks.h5_file import check_h5, h5_errors
+from model.networks.graph_cache import read_graph, write_graph
 from model.networks.sidecar import check_beside
 from model.networks.signal_stack import kept_signal_stack
 
+DEVICE = "CPU"
+"""OpenVINO's name of the processor."""
+
 OPTIONS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-"""Of the compiled graphs. Processors with bfloat16 would take that by themselves."""
+"""Options of the compiled graphs. Processors with bfloat16 would take that by default."""
+
+CACHE_VERSION = "1"
+"""Part of the cache's keys; to be raised when the same files compile to something else, as after a change of `fold`."""
 
 
 class OpenVINOEngine:
     """See `model.networks.engine.Engine`; arguments as `load_engine`."""
 
     def __init__(self, weights: Path | str, comparer: Path | str | None = None):
-        self._focus = _compile(FOCUS_GRAPH, weights)
+        self._focus = _load(FOCUS_GRAPH, Path(weights))
         if comparer:
             check_beside(comparer, weights)
-            self._compare = _compile(COMPARER_GRAPH, comparer)
+            self._compare = _load(COMPARER_GRAPH, Path(comparer))
 
     def focus(self, images: np.ndarray) -> np.ndarray:
         """See `Engine.focus`."""
@@ -39,18 +45,17 @@ class OpenVINOEngine:
         return self._compare({"photographs": photographs, "focus": focus})
 
 
-def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
-    """Compiles a graph with the weights in it; returns a function of its inputs by name."""
+def _load(graph: Path, weights: Path) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    """Loads a graph with the weights in it; returns a function of its inputs by name."""
     core = openvino.Core()
-    model = core.read_model(graph)
-    arrays = _read_arrays(Path(weights), read_object(graph.with_suffix(".json"), {}, "fetch it again"))
-    for parameter in list(model.get_parameters()):
-        array = arrays.get(parameter.output(0).get_any_name())
-        if array is not None:
-            parameter.output(0).replace(opset13.constant(array).output(0))
-            model.remove_parameter(parameter)
     with kept_signal_stack():
-        compiled = core.compile_model(model, "CPU", OPTIONS)
+        key = _cache_key(core, graph, weights)
+        compiled = _import(core, key)
+        if compiled is None:
+            compiled = _compile(core, graph, weights)
+            exported = io.BytesIO()
+            compiled.export_model(exported)
+            write_graph(key, exported.getvalue())
     requests = threading.local()
 
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -61,24 +66,33 @@ def _compile(graph: Path, weights: Path | str) -> Callable[[dict[str, np.ndarray
     return run
 
 
-def _read_arrays(path: Path | str, places: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Reads the weights by the names of a graph's inputs, batch normalization folded.
+def _compile(core: openvino.Core, graph: Path, weights: Path) -> openvino.CompiledModel:
+    from model.networks.graph_weights import read_folded  # loads HDF5, which cached graphs do without
 
-    Raises:
-        InputError: The file is damaged, or of another network.
-    """
-    check_h5(path)
-    arrays: dict[str, np.ndarray] = {}
-    with h5_errors(path, "does not fit the graph"), h5py.File(path) as file:
-        for layer, place in places.items():
-            values = _group(file, place["group"])
-            norm = _group(file, place["norm"]) if place["norm"] else None
-            bias = values[1] if len(values) > 1 else None
-            kernel, bias = fold(values[0], bias, norm, transposed=place["transposed"])
-            arrays |= {f"{layer}__kernel": kernel, f"{layer}__bias": bias}
-    return arrays
+    model = core.read_model(graph)
+    arrays = read_folded(weights, read_object(graph.with_suffix(".json"), {}, "fetch it again"))
+    for parameter in list(model.get_parameters()):
+        array = arrays.get(parameter.output(0).get_any_name())
+        if array is not None:
+            parameter.output(0).replace(openvino.opset13.constant(array).output(0))
+            model.remove_parameter(parameter)
+    return core.compile_model(model, DEVICE, OPTIONS)
 
 
-def _group(file: h5py.File, name: str) -> list[np.ndarray]:
-    group = file[name]
-    return [group[str(number)][()] for number in range(len(group))]
+def _import(core: openvino.Core, key: str) -> openvino.CompiledModel | None:
+    """Imports a compiled graph from the cache; None where it is not there, or OpenVINO refuses it."""
+    content = read_graph(key)
+    if content is None:
+        return None
+    try:
+        return core.import_model(io.BytesIO(content), DEVICE, OPTIONS)
+    except RuntimeError:
+        return None
+
+
+def _cache_key(core: openvino.Core, graph: Path, weights: Path) -> str:
+    """Returns the digest of all that decides the compiled graph: files, options, OpenVINO, the processor."""
+    files = (graph, graph.with_suffix(".bin"), graph.with_suffix(".json"), weights)
+    processor = [str(core.get_property(DEVICE, name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    parts = [CACHE_VERSION, *(file_digest(file, "sha256") for file in files), str(OPTIONS), openvino.get_version()]
+    return hashlib.sha256("\n".join([*parts, platform.machine(), *processor]).encode()).hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.runtime.errors import InputError, StoppedError
-from data.runtime.parts import alone
+from data.runtime.parts import isolate_errors
 from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
 from model.training.settings import CHECKPOINT_MINUTES
 from model.training.trainer import Trainer
@@ -122,7 +122,7 @@ class Loop:
         try:
             yield
         except BaseException:
-            with alone(self.checkpoint.name):
+            with isolate_errors(self.checkpoint.name):
                 self.finish_writing()
             raise
         self.finish_writing()

@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from data.imaging.composition import compose
 from data.runtime.parallel import in_order
 from data.synthesis.pairs import SyntheticPair
 from metrics.reference import psnr, ssim
-from model.fusion.paper import decide, select
+from model.fusion.paper import decide
 from model.training.losses import HybridLoss, detail_weights
 
 Predict = Callable[[tf.Tensor], list[tf.Tensor]]
@@ -82,5 +83,5 @@ def _measure(
     take_far = logits[0] > logits[1]
     weights = detail_weights(images)[0, :, :, 0].numpy()
     row["compared_accuracy"] = float(np.average(take_far == truth[0], weights=weights))
-    row["compared_psnr"] = psnr(pair.reference, select(pair.near, pair.far, take_far))
+    row["compared_psnr"] = psnr(pair.reference, compose((pair.near, pair.far), take_far))
     return row, int(np.count_nonzero(unfocused & truth)), int(np.count_nonzero(unfocused | truth))

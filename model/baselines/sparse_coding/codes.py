@@ -1,4 +1,4 @@
-"""Fusion of overlapping patches by their sparse representation: what MST-SR and ASR share.
+"""Fusion of overlapping patches by sparse representation, shared by MST-SR and ASR.
 
 Source: Yang & Li, "Multifocus image fusion and restoration with sparse representation", IEEE TIM 59(4), 2010.
 """
@@ -9,19 +9,19 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 SIDE = 8
-"""Patches have 8x8 pixels."""
+"""Pixels: side of the patches."""
 
 TOLERANCE = 0.1
-"""Greatest norm of what a code leaves of a patch, in gray levels."""
+"""Gray levels: largest norm of the residual of a coded patch."""
 
 CHUNK = 256
-"""Signals that are coded together: their matrices should stay in the processor's cache."""
+"""Signals that are coded together; their matrices should fit into the processor's cache."""
 
-MOVED = 0.75
-"""When no more than this share of a chunk is still being coded, the finished signals are taken out of its matrices."""
+ACTIVE_SHARE = 0.75
+"""Finished signals are removed from the matrices of a chunk when at most this share of it is still being coded."""
 
-SPANNED = 1e-4
-"""An atom of which less is left beside the earlier ones adds nothing: the pursuit ends."""
+DEPENDENT_NORM = 1e-4
+"""The pursuit ends at an atom whose part orthogonal to the earlier ones has a smaller norm."""
 
 Patches = tuple[np.ndarray, np.ndarray]
 """Patches without their means, (n, 64) float32, and the means, (n,) float32; row by row."""
@@ -30,16 +30,16 @@ Patches = tuple[np.ndarray, np.ndarray]
 def fuse_by_patches(
     near: np.ndarray, far: np.ndarray, select: Callable[[Patches, Patches], np.ndarray], step: int
 ) -> np.ndarray:
-    """Fuses two channels patch by patch; what no patch covers is averaged.
+    """Fuses two channels patch by patch; pixels that no patch covers are averaged.
 
     Args:
         near: (H, W) float64 in gray levels.
-        far: The same.
-        select: The patches of both -> the fused patches, (n, 64) float32.
+        far: The other channel, likewise.
+        select: Maps the patches of both to the fused patches, (n, 64) float32.
         step: Pixels from one patch to the next.
 
     Returns:
-        (H, W) float64.
+        The fused channel, (H, W) float64.
     """
     average = (near + far) / 2
     if min(near.shape) < SIDE:
@@ -48,15 +48,15 @@ def fuse_by_patches(
 
 
 def select_by_norm(near: Patches, far: Patches, dictionary: np.ndarray) -> np.ndarray:
-    """Takes of each two patches the approximation and the mean of the one whose code has the larger L1 norm.
+    """Chooses of each two patches the one whose code has the larger L1 norm: its approximation and its mean.
 
     Args:
         near: Patches of one image.
-        far: The patches at the same places of the other.
+        far: Patches at the same positions of the other image.
         dictionary: (64, k) float32, columns of norm 1.
 
     Returns:
-        (n, 64) float32.
+        The chosen patches, (n, 64) float32.
     """
     (near_norms, near_fits), (far_norms, far_fits) = (encode(patches, dictionary) for patches, _ in (near, far))
     far_wins = near_norms < far_norms
@@ -64,7 +64,7 @@ def select_by_norm(near: Patches, far: Patches, dictionary: np.ndarray) -> np.nd
 
 
 def encode(signals: np.ndarray, dictionary: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes signals by orthogonal matching pursuit: atoms are added until what is left is within `TOLERANCE`.
+    """Codes signals by orthogonal matching pursuit: atoms are added until the residual is within `TOLERANCE`.
 
     Args:
         signals: (n, d) float32.
@@ -75,7 +75,7 @@ def encode(signals: np.ndarray, dictionary: np.ndarray) -> tuple[np.ndarray, np.
     """
     norms = np.zeros(len(signals), np.float32)
     residuals = signals.copy()
-    # The matrices are small: threads of the linear algebra would wait for each other more than they compute.
+    # The matrices are small: threads of the linear algebra would spend more time waiting than computing.
     with threadpool_limits(1, "blas"):
         for start in range(0, len(signals), CHUNK):
             part = slice(start, start + CHUNK)
@@ -83,12 +83,12 @@ def encode(signals: np.ndarray, dictionary: np.ndarray) -> tuple[np.ndarray, np.
     return norms, signals - residuals
 
 
-def _pursue(residuals, norms, dictionary):
+def _pursue(residuals: np.ndarray, norms: np.ndarray, dictionary: np.ndarray) -> None:
     """Codes a chunk in place.
 
-    Atoms are made orthogonal one after the other (Gram-Schmidt): atoms = basis @ R. The coordinates in the basis are
-    known as it grows; the code, inverse(R) @ coordinates, is found when a signal is done. Signals that are done stay as
-    they are until enough of them can be left out at once.
+    Atoms are orthogonalized one after the other (Gram-Schmidt): atoms = basis @ R. The coordinates in the basis are
+    known while it grows; the code, inverse(R) @ coordinates, is computed when a signal is finished. Finished signals
+    are not changed any more, and removed when there are enough of them.
     """
     length = dictionary.shape[0]
     atoms = np.ascontiguousarray(dictionary.T)
@@ -102,7 +102,7 @@ def _pursue(residuals, norms, dictionary):
     for step in range(length + 1):
         if step == length:
             going[:] = False
-        if going.sum() <= MOVED * len(going):
+        if going.sum() <= ACTIVE_SHARE * len(going):
             done = active[~going]
             residuals[done] = rest[~going]
             norms[done] = _code_norms(triangle[~going, :step], coordinates[~going, :step])
@@ -119,8 +119,8 @@ def _pursue(residuals, norms, dictionary):
         overlap = known @ new[:, :, None]  # (n, step, 1)
         new -= (overlap.transpose(0, 2, 1) @ known)[:, 0]
         left = np.sqrt(np.einsum("nd,nd->n", new, new))
-        going &= left > SPANNED
-        left = np.maximum(left, SPANNED)
+        going &= left > DEPENDENT_NORM
+        left = np.maximum(left, DEPENDENT_NORM)
         new *= (going / left).astype(np.float32)[:, None]
         coordinate = np.einsum("nd,nd->n", new, rest)
         rest -= coordinate[:, None] * new
@@ -129,8 +129,8 @@ def _pursue(residuals, norms, dictionary):
         going &= np.einsum("nd,nd->n", rest, rest) > TOLERANCE**2
 
 
-def _code_norms(triangle, coordinates):
-    """L1 norms of inverse(R) @ coordinates by back substitution; overwrites the coordinates."""
+def _code_norms(triangle: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+    """Computes the L1 norms of inverse(R) @ coordinates by back substitution; overwrites the coordinates."""
     for step in reversed(range(coordinates.shape[1])):
         coordinates[:, step] /= triangle[:, step, step]
         coordinates[:, :step] -= coordinates[:, step, None] * triangle[:, step, :step]
@@ -138,7 +138,7 @@ def _code_norms(triangle, coordinates):
 
 
 def to_patches(image: np.ndarray, step: int) -> Patches:
-    """Cuts an image, (H, W) and at least 8x8, into overlapping patches, `step` pixels from one to the next."""
+    """Cuts an image, (H, W) and at least 8x8, into overlapping patches at distances of `step` pixels."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE))[::step, ::step]
     patches = windows.reshape(-1, SIDE * SIDE).astype(np.float32)
     means = patches.mean(1)
@@ -146,15 +146,15 @@ def to_patches(image: np.ndarray, step: int) -> Patches:
 
 
 def from_patches(patches: np.ndarray, fallback: np.ndarray, step: int) -> np.ndarray:
-    """Lays patches over each other and averages them.
+    """Averages overlapping patches.
 
     Args:
-        patches: (n, 64), with their means, as `to_patches` orders them.
-        fallback: (H, W), what a pixel is that no patch covers.
+        patches: (n, 64), with their means, in the order of `to_patches`.
+        fallback: (H, W), the values of pixels that no patch covers.
         step: Pixels from one patch to the next.
 
     Returns:
-        (H, W) float64.
+        The image, (H, W) float64.
     """
     height, width = fallback.shape
     rows, columns = ((side - SIDE) // step + 1 for side in (height, width))

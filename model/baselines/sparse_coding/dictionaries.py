@@ -9,13 +9,13 @@ from data.io.arrays import read_arrays
 from data.runtime.errors import InputError
 
 BUNDLED = Path(__file__).parent.parent / "bundled" / "dictionaries.npz"
-"""The dictionaries in the project; how they were learned stands beside them, in dictionaries.json."""
+"""The dictionaries of the project; dictionaries.json beside them records how they were learned."""
 
 NAMES = ("generic", "orientations", "filters")
-"""The arrays that the file must hold."""
+"""Names of the arrays in the file."""
 
-LARGEST = 16 * 2**20
-"""Bytes of all dictionaries together beyond which they are none of ours, which have half a million."""
+MOST_BYTES = 16 * 2**20
+"""Bytes: largest size of all dictionaries together that is read; ours have half a million."""
 
 
 @cache
@@ -27,9 +27,9 @@ def load_dictionaries(path: Path = BUNDLED) -> dict[str, np.ndarray]:
         all float32.
 
     Raises:
-        InputError: if the file is missing or damaged, or holds NaN or infinity.
+        InputError: The file is missing or damaged, or contains NaN or infinity.
     """
-    arrays = read_arrays(path, LARGEST)
+    arrays = read_arrays(path, MOST_BYTES)
     missing = [name for name in NAMES if name not in arrays]
     if missing:
         raise InputError(f"{path} is damaged: it has no dictionary {missing[0]!r}.")

@@ -1,7 +1,7 @@
 """Learns the dictionaries of MST-SR, ASR and CSR: `python -m model.baselines.sparse_coding.learn --help`.
 
-The authors' own are not free to ship; these are learned from photographs that scikit-image ships, by scikit-learn and,
-for the convolutional one, by gradient steps between sparse codings.
+The authors' dictionaries may not be redistributed; ours are learned from photographs of scikit-image, by scikit-learn
+and, for the convolutional one, by alternating sparse coding and gradient steps.
 """
 
 import json
@@ -20,33 +20,34 @@ from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from metrics.color import to_gray
 from model.baselines.csr import code_details, split_base, to_spectrum
 from model.baselines.sparse_coding.codes import SIDE, to_patches
+from model.baselines.sparse_coding.dictionaries import NAMES
 from model.baselines.sparse_coding.orientation import ORIENTATIONS, dominant_orientation
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "brick", "grass", "gravel", "rocket", "stereo_motorcycle")
-"""Of scikit-image's data, what is learned from."""
+"""Names of the photographs in scikit-image's data."""
 
 ATOMS = 256
-"""Columns of a dictionary of patches."""
+"""Number of columns of a dictionary of patches."""
 
 FILTERS = 32
-"""Of the convolutional dictionary."""
+"""Number of filters of the convolutional dictionary."""
 
-PATCHES = 20_000
-"""Greatest number of patches that a dictionary is learned from, and of windows that are tried for the filters."""
+MOST_PATCHES = 20_000
+"""Largest number of patches that a dictionary is learned from, and of windows that are tried as initial filters."""
 
 FILTER_STEPS = 300
-"""Steps of learning the filters."""
+"""Number of learning steps of the filters."""
 
 FILTER_CROP = 96
-"""Side in pixels of the window that each of these steps codes."""
+"""Pixels: side of the window that is coded in each of these steps."""
 
-LEAST_DEVIATION = 4.0
-"""Patches whose standard deviation is below so many gray levels teach nothing."""
+MINIMUM_DEVIATION = 4.0
+"""Gray levels: patches with a smaller standard deviation are not used."""
 
 EXAMPLES = """examples:
-  python -m model.baselines.sparse_coding.learn -o dictionaries.npz                         those in the project
-  python -m model.baselines.sparse_coding.learn -o dictionaries.npz --images photographs    from sharp ones of your own
-written: FILE and FILE with the suffix .json, the record"""
+  python -m model.baselines.sparse_coding.learn -o dictionaries.npz                 those of the project
+  python -m model.baselines.sparse_coding.learn -o dictionaries.npz --images DIR    from your own
+written: FILE, and FILE with the suffix .json, the record"""
 
 
 def learn(images: Sequence[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
@@ -54,14 +55,14 @@ def learn(images: Sequence[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
 
     Args:
         images: Sharp photographs, (H, W) float in gray levels 0..255.
-        seed: Of the draw of patches and of the learning.
+        seed: Random seed.
 
     Returns:
-        As `dictionaries.load_dictionaries`.
+        The dictionaries, as `dictionaries.load_dictionaries` returns them.
     """
     rng = np.random.default_rng(seed)
     patches = np.concatenate([to_patches(image, 2)[0] for image in images])
-    patches = patches[patches.std(1) >= LEAST_DEVIATION]
+    patches = patches[patches.std(1) >= MINIMUM_DEVIATION]
     orientations = dominant_orientation(patches)
     return {
         "generic": _learn_patches(patches, rng),
@@ -70,13 +71,13 @@ def learn(images: Sequence[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def _learn_patches(patches, rng):
-    """(n, 64) patches -> (64, 256), columns of norm 1."""
+def _learn_patches(patches: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Learns a dictionary, (64, 256) with columns of norm 1, from (n, 64) patches."""
     from sklearn.decomposition import MiniBatchDictionaryLearning
 
     if len(patches) < ATOMS:
         raise InputError(f"only {len(patches)} patches to learn {ATOMS} atoms from; give more or larger photographs.")
-    drawn = patches[rng.permutation(len(patches))[:PATCHES]]
+    drawn = patches[rng.permutation(len(patches))[:MOST_PATCHES]]
     learner = MiniBatchDictionaryLearning(
         ATOMS, alpha=30.0, batch_size=256, max_iter=8, random_state=int(rng.integers(2**31))
     )
@@ -85,32 +86,34 @@ def _learn_patches(patches, rng):
 
 
 def learn_filters(images: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Learns filters that code details of photographs sparsely by convolution; they begin as cuts of details.
+    """Learns filters that code details of photographs sparsely by convolution, starting from windows of details.
 
     Args:
-        images: Sharp photographs, (H, W) float in gray levels 0..255; small ones are left out.
-        rng: Source of all that is random.
+        images: Sharp photographs, (H, W) float in gray levels 0..255; small ones are not used.
+        rng: Random generator.
 
     Returns:
-        (32, 8, 8) float32, each of norm 1.
+        The filters, (32, 8, 8) float32, each of norm 1.
 
     Raises:
-        InputError: if the photographs are all too small or have no detail.
+        InputError: All photographs are too small, or they have too little detail.
     """
     images = [image.astype(np.float32) / 255 for image in images if min(image.shape) >= FILTER_CROP]
     if not images:
         raise InputError(f"no photograph has {FILTER_CROP} rows and columns to learn filters from; give larger ones.")
     details = [image - split_base(image) for image in images]
-    cuts = []
-    for _ in range(PATCHES):
-        cut = _draw_window(details, SIDE, rng)
-        if cut.std() >= LEAST_DEVIATION / 255:
-            cuts.append(cut)
-        if len(cuts) == FILTERS:
+    initial: list[np.ndarray] = []
+    for _ in range(MOST_PATCHES):
+        window = _draw_window(details, SIDE, rng)
+        if window.std() >= MINIMUM_DEVIATION / 255:
+            initial.append(window)
+        if len(initial) == FILTERS:
             break
     else:
-        raise InputError(f"only {len(cuts)} of {PATCHES} windows have detail to learn filters from; give sharp ones.")
-    filters = _normalized(np.stack(cuts))
+        raise InputError(
+            f"only {len(initial)} of {MOST_PATCHES} windows have detail to learn filters from; give sharp ones."
+        )
+    filters = _normalized(np.stack(initial))
     for step in range(FILTER_STEPS):
         detail = _draw_window(details, FILTER_CROP, rng)
         codes = np.fft.rfft2(code_details(detail, filters, sparsity=0.05, iterations=40))
@@ -122,22 +125,22 @@ def learn_filters(images: Sequence[np.ndarray], rng: np.random.Generator) -> np.
     return filters
 
 
-def _draw_window(images, side, rng):
-    """A square of one image, both drawn."""
+def _draw_window(images: Sequence[np.ndarray], side: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws an image and a square window of it."""
     image = images[int(rng.integers(len(images)))]
     top, left = (int(rng.integers(length - side + 1)) for length in image.shape)
     return image[top : top + side, left : left + side]
 
 
-def _normalized(filters):
+def _normalized(filters: np.ndarray) -> np.ndarray:
     return (filters / np.maximum(np.linalg.norm(filters, axis=(1, 2), keepdims=True), 1e-6)).astype(np.float32)
 
 
 def shipped_photographs() -> list[np.ndarray]:
-    """scikit-image's photographs, gray in 0..255.
+    """Loads scikit-image's photographs, gray in 0..255.
 
     Raises:
-        InputError: if scikit-image is not installed.
+        InputError: scikit-image is not installed.
     """
     try:
         from skimage import data
@@ -178,7 +181,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError("scikit-learn is not installed: `pip install scikit-learn`.") from error
     dictionaries = learn(images, arguments.seed)
     with atomic_path(arguments.output) as temporary:
-        np.savez_compressed(temporary, **dictionaries)
+        generic, orientations, filters = (dictionaries[name] for name in NAMES)
+        np.savez_compressed(temporary, generic=generic, orientations=orientations, filters=filters)
     record = {
         "images": names,
         "source": "the user's" if arguments.images else "scikit-image",
