@@ -15,6 +15,7 @@ from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATASETS = Path(os.environ.get("MFF_DATASETS", REPOSITORY.parent / "shared" / "datasets"))
+os.environ["MFF_CACHE"] = str(REPOSITORY / ".pytest_cache" / "graphs")  # not the user's own
 
 
 def dataset_folder(name: str) -> Path:

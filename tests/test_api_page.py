@@ -41,7 +41,7 @@ def test_what_is_no_image_is_refused_with_the_remedy(folder):
     fuser = load_fuser()
     near, far = (np.asarray(Image.open(name)) for name in ("A.jpg", "B.jpg"))
     for images, sentence in (
-        ((near / 255, far / 255), r"of values in 0\.\.1 make"),
+        ((near / 255, far / 255), r"convert values in 0\.\.1 by"),
         ((Image.open("A.jpg").convert("RGBA"), far), "a Pillow image of mode RGBA"),
         ((near, None), "received NoneType"),
         ((near,), "received 1"),

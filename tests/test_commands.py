@@ -13,6 +13,8 @@ import pytest
 from data.runtime.errors import InputError, add_debug, run_command
 from data.runtime.names import checked_name
 from model.experiments.__main__ import COMMANDS as EXPERIMENTS
+from model.measurements.__main__ import COMMANDS as MEASUREMENTS
+from model.measurements.__main__ import COMMANDS as MEASUREMENTS
 from model.networks.summary import main as summarize
 from tests.conftest import REPOSITORY
 
@@ -20,7 +22,7 @@ SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["s
 
 
 def all_commands():
-    """Everything that can be run, so that a new command cannot be forgotten: scripts, modules, and each experiment."""
+    """Everything that can be run, so that no command can be forgotten: scripts, modules, their subcommands."""
     folders = {REPOSITORY / package.split(".")[0] for package in SETTINGS["packages"]}
     for path in sorted([*REPOSITORY.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))]):
         if '\nif __name__ == "__main__":\n' not in path.read_text():
@@ -28,11 +30,13 @@ def all_commands():
         parts = path.relative_to(REPOSITORY).with_suffix("").parts
         yield path.name if len(parts) == 1 else ".".join(parts).removesuffix(".__main__")
     yield from (f"model.experiments {name}" for name in EXPERIMENTS)
+    yield from (f"model.measurements {name}" for name in MEASUREMENTS)
+    yield from (f"model.measurements {name}" for name in MEASUREMENTS)
 
 
 COMMANDS = list(all_commands())
 
-WITHOUT_EXAMPLES = {"model.experiments"}
+WITHOUT_EXAMPLES = {"model.experiments", "model.measurements"}
 """Commands whose help need not show any."""
 
 PROBE = """

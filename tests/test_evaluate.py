@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -57,7 +58,7 @@ def failed_rows(folders):
 def assert_one_sentence(text, *parts):
     assert "Traceback" not in text
     line = text.strip().splitlines()[-1]
-    assert line.startswith(("error: ", "evaluate.py: error: ")), text
+    assert re.match(r"(\S+: )?error: ", line), text  # argparse begins with the name of the command
     assert all(part in line for part in parts), line
 
 

@@ -13,10 +13,12 @@ from data.io.image_io import read_image, write_image
 from data.io.listing import Stack
 from data.runtime.errors import InputError, StoppedError, run_command
 from model.baselines import BASELINES
+from model.experiments import __main__ as experiments
 from model.experiments import ablation
-from model.experiments.__main__ import COMMANDS, main
+from model.experiments.__main__ import main
 from model.experiments.ablation import plan
 from model.experiments.results import Comparison
+from model.measurements import __main__ as measurements
 from tests.conftest import drawn_photograph
 from tests.test_experiments import in_browser
 
@@ -463,8 +465,9 @@ def test_a_plan_that_is_a_pipe_or_endless(tmp_path):
             plan(tmp_path / name, "tiny")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_debug(command, capsys):
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
-    assert "--debug" in capsys.readouterr().out
+@pytest.mark.parametrize("program", [experiments, measurements])
+def test_every_command_has_debug(program, capsys):
+    for command in program.COMMANDS:
+        with pytest.raises(SystemExit):
+            program.main([command, "--help"])
+        assert "--debug" in capsys.readouterr().out

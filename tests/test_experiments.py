@@ -20,11 +20,13 @@ from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.experiments import ablation
 from model.experiments.__main__ import main
-from model.experiments.ablation_tables import MEASURED, USES, by_pair_table, make_tables
+from model.experiments.ablation_tables import USES, by_pair_table, make_tables
 from model.experiments.competitors import choose, to_run
+from model.experiments.curves import draw_curves
 from model.experiments.figures import find_differences
-from model.experiments.plans import DEFAULT, plan
+from model.experiments.plans import DEFAULT, plan, runs_of
 from model.experiments.results import Comparison
+from model.experiments.transfer_effect import MEASURED, transfer_effect, unpaired_tests
 from model.networks.weights import load_network, save_weights
 from tests.conftest import drawn_photograph
 from tests.test_torch_file import ifcnn_tensors, write_old_format
@@ -378,7 +380,7 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     assert "trained with other settings" in capsys.readouterr().err
 
 
-EPOCH = {"epoch": 1, "val_loss": 1.0, **dict.fromkeys(MEASURED, 0.5)}
+EPOCH = {"epoch": 1, "step": 1, "val_loss": 1.0, **dict.fromkeys(MEASURED, 0.5)}
 RUN = {
     "epochs": [EPOCH],
     "best_epoch": 1,
@@ -399,7 +401,7 @@ def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, s
     def stand_in(name, weights, size):
         sizes.add(size)
         files.add(weights.name)
-        return to_run("pca" if weights.parent.name == "non-tl" else "dwt")
+        return to_run("pca" if weights.parent.name.startswith("non-tl") else "dwt")
 
     sizes, files = set(), set()
     monkeypatch.setattr(ablation, "_train", lambda *_: {"record": RUN})
@@ -413,13 +415,17 @@ def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, s
         read_image(path)
         for path in (
             *(pairs / f"scene.1-{side}.png" for side in "AB"),
-            *(tmp_path / "fused" / name / "scene.1.png" for name in ("proposed-seed0", "non-tl")),
+            *(tmp_path / "fused" / name / "scene.1.png" for name in ("proposed-seed0", "non-tl-seed0")),
         )
     )
     one, two = (compute("q_abf", near, far, fused) for fused in (dwt, pca))
     assert one > two
     assert f"| scene.1 | Q_ABF ↑ | **{one:.4f}** | {two:.4f} | proposed-seed0 |" in table
     assert table.count(f"- Our methods find their maps at {size}x{size}.") == 2
+    for name in ("proposed-seed0", "proposed-seed1", "non-tl-seed0", "non-tl-seed1"):
+        assert table.count(f"| {name} |") >= 2  # validation, and metrics of the pairs
+    assert "Effect of transfer: mean ± sample standard deviation over the seeds, n = 2 and 2" in table
+    assert read_image(tmp_path / "tables" / "transfer.png").std() > 5
     figures = {f"{name}.{suffix}" for name in SHOWN for suffix in ("png", "pdf")}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == figures
     assert all(read_image(tmp_path / "figures" / f"{name}.png").std() > 20 for name in SHOWN)
@@ -439,6 +445,67 @@ def test_tables_of_the_last_or_the_best_epoch():
         assert f"| compare-bn | {accuracy} |" in tables["table1"] and "compare-bn" not in tables["skips"]
     assert USES == ("last", "best")
     assert "skips" not in make_tables({"proposed-seed0": run}, None)
+
+
+def runs_with_values(kind, values):
+    """Runs of a kind whose measures are all one value, one run for each."""
+    return {
+        f"{kind}-seed{seed}": {"record": RUN | {"epochs": [EPOCH | dict.fromkeys(["val_loss", *MEASURED], value)]}}
+        for seed, value in enumerate(values)
+    }
+
+
+def test_the_effect_of_transfer():
+    """Means, deviations and p by hand: of 1, 2, 3 against 4, 5, 6, t is -3.674 with 4 degrees of freedom."""
+    rows = runs_with_values("proposed", (4.0, 5.0, 6.0)) | runs_with_values("non-tl", (1.0, 2.0, 3.0))
+    assert runs_of(rows, "non-tl") == ["non-tl-seed0", "non-tl-seed1", "non-tl-seed2"]
+    metrics = {"q_abf": {"proposed": 0.7, "non-tl": 0.6}, "q_labf": {"proposed": 0.2, "non-tl": 0.1}}
+    results = {
+        name: {pair: {metric: of[name[:-6]] + pair / 1000 for metric, of in metrics.items()} for pair in range(6)}
+        for name in rows
+    }
+    scores = Scores(results, resolve_variants(["q_abf", "q_labf"], {}))
+    text = transfer_effect(rows, scores, "last").markdown()
+    assert "| validation: loss ↓ | 5.0000 ± 1.0000 | **2.0000 ± 1.0000** | +3.0000 | 0.021 | 0.1 | - |" in text
+    assert "| validation: PSNR (dB) ↑ | **5.00 ± 1.00** | 2.00 ± 1.00 | +3.00 | 0.021 | 0.1 | - |" in text
+    # The smallest p of six pairs, 2 / 2^6; the seeds do not differ.
+    (row,) = [line for line in text.splitlines() if line.startswith("| Q_ABF ↑ |")]
+    assert "0.7025 ± 0.0000" in row and "| +0.1000 |" in row and row.endswith("| 0.031 |")
+    (row,) = [line for line in text.splitlines() if line.startswith("| Q_LABF ↓ |")]
+    assert "| +0.1000 |" in row and row.endswith("| 0.031 |")
+    table = make_tables(rows, scores)["table3"]
+    assert text in table and "Pair by pair" in table and "| non-tl-seed2 |" in table
+    results["non-tl-seed1"][0]["q_abf"] = "lost"
+    assert "| Q_ABF ↑ | failed | failed | - | - | - | - |" in transfer_effect(rows, scores, "last").markdown()
+    del rows["proposed-seed1"], rows["proposed-seed2"]
+    assert transfer_effect(rows, scores, "last") is None
+    assert "Effect of transfer" not in make_tables(rows, None)["table3"]
+
+
+def test_p_of_two_samples():
+    assert unpaired_tests((1, 2, 3, 4, 5), (11, 12, 13, 14, 15))[1] == pytest.approx(2 / 252)  # 1 of 252 ways, twice
+    welch, mann_whitney = unpaired_tests((2.0, 2.0), (2.0, 2.0))
+    assert np.isnan(welch) and mann_whitney == 1
+
+
+def test_curves_with_and_without_transfer(tmp_path):
+    def record(kind, seed):
+        rise = {"proposed": 0.2, "non-tl": 0.1}[kind]
+        measured = ("val_loss", "val_accuracy", "val_iou")
+        values = [rise * step + seed / 100 for step in range(3)]
+        return {"epochs": [{"epoch": n, "step": 100 * n, **dict.fromkeys(measured, v)} for n, v in enumerate(values)]}
+
+    records = {f"{kind}-seed{seed}": record(kind, seed) for kind in ("proposed", "non-tl") for seed in (0, 1)}
+    assert draw_curves(tmp_path, {name: one for name, one in records.items() if "non-tl" not in name}) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"seeds.png", "seeds.pdf"}
+    assert draw_curves(tmp_path, records) == []
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {"transfer.png", "transfer.pdf"}
+    assert read_image(tmp_path / "tables" / "transfer.png").std() > 5
+
+
+def test_curves_that_cannot_be_drawn(tmp_path, capsys):
+    (failure,) = draw_curves(tmp_path, {"proposed-seed0": {"epochs": [{"epoch": 1}]}})
+    assert "val_loss" in failure and "seeds.png" in capsys.readouterr().err
 
 
 def test_the_better_of_two_on_each_pair():
@@ -464,14 +531,14 @@ def test_figures_of_an_ablation_fail_alone(pairs, tmp_path, monkeypatch, capsys)
         drawn.append((path.name, list(images[-1])))
 
     drawn = []
-    runs = {"proposed-seed0": "dwt", "proposed-seed1": "pca", "compare-bn": "pca", "non-tl": "pca"}
+    runs = {"proposed-seed0": "dwt", "proposed-seed1": "pca", "compare-bn": "pca", "non-tl-seed0": "pca"}
     competitors = {name: replace(to_run(method), title=name) for name, method in runs.items()}
     comparison = Comparison(competitors, find_pairs(pairs).stacks, tmp_path)
     comparison.run()
     monkeypatch.setattr(ablation, "draw_methods", draw)
     (failure,) = ablation.draw_fused(tmp_path, comparison)
     assert "no such font" in failure and "error: transfer-scene.1.png: " in capsys.readouterr().err
-    transfer = ["proposed-seed0", "non-tl"]
+    transfer = ["proposed-seed0", "non-tl-seed0"]
     assert drawn == [
         ("transfer-scene.0", transfer),
         ("transfer-scene.2", transfer),
@@ -513,11 +580,15 @@ def test_the_plan_of_the_paper():
     paper = planned["proposed-seed0"]
     assert (paper.learning_rate, paper.epochs, paper.optimizer, paper.transfer) == (1e-6, 50, "rmsprop", "imagenet")
     assert planned["proposed-seed3"].seed == 3
-    assert planned["non-tl"].transfer is None
+    without = [planned[f"non-tl-seed{n}"] for n in range(5)]
+    assert [(one.transfer, one.seed) for one in without] == [(None, n) for n in range(5)]
     assert planned["compare-initial"].initializer == "normal"
     small = {one.name: one for one in plan(DEFAULT, "small")}
     assert small["non-tl"].config is None
     assert small["proposed-seed0"].config.transfer is None
+    for one in plan(DEFAULT, "cpu", runs=["proposed", "non-tl"], seeds=[0, 1]):
+        assert (one.config.variant, one.config.steps_per_epoch, one.config.epochs) == ("paper", 100, 10)
+        assert one.config.transfer == (None if one.name.startswith("non-tl") else "imagenet")
     chosen = plan(DEFAULT, "paper", runs=["proposed", "encoder-skips"], seeds=[7])
     assert [(one.name, one.config.seed, one.config.encoder_skips) for one in chosen] == [
         ("proposed-seed7", 7, False),
@@ -527,7 +598,7 @@ def test_the_plan_of_the_paper():
         plan(DEFAULT, "paper", runs=["skips"])
 
 
-_REST = ("compare-initial", "non-tl")
+_REST = ("compare-initial", *(f"non-tl-seed{n}" for n in range(5)))
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_a_frame_of_another_scene(breathing, tmp_path, capsys):
         (("--depth-map", "--strategy", "refined"), "for --strategy learned"),
         (("--depth-map", "--weights", "own.weights.h5"), "for --strategy learned, not for refined"),
         (("--align-only", "--panel"), "fuses nothing"),
-        (("--prefer", "near", "--strategy", "paper"), "for --strategy learned"),
+        (("--prefer", "near", "--strategy", "paper"), "prefer is for the strategy learned"),
         (("--crop", "none", "--strategy", "paper"), "for the strategies learned and refined"),
         (("--depth-map", "--method", "pca"), "others have none"),
     ],

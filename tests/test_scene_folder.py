@@ -177,7 +177,7 @@ def test_training_and_fusing(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--strategy", "paper"], "--comparer are for --strategy learned, not for paper"),
+        (["--strategy", "paper"], "comparer is for the strategy learned, not for paper"),
         (["--method", "dwt"], "--comparer are for the proposed method"),
     ],
 )

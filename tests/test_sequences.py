@@ -233,12 +233,15 @@ def test_any_numbers_come_in_their_order(tmp_path_factory, numbers, width):
 
 def test_the_real_stacks(stacks):
     listing = find_stacks(stacks / "real")
-    assert {stack.name: stack.extent for stack in listing.stacks} == {
+    assert {stack.name: stack.extent for stack in listing.stacks}.items() >= {
         "flies": "9 frames, flies_0000 to flies_0008",
         "pcb": "7 frames, pcb_001 to pcb_007",
         "vig": "4 frames, vig-0000 to vig-0003",
-    }
+    }.items()
     assert listing.problems == [] and listing.notes == []
     listing = find_stacks(stacks / "rendered")
-    assert all(len(stack.images) in (2, 7, 8) for stack in listing.stacks) and len(listing.stacks) == 6
-    assert len(listing.notes) == 6 and all("truth.png is left out" in note for note in listing.notes)
+    assert len(listing.stacks) >= 6
+    for stack, note in zip(listing.stacks, listing.notes, strict=True):
+        frames = [path for path in stack.images[0].parent.glob("*.*g") if path.stem.isdecimal()]
+        assert sorted(stack.images) == sorted(frames)
+        assert note.startswith(f"{stack.name}: truth.png is left out")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -240,6 +240,47 @@ def test_a_run_saved_before_there_were_digests_goes_on_with_a_warning(runs, caps
 
 
 @pytest.mark.long
+class Stop(Exception):
+    """Ends a run as a killed process does, with no checkpoint of its own."""
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+def test_shorter_epochs_end_in_a_row_of_the_log_each(small_voc, tmp_path):
+    """Also in a run that ends inside the second epoch and is resumed."""
+    config = TrainingConfig(
+        variant="light", transfer=None, size=32, split="voc", pairs_per_batch=1, validation_pairs=1, epochs=3,
+        steps_per_epoch=2, learning_rate=1e-4
+    )  # fmt: skip
+
+    def train(folder, resume=False, until=None):
+        run, seen = TrainingRun(config, small_voc, tmp_path / folder, resume=resume), []
+
+        def observe(epoch, *_):
+            seen.append(epoch)
+            if len(seen) == until:
+                raise Stop
+
+        run.run(observe, checkpoint_minutes=0)
+        return seen
+
+    tf.config.run_functions_eagerly(True)  # compiling would take most of the time
+    try:
+        assert train("whole") == [1, 1, 2, 2, 3, 3]
+        with pytest.raises(Stop):
+            train("killed", until=4)
+        assert train("killed", resume=True) == [2, 3, 3]
+    finally:
+        tf.config.run_functions_eagerly(False)
+    logs = [read_log(tmp_path / name) for name in ("whole", "killed")]
+    assert [(row["epoch"], row["step"]) for row in logs[0]] == [("1", "2"), ("2", "4"), ("3", "6")]
+    for one, other in zip(*logs, strict=True):
+        assert one.keys() == other.keys() and one["step"] == other["step"]
+        assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=1e-3)
+        assert 0 < float(one["val_loss"]) == pytest.approx(float(other["val_loss"]), rel=1e-3)
+    config = replace(config, steps_per_epoch=1000)  # more than there are: all pairs
+    assert TrainingRun(config, small_voc, tmp_path / "long").loop.steps_per_epoch == 40
+
+
 def test_sigterm_saves_and_leaves(runs, small_voc, tmp_path):
     process = start("--voc", small_voc, "-o", tmp_path / "run", *OPTIONS)
     log = tmp_path / "run" / "checkpoint.npz"
@@ -280,22 +321,6 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
     assert newest.with_name("checkpoint.npz.damaged").exists()
     newest.unlink()
     assert load_checkpoint(newest)[1] == progress
-
-
-@pytest.mark.long
-def test_a_run_saved_before_the_decay_had_a_column_goes_on(runs, tmp_path):
-    """Inside an epoch, where its checkpoint has seven figures a step; with AdamW all of the loss is of the data."""
-    folder = tmp_path / "run"
-    shutil.copytree(runs[0] / "killed", folder)
-    newest, older = (checkpoint_path(folder / "checkpoint.npz", age) for age in (0, 1))
-    state, progress = load_checkpoint(older)
-    assert progress.batch > 0 and progress.totals.pop(1) == 0
-    for row in (*progress.rows, progress.best):
-        del row["decay"]
-    older.unlink()
-    save_checkpoint(newest, state, progress, keep=1)
-    assert run_command(main, ["--resume", str(folder), "--quiet"]) == 0
-    assert read_log(folder) == read_log(runs[0] / "whole")
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
@@ -403,7 +428,7 @@ def test_damaged_runs(runs, capsys, tmp_path):
         ("config.json", b"\xff\xfe", "is no JSON"),
         ("config.json", b"[1]", "is an object, received [1]"),
         ("config.json", b"[" * 100_000, "is no JSON"),
-        ("config.json", b"{}", "'average' is missing"),
+        ("config.json", b"{}", "'accumulate' is missing"),
         ("scenes.json", b"{", "is no JSON"),
         ("scenes.json", b"[]", "in place of an object"),
         ("scenes.json", b'{"voc": ".", "train": []}', "validation is missing"),
@@ -457,7 +482,6 @@ def test_a_saved_setting_that_cannot_be_is_one_sentence(setting, value, runs, ca
     [
         ("", 2, "--voc DIR is needed"),
         ("--voc absent", 1, "holds no VOC data"),
-        ("--voc VOC --variant compact", 2, "no weights as narrow"),
         ("--voc VOC --size 100", 2, "multiple of 32"),
         ("--voc VOC --learning-rate 0", 2, "learning_rate must be above 0"),
         ("--voc VOC --average 1.5", 2, "between 0 and 1"),

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from data.datasets.wheels import VGG19_8BIT
 from data.io.files import file_digest
-from data.runtime.errors import InputError
+from data.runtime.errors import InputError, run_command
 from model import TrainingRun
 from model.networks.narrowing import CHANNELS, narrow
 from model.networks.network import build_network
@@ -25,6 +25,7 @@ from model.training.checkpoints import load_checkpoint
 from model.training.settings import TrainingConfig
 from tests.conftest import REPOSITORY
 from tests.test_torch_file import write_old_format
+from train import main
 
 WIDTHS = {1: (2, 64), 2: (2, 128), 3: (4, 256), 4: (4, 512), 5: (4, 512)}
 """Convolutions of each block of VGG-19, and their width."""
@@ -261,6 +262,33 @@ def test_without_keras_address_the_eight_bits_are_taken(tmp_path, monkeypatch):
         read_vgg19("imagenet")
 
 
+@pytest.fixture
+def without_graphs():
+    """Runs step by step: compiling takes most of the time of so short a run."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+@pytest.mark.parametrize("channels", TRANSFER_CHANNELS)
+def test_the_command_line_narrows(channels, vgg19_file, small_voc, tmp_path, without_graphs):
+    options = ["--variant", "compact", "--transfer", vgg19_file, "--vgg19-md5", file_digest(vgg19_file, "md5")]
+    options += ["--transfer-channels", channels, "--freeze-transferred", 1, "--epochs", 1, "--steps-per-epoch", 1]
+    options += ["--size", 32, "--split", "voc", "--pairs-per-batch", 1, "--validation-pairs", 1, "--quiet"]
+    assert run_command(main, list(map(str, ["--voc", small_voc, "-o", tmp_path / "run", *options]))) == 0
+    report = json.loads((tmp_path / "run" / "transfer.json").read_text())
+    assert len(report) == 1 + 16 and report[0].endswith(f"; channels: {channels}")
+    kept = [int(number) for number in report[1].partition(", channels ")[2].split()]
+    assert len(kept) == 8
+    state, _ = load_checkpoint(tmp_path / "run" / "checkpoint.npz")
+    wide = written(vgg19_file)
+    for part in ("kernel", "bias"):
+        np.testing.assert_array_equal(
+            state[f"network/encoder1_conv1/{part}"], wide[f"encoder1_conv1/{part}"][..., kept], err_msg=part
+        )
+
+
 def narrow_vgg19(include_top, weights):
     """VGG-19 without its classifier, as narrow, with the weights of a file."""
     assert not include_top
@@ -304,15 +332,6 @@ def undisturbed(narrow_file, small_voc, tmp_path_factory):
     with narrowed():
         watched = Watched(narrow_file, small_voc, folder)
         return watched, watched.train(), folder
-
-
-@pytest.fixture
-def eagerly():
-    """Without graphs, whose compilation takes most of the time of so short a run."""
-    tf.config.run_functions_eagerly(True)
-    with narrowed():
-        yield
-    tf.config.run_functions_eagerly(False)
 
 
 class Stop(Exception):
@@ -383,8 +402,13 @@ def test_a_run_holds_transferred_convolutions_for_an_epoch(undisturbed, narrow_f
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize(("steps", "epochs"), [(2, [0, 1, 2, 2]), (3, [0, 2, 2])], ids=["within", "between"])
 def test_a_run_resumed_in_or_after_that_epoch_does_the_same(
-    steps, epochs, undisturbed, narrow_file, small_voc, tmp_path, eagerly
+    steps, epochs, undisturbed, narrow_file, small_voc, tmp_path, without_graphs
 ):
+    with narrowed():
+        resume_after(steps, epochs, undisturbed, narrow_file, small_voc, tmp_path)
+
+
+def resume_after(steps, epochs, undisturbed, narrow_file, small_voc, tmp_path):
     with pytest.raises(Stop):
         Watched(narrow_file, small_voc, tmp_path / "run").train(steps)
     resumed = Watched(narrow_file, small_voc, tmp_path / "run", resume=True)

@@ -147,7 +147,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     "--weights": {"type": Path, "metavar": "FILE", "help": "a weights file (default: the bundled one)"},
     "--pattern": {
         "metavar": "TEXT",
-        "help": "how the images of a folder are called, without suffix: '{name}_{index}', '{index}-of-{name}'",
+        "help": "pattern of the file names in a folder, without suffix: '{name}_{index}', '{index}-of-{name}'",
     },
     "--jobs": {
         "type": positive,
@@ -159,7 +159,7 @@ _SHARED: dict[str, dict[str, Any]] = {
         "metavar": "ADDRESS",
         "help": "a scheduler of Dask (tcp://...) or Ray (ray://...), in place of --jobs",
     },
-    "--seed": {"type": natural, "default": 0, "help": "of all that is random (%(default)s)"},
+    "--seed": {"type": natural, "default": 0, "help": "random seed (%(default)s)"},
     "--overwrite": {"action": "store_true", "help": "replace what exists"},
     "--json": {"action": "store_true", "help": "print JSON"},
     "--quiet": {"action": "store_true", "help": "no progress bar"},

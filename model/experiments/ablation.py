@@ -34,7 +34,7 @@ EXAMPLES = """examples:
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o transfer --budget cpu --runs proposed non-tl
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -o skips --runs proposed encoder-skips --seeds 0
 A stopped ablation goes on where it was. What is shared by all runs stands in model/experiments/ablation.toml.
-written: runs/NAME/ as train.py leaves them, tables/ with table1..3.md and transfer.png, seeds.png; with -i also figures/
+written: runs/NAME/ as train.py leaves them, tables/ (table1..3.md, transfer.png), seeds.png; with -i also figures/
 exit codes: 0 done, 1 a run failed (the table says why), 2 wrong usage"""
 
 
@@ -49,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", default="paper", help="of the configuration: paper, cpu or small (%(default)s)")
     parser.add_argument("--runs", nargs="+", metavar="NAME", help=f"{PROPOSED}, {', '.join(ABLATIONS)} (the paper's)")
     parser.add_argument(
-        "--seeds", type=natural, nargs="+", metavar="N", help=f"seeds of {' and '.join(SEEDED)}, the first also of the others (0 to 4)"
+        "--seeds",
+        type=natural,
+        nargs="+",
+        metavar="N",
+        help=f"seeds of {' and '.join(SEEDED)}, the first also of the others (0 to 4)",
     )
     parser.add_argument(
         "--use", choices=USES, default=USES[0], help="epoch whose weights count; the paper's is the last (%(default)s)"

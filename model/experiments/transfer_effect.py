@@ -58,9 +58,10 @@ def transfer_effect(rows: dict[str, dict[str, Any]], scores: Scores | None, use:
         return None
     lines = []
     for key, (title, digits) in {"val_loss": ("loss", 4), **MEASURED}.items():
-        values = [[used_epoch(rows[name]["record"], use)[key] for name in side] for side in sides]
+        first, second = ([used_epoch(rows[name]["record"], use)[key] for name in side] for side in sides)
         up = key != "val_loss"
-        lines.append((f"validation: {title} {'↑' if up else '↓'}", *_compare(*values, digits, up, SIGNIFICANT), "-"))
+        cells = _compare(first, second, digits, up, SIGNIFICANT)
+        lines.append((f"validation: {title} {'↑' if up else '↓'}", *cells, "-"))
     if scores:
         fused = [[name for name in side if name in scores.results] for side in sides]
         lines += [_compare_metric(scores, fused, metric, SIGNIFICANT) for metric in scores.variants]

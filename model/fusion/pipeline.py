@@ -214,7 +214,7 @@ def _noticed(images: PreparedFrames, names: Sequence[str], strict: bool) -> tupl
     if left_out and strict:
         raise InputError(f"{left_out[0]}; without --strict it is left out.")
     if strict and not images.matched:
-        raise InputError("the images do not fit on each other: is it one scene?")
+        raise InputError("the images do not match each other: do they show one scene?")
     return (*(f"{text}, and is left out" for text in left_out), *images.alignment.remarks)
 
 

@@ -1,4 +1,4 @@
-"""The devices that TensorFlow computes on: which are used, how their memory is taken, and why there is no GPU."""
+"""Devices that TensorFlow computes on: which are used, how their memory is taken, and why no GPU is used."""
 
 import os
 import re
@@ -9,23 +9,23 @@ import textwrap
 import tensorflow as tf
 
 from data.runtime.errors import InputError
-from model.networks.engine import DRIVER, has_driver
+from model.networks.driver import DRIVER, has_driver
 
-_SAID = re.compile(r"^.*\.cc:\d+\] (.*(?:CUDA|GPU|cuda|dlopen).*)$", re.MULTILINE)
+_LOG_LINE = re.compile(r"^.*\.cc:\d+\] (.*(?:CUDA|GPU|cuda|dlopen).*)$", re.MULTILINE)
 """A line of TensorFlow's log that concerns GPUs."""
 
-_LONGEST = 300
-"""Characters of such a line that are shown."""
+_LINE_LENGTH = 300
+"""Characters of such a line that a message quotes."""
 
 
 def grow_memory() -> None:
-    """Makes TensorFlow take memory of GPUs as it needs it, not all at once; to be called before any of them is used."""
+    """Makes TensorFlow take memory of GPUs as it needs it, not all at once; call it before any GPU is used."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def choose_device(device: str) -> None:
-    """Chooses what TensorFlow computes on; to be called before it computes anything.
+    """Chooses what TensorFlow computes on; call it before TensorFlow computes anything.
 
     Args:
         device: "auto", the GPUs where there are any; "cpu"; "gpu", an error where there is none; "gpu:N", that one.
@@ -49,7 +49,7 @@ def choose_device(device: str) -> None:
 
 
 def device_name() -> str:
-    """What TensorFlow computes on: the GPUs by name, else the processor with its cores."""
+    """Returns what TensorFlow computes on: the GPUs by name, else the processor and its number of cores."""
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
@@ -58,7 +58,7 @@ def device_name() -> str:
 
 
 def why_no_gpu() -> str | None:
-    """Why TensorFlow uses no GPU, in a few words; None where it uses one."""
+    """Returns why TensorFlow uses no GPU, in a few words; None where it uses one."""
     if tf.config.get_visible_devices("GPU"):
         return None
     if tf.config.list_physical_devices("GPU"):
@@ -72,13 +72,13 @@ def why_no_gpu() -> str | None:
         return f"no NVIDIA driver is installed ({DRIVER} cannot be loaded)"
     build = tf.sysconfig.get_build_info()
     needed = f"CUDA {build.get('cuda_version')} and cuDNN {build.get('cudnn_version')}"
-    return f'TensorFlow says "{_what_tensorflow_says()}"; it needs {needed}: pip install "tensorflow[and-cuda]"'
+    return f'TensorFlow says "{_tensorflow_log_line()}"; it needs {needed}: pip install "tensorflow[and-cuda]"'
 
 
-def _what_tensorflow_says() -> str:
-    """The last line on GPUs of TensorFlow's log, which this process has dropped; from a process of its own."""
+def _tensorflow_log_line() -> str:
+    """Returns the last line about GPUs in TensorFlow's log, from another process: this one has dropped its log."""
     code = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    said = _SAID.findall(done.stderr)
-    return textwrap.shorten(said[-1], _LONGEST) if said else "nothing"
+    lines = _LOG_LINE.findall(done.stderr)
+    return textwrap.shorten(lines[-1], _LINE_LENGTH) if lines else "nothing"

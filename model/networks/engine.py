@@ -1,10 +1,9 @@
-"""What runs the networks where they are used: TensorFlow, or OpenVINO, which starts in a fraction of its time.
+"""Engines that run the networks: TensorFlow, or OpenVINO, which starts in a fraction of its time.
 
 Networks are defined, trained and checked with Keras and TensorFlow. OpenVINO, where it is installed, runs graphs that
 were exported from them (`model/networks/graphs.py`), on the same weights files.
 """
 
-import ctypes
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -13,38 +12,35 @@ import numpy as np
 
 from data.runtime.errors import InputError
 from data.runtime.installation import install_hint
+from model.networks.driver import has_driver
 from model.networks.quietly import import_quietly
 from model.networks.sidecar import read_description
 
 ENGINES = ("auto", "tensorflow", "openvino")
-"""Names that an engine is asked for by. `auto` takes OpenVINO where it is installed, has a graph for the weights, and
-there is no GPU."""
-
-DRIVER = "libcuda.so.1"
-"""The library of NVIDIA's driver that TensorFlow looks for."""
+"""Names of engines. `auto` takes OpenVINO where it is installed, has a graph for the weights, and there is no GPU."""
 
 GRAPH_OF = {"variant": "light", "batch_norm": True, "encoder_skips": False, "activation": "mish"}
-"""Arguments of `build_network` whose graph is bundled; others do not change it."""
+"""Arguments of `build_network` that the bundled graph was made with; its other arguments do not change the graph."""
 
 
 class Engine(Protocol):
     """Runs the networks on arrays; any number of threads may use it."""
 
     def focus(self, images: np.ndarray) -> np.ndarray:
-        """Where photographs are out of focus.
+        """Finds where photographs are out of focus.
 
         Args:
             images: (N, H, W, 3) float32 RGB in [0, 255], H and W multiples of 32.
 
         Returns:
-            (N, H, W) float32, a logit.
+            (N, H, W) float32, the logit of "out of focus".
         """
 
     def compare(self, photographs: np.ndarray, focus: np.ndarray) -> np.ndarray:
-        """Which of two photographs is the blurred one; arguments as `build_comparer` says.
+        """Finds which of two photographs is the blurred one; arguments as the inputs of `build_comparer`.
 
         Returns:
-            (N, H, W) float32, a logit.
+            (N, H, W) float32, the logit of "the first is blurred".
         """
 
 
@@ -53,7 +49,7 @@ def load_engine(weights: Path | str, comparer: Path | str | None = None, engine:
 
     Args:
         weights: The file of the paper's network.
-        comparer: The file of the comparing network; None: it is not needed.
+        comparer: The file of the comparing network; None where it is not needed.
         engine: A name in `ENGINES`.
 
     Raises:
@@ -61,7 +57,7 @@ def load_engine(weights: Path | str, comparer: Path | str | None = None, engine:
     """
     if choose_engine(weights, engine) == "tensorflow":
         return import_quietly("model.networks.tensorflow_engine").TensorFlowEngine(weights, comparer)
-    from model.networks.openvino_engine import OpenVINOEngine  # half a second, which others need not wait for
+    from model.networks.openvino_engine import OpenVINOEngine  # loads OpenVINO
 
     return OpenVINOEngine(weights, comparer)
 
@@ -84,14 +80,14 @@ def choose_engine(weights: Path | str, engine: str = "auto", device: str = "auto
         raise InputError(f"the engine must be one of {', '.join(ENGINES)}, received {engine!r}.")
     if engine == "tensorflow":
         return engine
-    hindrance = _openvino_hindrance(weights, device)
-    if engine == "openvino" and hindrance:
-        raise InputError(f"the engine openvino cannot be used: {hindrance}.")
-    return "tensorflow" if hindrance or (engine == device == "auto" and has_driver()) else "openvino"
+    obstacle = _why_not_openvino(weights, device)
+    if engine == "openvino" and obstacle:
+        raise InputError(f"the engine openvino cannot be used: {obstacle}.")
+    return "tensorflow" if obstacle or (engine == device == "auto" and has_driver()) else "openvino"
 
 
-def _openvino_hindrance(weights: Path | str, device: str) -> str | None:
-    """Why OpenVINO cannot run the network of a weights file; None where it can."""
+def _why_not_openvino(weights: Path | str, device: str) -> str | None:
+    """Returns why OpenVINO cannot run the network of a weights file; None where it can."""
     if device.startswith("gpu"):
         return "it computes on the processor alone"
     if find_spec("openvino") is None:
@@ -100,12 +96,3 @@ def _openvino_hindrance(weights: Path | str, device: str) -> str | None:
     if "variant" not in builder or any(builder.get(name, value) != value for name, value in GRAPH_OF.items()):
         return f"it has a graph of {GRAPH_OF['variant']} alone, {weights} holds another network"
     return None
-
-
-def has_driver() -> bool:
-    """Whether NVIDIA's driver can be loaded."""
-    try:
-        ctypes.CDLL(DRIVER)
-    except OSError:
-        return False
-    return True

@@ -29,9 +29,12 @@ def cache_folder() -> Path | None:
     """Returns the folder of the cache; None where it is turned off, or the user has no folder for caches."""
     if VARIABLE in os.environ:
         return Path(os.environ[VARIABLE]) if os.environ[VARIABLE] else None
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises an error where there is none
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", ""))
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = home / "Library" / "Caches"
     else:

@@ -61,7 +61,7 @@ def _input_name(path: str) -> str:
     return path.replace("/", "__")
 
 
-def _places(network: keras.Model) -> dict[str, Any]:
+def _places(network: "keras.Model") -> dict[str, Any]:
     """Layer to its group in a weights file, its normalization's group, and whether it is a deconvolution. Keras names
     the groups by the layers' classes, numbered in order."""
     groups = {}

@@ -5,6 +5,7 @@ import io
 import platform
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,7 @@ def _load(graph: Path, weights: Path) -> Callable[[dict[str, np.ndarray]], np.nd
         compiled = _import(core, key)
         if compiled is None:
             compiled = _compile(core, graph, weights)
-            exported = io.BytesIO()
-            compiled.export_model(exported)
-            write_graph(key, exported.getvalue())
+            _export(compiled, key)
     requests = threading.local()
 
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -88,6 +87,14 @@ def _import(core: openvino.Core, key: str) -> openvino.CompiledModel | None:
         return core.import_model(io.BytesIO(content), DEVICE, OPTIONS)
     except RuntimeError:
         return None
+
+
+def _export(compiled: openvino.CompiledModel, key: str) -> None:
+    """Keeps a compiled graph in the cache, where OpenVINO can export it."""
+    exported = io.BytesIO()
+    with suppress(RuntimeError):
+        compiled.export_model(exported)
+        write_graph(key, exported.getvalue())
 
 
 def _cache_key(core: openvino.Core, graph: Path, weights: Path) -> str:

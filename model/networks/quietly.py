@@ -1,4 +1,4 @@
-"""Modules that load TensorFlow, imported without what it says meanwhile."""
+"""Imports of modules that load TensorFlow, without the lines that it logs meanwhile."""
 
 import os
 import sys
@@ -8,26 +8,25 @@ from types import ModuleType
 
 
 def import_quietly(module: str) -> ModuleType:
-    """Imports a module and drops what TensorFlow says meanwhile, of absent GPU drivers and the like; why no GPU is used
-    can be asked of `model.networks.devices`.
+    """Imports a module and drops what TensorFlow logs meanwhile, such as missing GPU drivers, unless the import fails.
 
-    Where a program has loaded TensorFlow itself, how GPUs are used is left to it.
+    `model.networks.devices.why_no_gpu` tells why no GPU is used. A program that has loaded TensorFlow itself decides
+    itself how memory of GPUs is taken.
 
-    TensorFlow writes to the standard error stream from C++, which Python's logging cannot silence. Should the import
-    fail, what it said is shown.
+    TensorFlow writes to the standard error stream from C++, which Python's logging cannot silence.
     """
     if "tensorflow" in sys.modules:
         return import_module(module)
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
         try:
             imported = import_module(module)
             import_module("model.networks.devices").grow_memory()
         except BaseException:
-            said.seek(0)
-            os.write(stderr, said.read())
+            log.seek(0)
+            os.write(stderr, log.read())
             raise
         finally:
             os.dup2(stderr, 2)
