@@ -139,7 +139,6 @@ def test_progress_nested_without_end_falls_back(path):
     check_fall_back(path, "is damaged")
 
 
-
 def test_none_that_can_be_used_is_one_sentence(path):
     for age in (0, 1):
         checkpoint_path(path, age).write_bytes(b"PK")

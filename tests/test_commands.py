@@ -14,7 +14,6 @@ from data.runtime.errors import InputError, add_debug, run_command
 from data.runtime.names import checked_name
 from model.experiments.__main__ import COMMANDS as EXPERIMENTS
 from model.measurements.__main__ import COMMANDS as MEASUREMENTS
-from model.measurements.__main__ import COMMANDS as MEASUREMENTS
 from model.networks.summary import main as summarize
 from tests.conftest import REPOSITORY
 

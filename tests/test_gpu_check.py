@@ -8,8 +8,8 @@ import pytest
 
 from data.io.image_io import write_image
 from data.runtime.errors import InputError, StoppedError, run_command
-from model.measurements.__main__ import main
 from model.measurements import gpu_check
+from model.measurements.__main__ import main
 from model.measurements.gpu_check import BUDGETS, PRECISIONS
 from model.networks.weights import load_network
 from tests.conftest import drawn_photograph

@@ -2,9 +2,9 @@ from dataclasses import fields
 
 import pytest
 
-from model.measurements.__main__ import main
 from model.fusion.blending import BoundaryBlending
 from model.fusion.focus_measure import FocusMeasure
+from model.measurements.__main__ import main
 from model.measurements.sweep import ALTERNATIVES
 
 

@@ -23,10 +23,10 @@ from model.training.run_folder import read_settings
 from model.training.settings import ABLATIONS, CHECKPOINT, DISTRIBUTIONS, PRECISIONS, TrainingConfig
 
 PAPER_SIZE = TrainingConfig.size
-"""Rows and columns at which the paper finds its maps: those of its training images."""
+"""Rows and columns at which the paper computes its maps: those of its training images."""
 
 RECORD = "record.json"
-"""What a training run notes when it is done."""
+"""Name of the file that a training run writes when it is done."""
 
 EXAMPLES = """examples:
   python -m model.experiments ablation --voc VOCdevkit/VOC2012 -i lytro -o ablation                  the paper's budget
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=map_size,
         metavar="N",
-        help=f"find the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
+        help=f"compute the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
     )
     parser.add_argument(
         "--distribution",
@@ -138,7 +138,7 @@ def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
 
 
 def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The record of a run: read where it is done, trained from where it was otherwise."""
+    """Returns the record of a run: reads it if the run is done, else trains from the last checkpoint or from the start."""
     if experiment.config is None:
         return {"reason": experiment.reason}
     folder = arguments.output / "runs" / experiment.name
@@ -154,7 +154,7 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
-    """A run's record; None where it is not there or no table can be made of it, so that the run makes it anew."""
+    """Reads a run's record; None if it is missing or no table can be made of it, because then the run writes it again."""
     record = Record(folder / RECORD).read({})
     try:
         for use in USES:
@@ -165,7 +165,7 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _size(experiments: list[Experiment], size: int | None) -> int | None:
-    """Rows and columns at which maps are found; None is the images' own size."""
+    """Returns rows and columns at which maps are computed; None is the images' own size."""
     paper = any(one.config is not None and one.config.variant == "paper" for one in experiments)
     return PAPER_SIZE if size is None and paper else size
 
@@ -173,7 +173,7 @@ def _size(experiments: list[Experiment], size: int | None) -> int | None:
 def _fuse(
     rows: dict[str, dict[str, Any]], stacks: list[Stack], size: int | None, arguments: argparse.Namespace
 ) -> Comparison:
-    """The pairs, fused by each network with the paper's strategy."""
+    """Fuses the pairs by each network with the paper's strategy."""
     competitors = {}
     for name in [name for name, row in rows.items() if "record" in row]:
         with isolate_errors(name) as part:

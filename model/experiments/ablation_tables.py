@@ -62,10 +62,10 @@ def _compare_transfer(rows: dict[str, dict[str, Any]], scores: Scores | None, us
 
 
 def by_pair_table(scores: Scores) -> Table:
-    """Two methods compared on each pair.
+    """Builds the table of two methods, pair by pair.
 
     Args:
-        scores: Of two methods.
+        scores: Scores of two methods.
 
     Returns:
         A row for each pair and metric: both values and the name of the better method, "equal" where both are printed

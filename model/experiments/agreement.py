@@ -31,7 +31,7 @@ ANCHORS = {
 published images."""
 
 COLUMNS = ("Method", "Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
-"""Of the table of images."""
+"""Columns of the table of images."""
 
 NOTE = """Made by `python -m model.experiments agreement`.
 
@@ -44,7 +44,7 @@ NOTE = """Made by `python -m model.experiments agreement`.
 - **IFCNN and SESF** need their authors' files, which `python -m data.download ifcnn` and `sesf` fetch; `--weights
   ifcnn=FILE sesf=FILE` then adds their rows. Where PyTorch is installed, a test compares the networks with it.
 """
-"""Stands below the tables."""
+"""Text below the tables."""
 
 EXAMPLES = """examples:
   python -m model.experiments agreement -i lytro --published lytro_fused --comparison comparison -o docs/agreement.md
@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Brings an image to the compression of a published one.
+    """Compresses an image as a published one is compressed.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -133,7 +133,7 @@ def compressed_as(image: np.ndarray, published: Path) -> tuple[np.ndarray, np.nd
 
 
 def _anchors(scores: Scores, methods: Sequence[str]) -> str:
-    """A table of means against figures that others measured; empty where none of the methods has one."""
+    """Formats the table of means against figures that others measured; empty if none of the methods has one."""
     rows, summaries = [], summarize(scores)
     for name in methods:
         for metric, value in ANCHORS.get(name, {}).items():
@@ -148,7 +148,7 @@ def _anchors(scores: Scores, methods: Sequence[str]) -> str:
 
 
 def _cells(comparison: Any, name: str, images: ImageFolder) -> tuple[Any, list[str]]:
-    """One row, and a sentence on every pair that could not be compared."""
+    """Compares a method's images; returns the cells of a row, and a sentence on every pair that could not be compared."""
     compared, kinds, failures = [], set(), []
     for stack in comparison.stacks:
         if not comparison.has(name, stack.name):

@@ -39,10 +39,10 @@ from model.experiments.report import write_report
 from model.experiments.results import Comparison
 
 RECORD = "record.json"
-"""What a comparison was made of; written last, so it says that all the rest is there."""
+"""Name of the file that says what a comparison was made of; written last, when everything else is complete."""
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "opencv-python-headless", "PyWavelets")
-"""What results may depend on; their versions are noted."""
+"""Packages that results may depend on; their versions are recorded."""
 
 EXAMPLES = """examples:
   python -m model.experiments comparison -i lytro -o comparison
@@ -68,7 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_named(parser, "--fused", "NAME=DIR", "images that others made")
     add_named(parser, "--weights", "NAME=FILE", f"authors' files (ifcnn, sesf), or your own ({', '.join(OWN)})")
     parser.add_argument(
-        "--size", type=map_size, metavar="N", help="our methods find their maps at NxN (default: the images' own size)"
+        "--size",
+        type=map_size,
+        metavar="N",
+        help="our methods compute their maps at NxN (default: the images' own size)",
     )
     parser.add_argument(
         "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
@@ -112,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _methods(arguments: argparse.Namespace, weights: Mapping[str, Path]) -> list[str] | None:
-    """The names of the methods to run; None for the default."""
+    """Returns the names of the methods to run; None for the default."""
     if not arguments.skip:
         return arguments.methods
     names = default_names(weights) if arguments.methods is None else arguments.methods
@@ -123,7 +126,7 @@ def _methods(arguments: argparse.Namespace, weights: Mapping[str, Path]) -> list
 
 
 def _warn_of_slow_methods(comparison: Comparison) -> None:
-    """Says how long methods will take that need more than a minute, before they do."""
+    """Warns of methods that will take more than a minute."""
     for name in comparison.competitors:
         slow = BASELINES[name].slow if name in BASELINES else None
         missing = [
@@ -146,8 +149,8 @@ def _shown(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
 
 
 def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path], size: int | None) -> Run | None:
-    """The paper's strategy, whose decision is drawn: with the weights that were given for it, else with those of our
-    first method; None where no method is ours."""
+    """Returns the paper's strategy, whose decision is drawn: with the weights given for it, else with those of our first
+    method; None where no method is ours."""
     own = [name for name in OWN if name in competitors]
     if not own:
         return None
@@ -157,7 +160,7 @@ def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path
 
 
 def _write(folder: Path, products: Iterable[tuple[Any, ...]], record: dict[str, Any]) -> bool:
-    """Writes tables, figures and the page; one that fails is said. Returns whether all are there."""
+    """Writes tables, figures and the page, and reports each that fails; returns whether all were written."""
     (folder / RECORD).unlink(missing_ok=True)
     whole = True
     for name, write, *arguments in products:
@@ -178,7 +181,7 @@ def _products(
     paper: Run | None,
     record: dict[str, Any],
 ) -> Iterator[tuple]:
-    """What is written: its name for messages, the function that writes it, and that one's arguments."""
+    """Yields for each product its name for messages, the function that writes it, and the function's arguments."""
     drawings = folder / "figures"
     yield "tables", _write_tables, folder / "tables", comparison, scores, shown
     for pair in shown:

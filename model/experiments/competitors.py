@@ -31,7 +31,7 @@ PAPER = "proposed-paper"
 """Our method that does what the paper does."""
 
 CORNER = 64
-"""Rows and columns of an image that a method is tried on before its time is taken."""
+"""Rows and columns of the corner of an image that a method fuses once before its time is measured."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Run:
         return self._method
 
     def inputs(self, stack: Stack) -> str:
-        """A name for everything besides the sources that decides the result."""
+        """Identifies everything besides the sources that decides the result."""
         return self.key
 
     def prepare(self, stack: Stack) -> None:
@@ -89,7 +89,7 @@ class Folder:
     images: ImageFolder
 
     def inputs(self, stack: Stack) -> str:
-        """The digest of the image.
+        """Returns the digest of the image.
 
         Raises:
             InputError: if there is none.
@@ -97,7 +97,7 @@ class Folder:
         return file_digest(self.images.find(stack.name), "sha256")
 
     def prepare(self, stack: Stack) -> None:
-        """Nothing to do."""
+        """Does nothing: the images are made already."""
 
     def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
         """Reads the image."""
@@ -105,13 +105,13 @@ class Folder:
 
 
 Competitor = Run | Folder
-"""One side of a comparison."""
+"""One method of a comparison."""
 
 
 def choose(
     names: Iterable[str] | None, folders: Mapping[str, Path], weights: Mapping[str, Path], size: int | None = None
 ) -> dict[str, Competitor]:
-    """Puts a comparison together.
+    """Chooses the methods of a comparison.
 
     Args:
         names: Methods to run; None takes ours, all that run with nothing but this repository, and those with weights.
@@ -160,17 +160,17 @@ def choose(
 
 
 def default_names(weights: Iterable[str]) -> list[str]:
-    """The methods that are run unasked: ours, those that need no files, and those with `weights`."""
+    """Lists the methods that run by default: ours, those that need no files, and those with `weights`."""
     return list(dict.fromkeys([*OWN, *SELF_CONTAINED, *weights]))
 
 
 def to_run(name: str, weights: Path | None = None, size: int | None = None) -> Run:
-    """One method.
+    """Prepares one method.
 
     Args:
         name: In `OWN` or `BASELINES`.
         weights: For ours a network's, None takes the bundled one; for one of others its authors' file, if it needs one.
-        size: Our methods find their maps at size x size; None takes the images' own size. Others have no maps.
+        size: Our methods compute their maps at size x size; None takes the images' own size. Others have no maps.
 
     Raises:
         InputError: if a file is missing, or given to a method that has none.
@@ -203,12 +203,12 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
 
 
 def weights_title(path: Path) -> str:
-    """The folder and the name of a weights file, without its suffix: a run's is called `best` in every folder."""
+    """Returns folder and name of a weights file without its suffix; the name alone is `best` in every run."""
     return f"{path.resolve().parent.name}/{path.name.removesuffix('.h5').removesuffix('.weights')}"
 
 
 def map_size(text: str) -> int:
-    """The type of --size on a command line; see `to_run`."""
+    """Parses --size of a command line; see `to_run`."""
     size = int(text)
     if size < STRIDE:
         raise ArgumentTypeError(f"{size} is below {STRIDE}")
@@ -216,5 +216,5 @@ def map_size(text: str) -> int:
 
 
 def size_notes(size: int | None) -> list[str]:
-    """What stands below the tables of a comparison with this `size`."""
+    """Returns the notes below the tables of a comparison with this `size`."""
     return [] if size is None else [f"Our methods find their maps at {size}x{size}."]

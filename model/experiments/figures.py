@@ -18,10 +18,10 @@ FIRST_PAIR = "lytro-14"
 """The paper's first group of images."""
 
 SHOWN = 6
-"""How many groups it shows (Tables 4 to 9)."""
+"""Number of groups that the paper shows (Tables 4 to 9)."""
 
 SUFFIXES = (".png", ".pdf")
-"""Each figure is written as these."""
+"""Suffixes of the files of each figure."""
 
 COLUMNS = 5
 """Pictures in a row."""
@@ -39,25 +39,25 @@ DIFFERENCE_GAIN = 3
 """Differences from source A are shown so many times larger."""
 
 COLORS = ("red", "yellow")
-"""Frames of the enlarged squares."""
+"""Colors of the frames around the enlarged squares."""
 
 
 def shown_pairs(names: Iterable[str]) -> list[str]:
-    """The pairs that are shown where nobody chooses: the paper's first one, if it is there, and those that follow."""
+    """Returns the pairs that are shown by default: the paper's first one, if there is one, and those that follow."""
     return sorted(names, key=lambda name: name != FIRST_PAIR)[:SHOWN]
 
 
 def with_suffixes(path: Path) -> list[Path]:
-    """The files of a figure, whose name may hold a dot."""
+    """Returns the files of a figure, whose name may contain a dot."""
     return [path.with_name(path.name + suffix) for suffix in SUFFIXES]
 
 
 def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fused: dict[str, np.ndarray]) -> None:
-    """Every method's result with two enlarged squares, where the methods differ most, and its difference from A.
+    """Draws every method's result with two enlarged squares, where the methods differ most, and its difference from A.
 
     Args:
         path: Without suffix.
-        title: Of the pair.
+        title: Name of the pair.
         near: Source A, (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         far: Source B.
         fused: Method to its result.
@@ -84,7 +84,7 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
 
 
 def find_differences(images: Sequence[np.ndarray]) -> list[tuple[int, int, int]]:
-    """The squares in which images differ most from each other, apart from one another.
+    """Finds the squares in which images differ most from each other, apart from one another.
 
     Args:
         images: All of one shape.
@@ -105,7 +105,7 @@ def find_differences(images: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
 
 
 def draw_decision(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuser: "Fuser") -> None:
-    """Candidates and decision maps of a fuser with the paper's strategy (its Fig. 6)."""
+    """Draws candidates and decision maps of a fuser with the paper's strategy (its Fig. 6)."""
     from model.fusion.pictures import draw_panel  # loads matplotlib
 
     decision = fuser.decide(near, far)
@@ -114,7 +114,7 @@ def draw_decision(path: Path, title: str, near: np.ndarray, far: np.ndarray, fus
 
 
 def draw_training(path: Path, recipe: str, pairs: Sequence[SyntheticPair]) -> None:
-    """Training pairs and labels at each level of blur (the paper's Fig. 7)."""
+    """Draws training pairs and labels at each level of blur (the paper's Fig. 7)."""
     titles = ("photograph", "A", "B", "label of A", "label of B")
     figure, grid = new_figure(len(pairs), len(titles), (WIDTH, WIDTH * len(pairs) / len(titles) + 0.5), bare=False)
     for level, (axes, pair) in enumerate(zip(grid, pairs, strict=True), start=1):
@@ -129,7 +129,7 @@ def draw_training(path: Path, recipe: str, pairs: Sequence[SyntheticPair]) -> No
 
 
 def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Sources and result of every pair (the paper's Fig. 16)."""
+    """Draws sources and result of every pair (the paper's Fig. 16)."""
     together = 2
     rows = -(-len(triples) // together)
     figure, grid = new_figure(rows, 3 * together, (WIDTH, WIDTH * rows / (3 * together) * 1.12 + 0.5))
@@ -142,7 +142,7 @@ def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray
 
 
 def _details(image: np.ndarray, near: np.ndarray, boxes: Sequence[Any]) -> np.ndarray:
-    """The squares, enlarged, and the difference from A, side by side; one height."""
+    """Returns the enlarged squares and the difference from A side by side, all of one height."""
     image, near = to_uint8(image), to_uint8(near)
     height = DETAIL_HEIGHT
     crops = [image[top : top + side, left : left + side] for top, left, side in boxes]

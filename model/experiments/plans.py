@@ -53,7 +53,7 @@ def plan(
     seeds: Sequence[int] | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> list[Experiment]:
-    """Reads the configuration.
+    """Reads which runs a configuration asks for.
 
     Args:
         path: A TOML file such as `ablation.toml`.

@@ -36,16 +36,16 @@ METRIC_VARIANTS = resolve_variants(PAPER_METRICS)
 """The paper's five metrics in their default variants."""
 
 VARIANT_NAMES = {metric.name: variant for metric, variant in METRIC_VARIANTS.items()}
-"""The same by name, for records."""
+"""Metric name to variant, for records."""
 
 
 class Comparison:
-    """Competitors, pairs, and the folder that holds what is known of them.
+    """Runs competitors on pairs, and keeps a record of every result in a folder.
 
     Args:
         competitors: Name to competitor, as `choose` gives it; the first is what tests compare the others with.
         stacks: The pairs.
-        folder: Where results lie.
+        folder: Folder of the results.
         notes: Sentences to stand under every table.
 
     Raises:
@@ -70,10 +70,10 @@ class Comparison:
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
 
     def run(self, quiet: bool = True, jobs: int = 1, cluster: str | None = None) -> bool:
-        """Computes what is missing; whatever a method or a pair raises is a failure of the two alone.
+        """Computes what is missing; an error of a method on a pair fails that result alone.
 
         Args:
-            quiet: Whether there is no progress bar.
+            quiet: Hides the progress bar.
             jobs: Pairs at once; see `data.runtime.spread.spread`.
             cluster: See there.
 
@@ -94,7 +94,7 @@ class Comparison:
     def _of_stack(
         self, stack: Stack, observe: Callable[[str], None] = lambda text: None
     ) -> dict[str, tuple[dict[str, Any], bool]]:
-        """Name of each competitor to its record for a pair, and whether that was computed."""
+        """Returns for each competitor by name its record for a pair, and whether it was computed."""
         scene, rows = _Scene(stack), {}
         for name in self.competitors:
             with isolate_errors(f"{name}, {stack.name}") as part:
@@ -105,22 +105,22 @@ class Comparison:
         return rows
 
     def fused_path(self, name: str, pair: str) -> Path:
-        """Where a fused image lies, whoever made it."""
+        """Returns the path of a fused image, ours or of a folder."""
         competitor = self.competitors[name]
         if isinstance(competitor, Folder):
             return competitor.images.find(pair)
         return self.folder / "fused" / name / f"{pair}.png"
 
     def has(self, name: str, pair: str) -> bool:
-        """Whether there is a fused image, after `run`."""
+        """Tells after `run` whether there is a fused image."""
         return "scores" in self._records[name, pair]
 
     def fused_images(self, pair: str, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """The images that methods made of a pair, by the methods' printed names; without those that failed."""
+        """Reads the images fused from a pair, by the methods' printed names, without those that failed."""
         return {self._title(name): read_image(self.fused_path(name, pair)) for name in names if self.has(name, pair)}
 
     def scores(self) -> Scores:
-        """All scores, after `run`; a failure stands with its reason."""
+        """Returns all scores after `run`; a failure has its reason in place of a number."""
         results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
         for (name, pair), record in self._records.items():
             if "failure" in record:
@@ -134,7 +134,7 @@ class Comparison:
         return Scores(results, METRIC_VARIANTS, titles=titles, notes=[*jpeg, *self.notes])
 
     def seconds(self) -> dict[str, float]:
-        """Method to the median of its times a pair, without loading; only of those that were run."""
+        """Returns the median time a pair, without loading, of each method that was run."""
         times: dict[str, list[float]] = {}
         for (name, _), record in self._records.items():
             if record.get("seconds") is not None:
@@ -142,7 +142,7 @@ class Comparison:
         return {name: median(values) for name, values in times.items()}
 
     def time_table(self) -> Table:
-        """Median seconds a pair."""
+        """Builds the table of median seconds a pair."""
         seconds = self.seconds()
         cells = rank_cells((f"{value:.3f}" for value in seconds.values()), seconds.values(), decimals=3)
         rows = list(zip(map(self._title, seconds), cells, strict=True))
@@ -150,7 +150,7 @@ class Comparison:
         return Table(("Method", Column("Seconds", arrow="↓")), rows, caption)
 
     def _result(self, name: str, scene: "_Scene") -> tuple[dict[str, Any], bool]:
-        """The record of one method on one pair, and whether it had to be made."""
+        """Returns the record of one method on one pair, and whether it had to be computed."""
         competitor, stack = self.competitors[name], scene.stack
         key = {"sources": scene.digests, "variants": VARIANT_NAMES, "inputs": competitor.inputs(stack)}
         record = Record(self.folder / "records" / name / f"{stack.name}.json", key)
@@ -158,7 +158,7 @@ class Comparison:
         return (known, False) if known is not None else (record.write(self._compute(name, scene)), True)
 
     def _known(self, name: str, stack: Stack, record: Record) -> dict[str, Any] | None:
-        """Returns what an earlier run recorded; None where it does not fit, whatever lies in its place."""
+        """Returns what an earlier run recorded; None where there is none that fits."""
         run = not isinstance(self.competitors[name], Folder)
         known = record.read({"scores": dict[str, float | None], "seconds": float if run else NoneType})
         if known is None or list(known["scores"]) != list(VARIANT_NAMES) or (run and known["seconds"] < 0):
@@ -195,7 +195,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Scene:
-    """A pair and what is computed of it once."""
+    """Caches what all methods need of a pair."""
 
     stack: Stack
 

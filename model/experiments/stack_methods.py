@@ -23,7 +23,7 @@ from data.runtime.names import checked_name
 from model.fusion.fuser import Fuser
 
 DEFAULT = "default"
-"""Our method as `fuse.py` does it without options."""
+"""Our method as `fuse.py` runs it without options."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
@@ -43,35 +43,35 @@ TOOLS: dict[str, tuple[str, ...]] = {
         *("--output={result}", "{frames}"),
     ),
 }
-"""Tools that are run where they are on the PATH. Shine Stacker has windows and no command line: give a folder of its
+"""Command lines of tools that run if they are on the PATH. Shine Stacker has no command line: give a folder of its
 results."""
 
 CHOICE = "choice"
-"""The upper bound."""
+"""Name of the upper bound, `best_choice`."""
 
 DIFFERENCES = ("breathing", "drift", "turn", "flicker", "vignetting")
-"""Keys of `scene.json` that are not zero where frames do not lie on each other, or differ in exposure."""
+"""Keys of `scene.json` that are not zero where frames are not aligned or differ in exposure."""
 
 CHOICE_SIGMA = 1.5
 """Standard deviation in pixels of the window in which the choice compares errors: from pixel to pixel it would fit the
 noise."""
 
 LONGEST_RUN = 1800
-"""Seconds after which a tool is ended."""
+"""Seconds after which a tool is stopped."""
 
 TRUTH = "truth.png"
-"""The sharp scene of a stack; the images called by numbers in its folder are the frames."""
+"""File of the sharp scene in the folder of a stack; images whose names are numbers are its frames."""
 
 
 @dataclass(frozen=True)
 class RenderedStack:
-    """Frames of one scene, and the scene as it is.
+    """Frames of one scene, and the sharp scene.
 
     Attributes:
         name: Its folder, below the one that was searched.
         frames: In natural order of their names.
         truth: The sharp scene, as the middle frame shows it.
-        differs: Whether the frames do not lie on each other or differ in exposure, as `scene.json` says.
+        differs: Whether the frames are not aligned or differ in exposure, according to `scene.json`.
     """
 
     name: str
@@ -80,16 +80,16 @@ class RenderedStack:
     differs: bool = False
 
     def read(self) -> list[np.ndarray]:
-        """The frames, (H, W, 3) uint8 RGB each."""
+        """Reads the frames, (H, W, 3) uint8 RGB each."""
         return [read_image(path) for path in self.frames]
 
 
 @dataclass(frozen=True)
 class StackMethod:
-    """Something that makes one picture of a stack.
+    """A method that fuses a stack into one picture.
 
     Attributes:
-        fuse: Makes it; (H, W, 3) uint8 RGB.
+        fuse: Fuses a stack; returns (H, W, 3) uint8 RGB.
         inputs: What decides the result besides the frames, for one stack; JSON values.
         bound: Whether it is an upper bound, which is not ranked, and known only of frames that differ in
             nothing but focus.
@@ -122,8 +122,8 @@ def fuse_stack(
 
 
 def best_choice(frames: Iterable[np.ndarray], truth: np.ndarray) -> np.ndarray:
-    """Takes each pixel whole from the frame that is closest to the truth around it: the best that a choice of pixels
-    does.
+    """Takes each pixel from the frame that is closest to the truth around it: the best result that a choice of pixels
+    can give.
 
     Args:
         frames: (H, W, 3) uint8 RGB each, lying on each other and on the truth.
@@ -138,7 +138,7 @@ def best_choice(frames: Iterable[np.ndarray], truth: np.ndarray) -> np.ndarray:
 
 
 def choose(names: Sequence[str] | None, folders: Mapping[str, Path]) -> tuple[dict[str, StackMethod], list[str]]:
-    """Puts a comparison together.
+    """Chooses the methods of a comparison.
 
     Args:
         names: In `VARIANTS` or `TOOLS`, or `CHOICE`; None takes all.

@@ -1,6 +1,6 @@
 """Measures fusion of rendered focus stacks against their truth: our default, its parts switched off, other tools.
 
-Every folder below DIR with a `truth.png` is a stack. A result is laid on the truth by an affine motion, because tools
+Every folder below DIR with a `truth.png` is a stack. A result is aligned to the truth by an affine motion, because tools
 align to different frames and cut differently, and a border of 5 % is left out. For each stack and method there is a
 record, so a run can be stopped and resumed. A change of our code goes unnoticed: delete OUT/records/METHOD then.
 """
@@ -38,7 +38,7 @@ from model.experiments.stack_methods import (
 )
 
 MEASURED = {"psnr": ".2f", "ssim": ".4f", "spurious": ".4f", "lost": ".4f"}
-"""What is measured, by its name among the metrics, and how it is printed; PSNR of the colors, the others of gray."""
+"""Metrics of a stack and how they are printed; PSNR is of the colors, the others are of gray."""
 
 Outcome = dict[str, float] | str
 """Value by name in `MEASURED`, or the reason why there is none."""
@@ -61,7 +61,7 @@ def measure(truth: np.ndarray, fused: np.ndarray) -> dict[str, float]:
         Value by name in `MEASURED`.
 
     Raises:
-        InputError: if it cannot be laid on the truth.
+        InputError: if it cannot be aligned to the truth.
     """
     fused, truth = crop_border(align_to_reference(truth, fused)), crop_border(truth)
     return {
@@ -75,13 +75,13 @@ def measure(truth: np.ndarray, fused: np.ndarray) -> dict[str, float]:
 def measure_all(
     stacks: Sequence[RenderedStack], methods: Mapping[str, StackMethod], folder: Path, quiet: bool = True
 ) -> dict[str, dict[str, Outcome]]:
-    """Fuses and measures what has no record yet; whatever a method raises on a stack fails the two alone.
+    """Fuses and measures what has no record yet; an error of a method on a stack fails that result alone.
 
     Args:
         stacks: With their truth.
-        methods: By name.
-        folder: Where records and fused images lie.
-        quiet: Whether there is no progress bar.
+        methods: Name to method.
+        folder: Folder of records and fused images.
+        quiet: Hides the progress bar.
 
     Returns:
         Method to stack to what was measured; an upper bound only where it is one.
@@ -120,7 +120,8 @@ def _fused_path(folder: Path, name: str, stack: str) -> Path:
 
 
 def scene_table(records: Mapping[str, Mapping[str, Outcome]], metric: str) -> Table:
-    """One metric: a row for each stack and their mean, a column for each method; the upper bound is not ranked."""
+    """Builds the table of one metric: a row for each stack and their mean, a column for each method; the upper bound is
+    not ranked."""
     stacks = list(dict.fromkeys(stack for by_stack in records.values() for stack in by_stack))
     rows: list[Any] = [
         (stack, *_ranked(metric, {name: records[name].get(stack) for name in records})) for stack in stacks
@@ -131,7 +132,7 @@ def scene_table(records: Mapping[str, Mapping[str, Outcome]], metric: str) -> Ta
 
 
 def ablation_table(records: Mapping[str, Mapping[str, Outcome]]) -> Table:
-    """Means over the stacks on which no variant of ours failed: a row for each variant."""
+    """Builds the table of our variants: a row of means for each, over the stacks on which none of them failed."""
     own = {name: by_stack for name, by_stack in records.items() if name in VARIANTS}
     stacks = [stack for stack in next(iter(own.values())) if all(isinstance(by[stack], dict) for by in own.values())]
     rows: list[Any] = []
@@ -154,7 +155,7 @@ def _means(by_stack: Mapping[str, Outcome], stacks: Iterable[str]) -> Outcome | 
 
 
 def _ranked(metric: str, row: Mapping[str, Outcome | None]) -> list[Cell]:
-    """Cells of a row, the best and the second best method with their ranks."""
+    """Returns the cells of a row with the ranks of the best two methods."""
     values = {name: round(record[metric], 4) for name, record in row.items() if isinstance(record, dict)}
     known = {value for name, value in values.items() if name != CHOICE}
     best = sorted(known, reverse=get_metric(metric).larger_is_better)[:2]
@@ -168,7 +169,7 @@ def _ranked(metric: str, row: Mapping[str, Outcome | None]) -> list[Cell]:
 
 
 def records_csv(records: Mapping[str, Mapping[str, Outcome]]) -> str:
-    """One row for each method and stack, in full precision; a failed one is empty and says why."""
+    """Formats one row for each method and stack, in full precision; a failed one has its reason in place of numbers."""
     rows = [["method", "stack", *MEASURED, "failure"]]
     for name, by_stack in records.items():
         for stack, record in by_stack.items():

@@ -1,4 +1,4 @@
-"""Work in a process of its own, such as a training run: the memory that TensorFlow keeps goes with it."""
+"""Functions and training runs in a process of their own, which frees all memory of TensorFlow when it ends."""
 
 import multiprocessing
 import signal
@@ -15,7 +15,7 @@ from model.training.settings import DISTRIBUTIONS, TrainingConfig
 from model.training.shutdown import noted_signals
 
 POLL_SECONDS = 0.2
-"""How often signals are looked for meanwhile."""
+"""Seconds between two looks for signals while the process runs."""
 
 
 def run_apart(
@@ -24,11 +24,11 @@ def run_apart(
     """Calls a function in a process of its own.
 
     Args:
-        work: The function, of a module.
+        work: The function; it must be importable, or a `partial` of one that is.
         arguments: Its arguments.
-        name: What the process does, for a message.
-        advice: What to do where it is killed, for the same message.
-        limit: Seconds after which it is ended; None waits as long as it takes.
+        name: What the process did, for messages, such as "trained runs/paper".
+        advice: What to do if it was killed, for the same message.
+        limit: Seconds after which it is killed; None sets no limit.
 
     Returns:
         What the function returned.
@@ -71,7 +71,7 @@ def run_apart(
 
 
 def _work(sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """The process: sends what the function returns or raises."""
+    """Runs in the process: sends what the function returns or raises."""
 
     def send(_: object) -> int:
         try:
@@ -93,14 +93,14 @@ def train_alone(
     distribution: str = DISTRIBUTIONS[0],
     cache: bool = False,
 ) -> dict[str, Any]:
-    """Trains a run to its last epoch.
+    """Trains a run to its last epoch in a process of its own.
 
     Args:
-        config: Its settings.
+        config: Settings of the training.
         voc: VOCdevkit/VOC2012 or a folder above it.
-        folder: Where everything is written.
-        resume: Whether to go on from `folder`'s checkpoint.
-        quiet: No progress bar.
+        folder: Folder of the run.
+        resume: Whether to continue from `folder`'s checkpoint.
+        quiet: Hides the progress bar.
         distribution: A name in `DISTRIBUTIONS`.
         cache: Whether photographs stay decoded in memory.
 

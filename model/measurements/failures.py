@@ -1,4 +1,4 @@
-"""Draws where fusion fails, on scenes that the project draws itself."""
+"""Draws where fusion fails, on rendered scenes."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -28,13 +28,13 @@ ERROR_GAIN = 4
 
 
 def hard_cases(seed: int = 0) -> dict[str, SyntheticPair]:
-    """Photographs of the rendered scene: as it is, and with each difficulty by itself.
+    """Photographs the rendered scene as it is, and with each difficulty by itself.
 
     Args:
-        seed: Of the noise.
+        seed: Seed of the noise.
 
     Returns:
-        What makes them hard, and the photographs, (H, W, 3) each, with their truth.
+        Each difficulty to its photographs, (H, W, 3) each, with their truth.
     """
     scene = rendered_scene()
     # Mean shift leaves the outlines and takes away what is on the surfaces.
@@ -50,7 +50,7 @@ def hard_cases(seed: int = 0) -> dict[str, SyntheticPair]:
 
 
 Spoil = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Changes two photographs before they are rounded."""
+"""A function that changes two photographs before they are rounded."""
 
 
 def _photograph(scene: DemoScene, seed: int, spoil: Spoil = lambda near, far: (near, far)) -> SyntheticPair:
@@ -64,7 +64,7 @@ def draw_failures(path: Path, cases: Mapping[str, SyntheticPair]) -> list[tuple[
 
     Args:
         path: The picture to write.
-        cases: As `hard_cases` gives them.
+        cases: Difficulty to photographs, as `hard_cases` returns them.
 
     Returns:
         For each case its name and the PSNR against the truth of the fused image and of what the true labels give.
@@ -100,7 +100,7 @@ def draw_stack_failures(path: Path, stacks: Sequence[RenderedStack]) -> list[tup
 
     Args:
         path: The picture to write.
-        stacks: With their truth; frames that differ in nothing but focus.
+        stacks: Stacks with their truth, whose frames differ in nothing but focus.
 
     Returns:
         For each stack its name and the PSNR against the truth of the fused image and of the best choice.

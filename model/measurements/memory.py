@@ -19,10 +19,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "float16": {"mixed_precision": "float16"},
     "float16, --recompute": {"mixed_precision": "float16", "recompute": True},
 }
-"""Ways to compute a step, each with its settings; bfloat16 needs what float16 does."""
+"""Ways to compute a step, each with its settings; bfloat16 needs as much as float16."""
 
 PASSED_ON = ("Identity", "IdentityN", "StopGradient", "Squeeze", "Reshape")
-"""Operations whose result is their input's memory."""
+"""Operations whose result shares the memory of their input."""
 
 EXAMPLES = """examples:
   python -m model.measurements memory
@@ -34,9 +34,11 @@ moments; not what a single operation needs for itself"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("--variant", choices=VARIANTS, default=TrainingConfig.variant, help="(%(default)s)")
-    parser.add_argument("--size", type=positive, default=TrainingConfig.size, metavar="N", help="side (%(default)s)")
     parser.add_argument(
-        "--images", type=positive, nargs="+", default=[2, 4, 8, 16], metavar="N", help="at once (2 4 8 16)"
+        "--size", type=positive, default=TrainingConfig.size, metavar="N", help="side of an image (%(default)s)"
+    )
+    parser.add_argument(
+        "--images", type=positive, nargs="+", default=[2, 4, 8, 16], metavar="N", help="images at once (2 4 8 16)"
     )
     add_shared(parser, "--json", "--quiet")
 
@@ -70,9 +72,9 @@ def kept_for_backward(trainer: "Trainer", images: int, size: int) -> int:
     """Counts what the forward pass of a step keeps until its backward pass has read it.
 
     Args:
-        trainer: Of the paper's network.
-        images: How many at once.
-        size: Their side.
+        trainer: Trainer of the paper's network.
+        images: Number of images at once.
+        size: Side of an image.
 
     Returns:
         Bytes; weights count only where they are cast to another type.
@@ -97,14 +99,14 @@ def kept_for_backward(trainer: "Trainer", images: int, size: int) -> int:
 
 
 def origin(tensor: "tf.Tensor") -> "tf.Tensor":
-    """The tensor whose memory this one is."""
+    """Returns the tensor whose memory this one shares."""
     while tensor.op.type in PASSED_ON:
         tensor = tensor.op.inputs[tensor.value_index if tensor.op.type == "IdentityN" else 0]
     return tensor
 
 
 def state_bytes(trainer: "Trainer") -> dict[str, int]:
-    """What a trainer holds besides: bytes of weights, gradients, and the optimizer's moments and averages."""
+    """Counts what a trainer holds besides, in bytes: weights, gradients, and the optimizer's moments and averages."""
     state = trainer.state()
     weights = sum(values.nbytes for name, values in state.items() if name.startswith("network/"))
     gradients = sum(variable.numpy().nbytes for variable in trainer.network.trainable_variables)

@@ -50,7 +50,7 @@ SEED = 11
 """A seed that no training uses by default."""
 
 MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_LABF": ".4f", "Q_MI": ".4f"}
-"""What is measured, and how it is printed."""
+"""Measures, and how they are printed."""
 
 EXAMPLES = """examples:
   python -m model.measurements sweep --voc VOCdevkit/VOC2012

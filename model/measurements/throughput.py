@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
     from data.synthesis.pipeline import PairSource
 
 ACCELERATOR = 200
-"""Samples that an accelerator takes each second; a pair is two samples."""
+"""Samples that an accelerator is assumed to take each second; a pair is two samples."""
 
 SIZE = SynthesisSettings.size
 """Side of the pairs, in pixels."""
@@ -26,11 +26,11 @@ EXAMPLES = """example:
 
 
 def measure(source: "PairSource", pairs: int) -> float:
-    """Makes pairs on one core.
+    """Measures how fast one core makes pairs.
 
     Args:
-        source: Of the pairs.
-        pairs: How many; those of other scenes, until all have had a turn.
+        source: Source of the pairs.
+        pairs: Number of pairs, spread over all scenes.
 
     Returns:
         Samples a second, decoding included.
@@ -43,13 +43,13 @@ def measure(source: "PairSource", pairs: int) -> float:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this measurement."""
+    """Describes the command line."""
     parser.add_argument("--pairs", type=positive, default=200, metavar="N", help="pairs for each figure (%(default)s)")
     add_shared(parser, "--voc", "--json", "--quiet")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measures, and prints the table or JSON; returns the exit code."""
+    """Runs the command; returns the exit code."""
     from data.synthesis.pipeline import PairSource  # loads TensorFlow
 
     cv2.setNumThreads(1)

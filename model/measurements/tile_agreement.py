@@ -13,13 +13,13 @@ TILE = 512
 """Side in pixels; smaller than in fusion, for more borders between tiles in one picture."""
 
 OVERLAPS = (0, 64, 128, 192, 256)
-"""Pixels that neighboring tiles share."""
+"""Overlaps of neighboring tiles in pixels."""
 
 LEVELS = 8
-"""A difference of more gray levels can be seen."""
+"""Gray levels from which a difference counts as visible."""
 
 COLUMNS = ("overlap", "decisions that differ", "pixels that differ", f"by more than {LEVELS} levels", "tiles")
-"""Of the table that is printed."""
+"""Columns of the table that is printed."""
 
 EXAMPLES = """example:
   python -m data.demo -o big --scene rendered --repeat 3
