@@ -15,7 +15,7 @@ from tqdm import tqdm
 from data.runtime.arguments import SCENES_HELP, add_shared, command_parser, natural, positive
 from data.runtime.errors import EXIT_DONE, InputError, add_debug, run_command
 from data.runtime.installation import install_hint
-from model.training.checkpoints import KEPT, MOST
+from model.training.checkpoints import KEPT_CHECKPOINTS, MOST_CHECKPOINTS
 from model.training.run_folder import read_settings
 from model.training.settings import (
     ABLATIONS,
@@ -31,7 +31,7 @@ EXAMPLES = """examples:
   python train.py --voc VOCdevkit/VOC2012                        the paper's training, VGG-19's weights from Keras
   python train.py --voc VOCdevkit/VOC2012 --ablation compare-bn  one of the paper's ablations
   python train.py --voc own                                      own/images, and own/masks with equal names
-  python train.py --resume runs/paper                            go on where a run stopped
+  python train.py --resume runs/paper                            continue a run that was stopped
   python train.py --voc VOCdevkit/VOC2012 -o runs/compact --variant compact --transfer none --recipe photographic \\
       --crop --size 160 --split voc --optimizer adamw --learning-rate 2e-3 --schedule cosine --average 0.999
   python train.py --voc VOCdevkit/VOC2012 --variant light --transfer none --start model/bundled/light.weights.h5
@@ -39,31 +39,31 @@ exit codes: 0 done, 1 an input cannot be used, 2 wrong usage"""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line: how a run is made, and an option for each setting of `TrainingConfig`."""
+    """Builds the parser of the command line, with an option for each setting of `TrainingConfig`."""
     parser = command_parser(__doc__, EXAMPLES)
     parser.add_argument("--voc", type=Path, metavar="DIR", help=SCENES_HELP)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the run (default runs/VARIANT)")
     parser.add_argument(
-        "--resume", type=Path, metavar="DIR", help="go on with the run in DIR, with its own settings but for --epochs"
+        "--resume", type=Path, metavar="DIR", help="continue the run in DIR with its own settings, except for --epochs"
     )
-    parser.add_argument("--ablation", choices=ABLATIONS, help="what the paper leaves out, or encoder-skips (ours)")
-    parser.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file that is not Keras' own")
+    parser.add_argument("--ablation", choices=ABLATIONS, help="one of the paper's ablations, or encoder-skips (ours)")
+    parser.add_argument("--vgg19-md5", metavar="MD5", help="expected md5 of a VGG-19 file other than Keras'")
     parser.add_argument(
         "--distribution",
         default=DISTRIBUTIONS[0],
         choices=DISTRIBUTIONS,
-        help="one device; all of this host; all of the hosts in TF_CONFIG (docs/distributed.md)",
+        help="one device (one), all devices of this host (mirrored), or of the hosts in TF_CONFIG (multiworker; docs/distributed.md)",
     )
     add_shared(parser, "--cache", "--device")
     parser.add_argument(
         "--keep-checkpoints",
         type=positive,
-        default=KEPT,
+        default=KEPT_CHECKPOINTS,
         metavar="N",
-        help=f"how many to keep, at most {MOST} (%(default)s)",
+        help=f"number of checkpoints to keep, at most {MOST_CHECKPOINTS} (%(default)s)",
     )
     add_checkpoint_minutes(parser)
-    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder of TensorBoard logs")
     add_shared(parser, "--quiet")
     parser.add_argument("--json", action="store_true", help="print the training record as JSON at the end")
     add_debug(parser)
@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _describe(setting: Field, kind: Any) -> dict[str, Any]:
-    """The arguments of `add_argument` for a setting; one that is not given does not appear among the arguments."""
+    """Returns the arguments of `add_argument` for a setting; an option that is not given sets no attribute."""
     default, metadata = setting.default, setting.metadata
     if isinstance(default, bool):
         shown: Any = "on" if default else "off"
@@ -86,7 +86,7 @@ def _describe(setting: Field, kind: Any) -> dict[str, Any]:
     described: dict[str, Any] = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
     if kind is bool:
         return described | {"action": argparse.BooleanOptionalAction}
-    if setting.name == "mixed_precision":  # given alone it is the first
+    if setting.name == "mixed_precision":  # the option without a value
         described |= {"nargs": "?", "const": CHOICES[setting.name][0]}
     if setting.name in CHOICES:
         return described | {"choices": CHOICES[setting.name]}
@@ -112,8 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("--voc DIR is needed: the folder of PASCAL VOC 2012, or one with images/ and masks/.")
         config, voc = read_config(parser, arguments), arguments.voc
         folder = arguments.output or Path("runs") / (arguments.ablation or config.variant)
-    if arguments.keep_checkpoints > MOST:
-        parser.error(f"--keep-checkpoints must be at most {MOST}, received {arguments.keep_checkpoints}.")
+    if arguments.keep_checkpoints > MOST_CHECKPOINTS:
+        parser.error(f"--keep-checkpoints must be at most {MOST_CHECKPOINTS}, received {arguments.keep_checkpoints}.")
     if arguments.tensorboard and find_spec("tensorboard") is None:
         raise InputError(f"TensorBoard is not installed: {install_hint('tensorboard')}, or leave --tensorboard out.")
     from model import TrainingRun, choose_device  # loads TensorFlow, which wrong usage need not wait for
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read_config(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> TrainingConfig:
-    """The settings that a command line asks for; ends the program where they make no sense."""
+    """Makes the settings that a command line asks for; ends the program if they are invalid."""
     chosen = _given(arguments)
     if chosen.get("transfer") == "none":
         chosen["transfer"] = None
@@ -175,12 +175,12 @@ def read_config(parser: argparse.ArgumentParser, arguments: argparse.Namespace) 
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings that are on the command line."""
+    """Returns the settings that are on the command line."""
     return {name: value for name, value in vars(arguments).items() if name in TrainingConfig.__dataclass_fields__}
 
 
 def _refuse_settings(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Ends the program where an option would be ignored, since a run keeps its settings."""
+    """Ends the program if an option would be ignored, since a resumed run keeps its settings."""
     ignored = [name for name in _given(arguments) if name != "epochs"]
     ignored += [name for name in ("output", "ablation", "vgg19_md5") if getattr(arguments, name) is not None]
     if ignored:

@@ -26,7 +26,7 @@ from model.experiments.curves import draw_curves
 from model.experiments.figures import find_differences
 from model.experiments.plans import DEFAULT, plan, runs_of
 from model.experiments.results import Comparison
-from model.experiments.transfer_effect import MEASURED, transfer_effect, unpaired_tests
+from model.experiments.transfer_effect import VALIDATION_MEASURES, transfer_effect, unpaired_tests
 from model.networks.weights import load_network, save_weights
 from tests.conftest import drawn_photograph
 from tests.test_torch_file import ifcnn_tensors, write_old_format
@@ -380,7 +380,7 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     assert "trained with other settings" in capsys.readouterr().err
 
 
-EPOCH = {"epoch": 1, "step": 1, "val_loss": 1.0, **dict.fromkeys(MEASURED, 0.5)}
+EPOCH = {"epoch": 1, "step": 1, "val_loss": 1.0, **dict.fromkeys(VALIDATION_MEASURES, 0.5)}
 RUN = {
     "epochs": [EPOCH],
     "best_epoch": 1,
@@ -435,7 +435,7 @@ SHOWN = ("seeds-scene.0", *(f"transfer-scene.{number}" for number in range(3)))
 
 
 def test_tables_of_the_last_or_the_best_epoch():
-    better = dict.fromkeys(MEASURED, 0.75)
+    better = dict.fromkeys(VALIDATION_MEASURES, 0.75)
     run = {"record": RUN | {"epochs": [EPOCH | better, EPOCH], "best_epoch": 1}}
     rows = {"proposed-seed0": run, "compare-bn": run, "encoder-skips": {"record": RUN}}
     for use, accuracy in ((USES[0], "0.5000"), (USES[1], "0.7500")):
@@ -450,7 +450,9 @@ def test_tables_of_the_last_or_the_best_epoch():
 def runs_with_values(kind, values):
     """Runs of a kind whose measures are all one value, one run for each."""
     return {
-        f"{kind}-seed{seed}": {"record": RUN | {"epochs": [EPOCH | dict.fromkeys(["val_loss", *MEASURED], value)]}}
+        f"{kind}-seed{seed}": {
+            "record": RUN | {"epochs": [EPOCH | dict.fromkeys(["val_loss", *VALIDATION_MEASURES], value)]}
+        }
         for seed, value in enumerate(values)
     }
 

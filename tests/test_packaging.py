@@ -97,7 +97,7 @@ def test_remedies_name_what_is_there(extra, tmp_path, monkeypatch):
 def test_the_version_is_that_of_a_checkout_or_else_of_the_installed_project(tmp_path, monkeypatch):
     assert PROJECT["name"] == DISTRIBUTION
     assert version() == PROJECT["version"]
-    assert f"\n## [{version()}] - " in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {version()} - " in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     monkeypatch.setattr("data.runtime.installation._CHECKOUT", tmp_path)
     monkeypatch.setattr(metadata, "version", {DISTRIBUTION: "1.2.3"}.get)
     assert version() == "1.2.3"

@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from data.io.image_io import read_image
 from data.runtime.errors import InputError, run_command
+from data.synthesis.pipeline import PairSource
+from data.synthesis.voc import split_scenes
 from model import TrainingRun, load_fuser
 from model.networks.weights import load_network
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
@@ -248,9 +250,16 @@ class Stop(Exception):
 def test_shorter_epochs_end_in_a_row_of_the_log_each(small_voc, tmp_path):
     """Also in a run that ends inside the second epoch and is resumed."""
     config = TrainingConfig(
-        variant="light", transfer=None, size=32, split="voc", pairs_per_batch=1, validation_pairs=1, epochs=3,
-        steps_per_epoch=2, learning_rate=1e-4
-    )  # fmt: skip
+        variant="light",
+        transfer=None,
+        size=32,
+        split="voc",
+        pairs_per_batch=1,
+        validation_pairs=1,
+        epochs=3,
+        steps_per_epoch=2,
+        learning_rate=1e-4,
+    )
 
     def train(folder, resume=False, until=None):
         run, seen = TrainingRun(config, small_voc, tmp_path / folder, resume=resume), []
@@ -277,8 +286,9 @@ def test_shorter_epochs_end_in_a_row_of_the_log_each(small_voc, tmp_path):
         assert one.keys() == other.keys() and one["step"] == other["step"]
         assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=1e-3)
         assert 0 < float(one["val_loss"]) == pytest.approx(float(other["val_loss"]), rel=1e-3)
-    config = replace(config, steps_per_epoch=1000)  # more than there are: all pairs
-    assert TrainingRun(config, small_voc, tmp_path / "long").loop.steps_per_epoch == 40
+    source = PairSource(split_scenes(small_voc, "voc")[0], config.synthesis)
+    counts = [replace(source, most_batches=most).batches_per_epoch(1) for most in (None, 2, 1000)]
+    assert counts == [40, 2, 40]
 
 
 def test_sigterm_saves_and_leaves(runs, small_voc, tmp_path):

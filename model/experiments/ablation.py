@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=map_size,
         metavar="N",
-        help=f"compute the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
+        help=f"find the maps of -i at NxN ({PAPER_SIZE} with the variant paper, else the images' own size)",
     )
     parser.add_argument(
         "--distribution",
@@ -138,7 +138,7 @@ def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
 
 
 def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the record of a run: reads it if the run is done, else trains from the last checkpoint or from the start."""
+    """Reads the record of a run if that is done, else trains it from the last checkpoint or from the start."""
     if experiment.config is None:
         return {"reason": experiment.reason}
     folder = arguments.output / "runs" / experiment.name
@@ -154,7 +154,7 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
-    """Reads a run's record; None if it is missing or no table can be made of it, because then the run writes it again."""
+    """Reads a run's record; None if it is missing or no table can be made of it, so that the run makes it anew."""
     record = Record(folder / RECORD).read({})
     try:
         for use in USES:

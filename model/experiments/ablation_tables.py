@@ -8,7 +8,7 @@ from metrics.markup import Column, Table
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table
 from model.experiments.plans import ENCODER_SKIPS, NON_TRANSFER, PROPOSED, runs_of
-from model.experiments.transfer_effect import MEASURED, transfer_effect, used_epoch
+from model.experiments.transfer_effect import VALIDATION_MEASURES, transfer_effect, used_epoch
 
 USES = ("last", "best")
 """Epochs whose weights and figures can count: the last as in the paper, or that with the highest IoU on held-out
@@ -93,7 +93,7 @@ def transfer_of(names: Collection[str]) -> list[str]:
 def validation_table(caption: str, rows: dict[str, dict[str, Any]], use: str) -> Table:
     """Builds the table of what validation measured in each run's last or best epoch; below it stands why a run has no
     record."""
-    columns = ("Method", *(title for title, _ in MEASURED.values()), "Seconds")
+    columns = ("Method", *(title for title, _ in VALIDATION_MEASURES.values()), "Seconds")
     lines, notes = [], []
     for name, row in rows.items():
         if "record" not in row:
@@ -104,7 +104,7 @@ def validation_table(caption: str, rows: dict[str, dict[str, Any]], use: str) ->
             notes.append(f"{name}: {row['failure']}")
         record = row["record"]
         used = used_epoch(record, use)
-        values = (f"{used[key]:.{digits}f}" for key, (_, digits) in MEASURED.items())
+        values = (f"{used[key]:.{digits}f}" for key, (_, digits) in VALIDATION_MEASURES.items())
         lines.append((name, *values, f"{record['training_seconds']:.0f}"))
     some = next((row["record"] for row in rows.values() if "record" in row), None)
     if some:

@@ -148,7 +148,7 @@ def _anchors(scores: Scores, methods: Sequence[str]) -> str:
 
 
 def _cells(comparison: Any, name: str, images: ImageFolder) -> tuple[Any, list[str]]:
-    """Compares a method's images; returns the cells of a row, and a sentence on every pair that could not be compared."""
+    """Compares a method's images; returns the cells of a row, and a sentence on every pair that failed."""
     compared, kinds, failures = [], set(), []
     for stack in comparison.stacks:
         if not comparison.has(name, stack.name):

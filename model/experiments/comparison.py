@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=map_size,
         metavar="N",
-        help="our methods compute their maps at NxN (default: the images' own size)",
+        help="our methods find their maps at NxN (default: the images' own size)",
     )
     parser.add_argument(
         "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
@@ -149,8 +149,8 @@ def _shown(asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
 
 
 def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path], size: int | None) -> Run | None:
-    """Returns the paper's strategy, whose decision is drawn: with the weights given for it, else with those of our first
-    method; None where no method is ours."""
+    """Returns the paper's strategy, whose decision is drawn, with the weights given for it, else with those of our
+    first method; None where no method is ours."""
     own = [name for name in OWN if name in competitors]
     if not own:
         return None

@@ -170,7 +170,7 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
     Args:
         name: In `OWN` or `BASELINES`.
         weights: For ours a network's, None takes the bundled one; for one of others its authors' file, if it needs one.
-        size: Our methods compute their maps at size x size; None takes the images' own size. Others have no maps.
+        size: Our methods find their maps at size x size; None takes the images' own size. Others have no maps.
 
     Raises:
         InputError: if a file is missing, or given to a method that has none.

@@ -25,7 +25,7 @@ from model.fusion.fuser import Fuser
 DEFAULT = "default"
 """Our method as `fuse.py` runs it without options."""
 
-VARIANTS: dict[str, dict[str, Any]] = {
+STACK_VARIANTS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "not-aligned": {"align": "none"},
     "brightness-as-is": {"match_exposure": "none"},
@@ -141,7 +141,7 @@ def choose(names: Sequence[str] | None, folders: Mapping[str, Path]) -> tuple[di
     """Chooses the methods of a comparison.
 
     Args:
-        names: In `VARIANTS` or `TOOLS`, or `CHOICE`; None takes all.
+        names: In `STACK_VARIANTS` or `TOOLS`, or `CHOICE`; None takes all.
         folders: Name to a folder of results, STACK.png or with another image suffix.
 
     Returns:
@@ -150,11 +150,11 @@ def choose(names: Sequence[str] | None, folders: Mapping[str, Path]) -> tuple[di
     Raises:
         InputError: if a folder cannot be listed, or its name is taken or cannot name a folder.
     """
-    names = [*VARIANTS, *TOOLS, CHOICE] if names is None else names
+    names = [*STACK_VARIANTS, *TOOLS, CHOICE] if names is None else names
     absent = [name for name in names if name in TOOLS and shutil.which(TOOLS[name][0]) is None]
     methods = {name: _to_run(name) for name in names if name not in absent}
     for name, folder in folders.items():
-        if checked_name(name, "a method") in (*VARIANTS, *TOOLS, CHOICE):
+        if checked_name(name, "a method") in (*STACK_VARIANTS, *TOOLS, CHOICE):
             raise InputError(f"--fused: {name} is the name of a method of this command; name the folder otherwise.")
         methods[name] = _from_folder(ImageFolder(folder))
     return methods, absent
@@ -192,7 +192,7 @@ def _to_run(name: str) -> StackMethod:
         command = TOOLS[name]
         digest = file_digest(shutil.which(command[0]) or command[0], "sha256")
         return StackMethod(lambda stack: _run_tool(command, stack.frames), lambda _: [*command, digest])
-    options = VARIANTS[name]
+    options = STACK_VARIANTS[name]
     return StackMethod(lambda stack: fuse_stack(stack.read(), **options), lambda _: options)
 
 

@@ -1,8 +1,8 @@
 """Measures fusion of rendered focus stacks against their truth: our default, its parts switched off, other tools.
 
-Every folder below DIR with a `truth.png` is a stack. A result is aligned to the truth by an affine motion, because tools
-align to different frames and cut differently, and a border of 5 % is left out. For each stack and method there is a
-record, so a run can be stopped and resumed. A change of our code goes unnoticed: delete OUT/records/METHOD then.
+Every folder below DIR with a `truth.png` is a stack. A result is aligned to the truth by an affine motion, because
+tools align to different frames and cut differently, and a border of 5 % is left out. Each stack and method has a record,
+so a run can be stopped and resumed. A change of our code is not noticed: delete OUT/records/METHOD then.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from metrics.tables import FAILED
 from model.experiments.stack_methods import (
     CHOICE,
     DEFAULT,
+    STACK_VARIANTS,
     TOOLS,
-    VARIANTS,
     RenderedStack,
     StackMethod,
     choose,
     find_rendered,
 )
 
-MEASURED = {"psnr": ".2f", "ssim": ".4f", "spurious": ".4f", "lost": ".4f"}
+STACK_METRICS = {"psnr": ".2f", "ssim": ".4f", "spurious": ".4f", "lost": ".4f"}
 """Metrics of a stack and how they are printed; PSNR is of the colors, the others are of gray."""
 
 Outcome = dict[str, float] | str
-"""Value by name in `MEASURED`, or the reason why there is none."""
+"""Value by name in `STACK_METRICS`, or the reason why there is none."""
 
 EXAMPLES = """examples:
   python -m data.stacks -o rendered
@@ -58,7 +58,7 @@ def measure(truth: np.ndarray, fused: np.ndarray) -> dict[str, float]:
         fused: Of the same kind; of another size where it was cut.
 
     Returns:
-        Value by name in `MEASURED`.
+        Value by name in `STACK_METRICS`.
 
     Raises:
         InputError: if it cannot be aligned to the truth.
@@ -108,7 +108,7 @@ def _measured(
     key = {"files": digests, "inputs": method.inputs(stack)}
     record = Record(folder / "records" / name / f"{stack.name}.json", key)
     known = record.read({"scores": dict})
-    if known is not None and set(known["scores"]) == set(MEASURED):
+    if known is not None and set(known["scores"]) == set(STACK_METRICS):
         return known["scores"]
     fused = method.fuse(stack)
     write_image(_fused_path(folder, name, stack.name), fused)
@@ -133,14 +133,14 @@ def scene_table(records: Mapping[str, Mapping[str, Outcome]], metric: str) -> Ta
 
 def ablation_table(records: Mapping[str, Mapping[str, Outcome]]) -> Table:
     """Builds the table of our variants: a row of means for each, over the stacks on which none of them failed."""
-    own = {name: by_stack for name, by_stack in records.items() if name in VARIANTS}
+    own = {name: by_stack for name, by_stack in records.items() if name in STACK_VARIANTS}
     stacks = [stack for stack in next(iter(own.values())) if all(isinstance(by[stack], dict) for by in own.values())]
     rows: list[Any] = []
     for name, by_stack in own.items():
         means = _means(by_stack, stacks)
-        numbers = [format(means[m], MEASURED[m]) if isinstance(means, dict) else FAILED for m in MEASURED]
+        numbers = [format(means[m], STACK_METRICS[m]) if isinstance(means, dict) else FAILED for m in STACK_METRICS]
         rows.append((name, *numbers))
-    columns = [Column(get_metric(metric).symbol, arrow=get_metric(metric).arrow) for metric in MEASURED]
+    columns = [Column(get_metric(metric).symbol, arrow=get_metric(metric).arrow) for metric in STACK_METRICS]
     return Table(("Variant", *columns), rows, f"Our default and its variants, means over n = {len(stacks)} stacks")
 
 
@@ -151,7 +151,7 @@ def _means(by_stack: Mapping[str, Outcome], stacks: Iterable[str]) -> Outcome | 
     measured = [row for row in rows if isinstance(row, dict)]
     if len(measured) < len(rows):
         return FAILED
-    return {metric: fmean(row[metric] for row in measured) for metric in MEASURED}
+    return {metric: fmean(row[metric] for row in measured) for metric in STACK_METRICS}
 
 
 def _ranked(metric: str, row: Mapping[str, Outcome | None]) -> list[Cell]:
@@ -161,7 +161,7 @@ def _ranked(metric: str, row: Mapping[str, Outcome | None]) -> list[Cell]:
     best = sorted(known, reverse=get_metric(metric).larger_is_better)[:2]
     ranks = {value: place for place, value in enumerate(best, start=1)}
     return [
-        Cell(format(values[name], MEASURED[metric]), 0 if name == CHOICE else ranks.get(values[name], 0))
+        Cell(format(values[name], STACK_METRICS[metric]), 0 if name == CHOICE else ranks.get(values[name], 0))
         if name in values
         else Cell("-" if row[name] is None else FAILED)
         for name in row
@@ -170,17 +170,17 @@ def _ranked(metric: str, row: Mapping[str, Outcome | None]) -> list[Cell]:
 
 def records_csv(records: Mapping[str, Mapping[str, Outcome]]) -> str:
     """Formats one row for each method and stack, in full precision; a failed one has its reason in place of numbers."""
-    rows = [["method", "stack", *MEASURED, "failure"]]
+    rows = [["method", "stack", *STACK_METRICS, "failure"]]
     for name, by_stack in records.items():
         for stack, record in by_stack.items():
-            numbers = [""] * len(MEASURED) if isinstance(record, str) else [repr(record[m]) for m in MEASURED]
+            numbers = [""] * len(STACK_METRICS) if isinstance(record, str) else [repr(record[m]) for m in STACK_METRICS]
             rows.append([name, stack, *numbers, record if isinstance(record, str) else ""])
     return csv_text(rows)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    known = [*VARIANTS, *TOOLS, CHOICE]
+    known = [*STACK_VARIANTS, *TOOLS, CHOICE]
     parser.add_argument("folder", type=Path, metavar="DIR", help="stacks with their truth, at any depth")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     text = f"of {', '.join(known)} (all)"
@@ -208,7 +208,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     make_folder(arguments.output)
     records = measure_all(stacks, methods, arguments.output, arguments.quiet)
-    tables = [scene_table(records, metric) for metric in MEASURED]
+    tables = [scene_table(records, metric) for metric in STACK_METRICS]
     if DEFAULT in records:
         tables.append(ablation_table(records))
     text = "\n".join(table.markdown() for table in tables)

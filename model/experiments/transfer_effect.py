@@ -12,7 +12,7 @@ from metrics.scores import Scores, summarize
 from metrics.tables import FAILED
 from model.experiments.plans import NON_TRANSFER, PROPOSED, runs_of
 
-MEASURED = {
+VALIDATION_MEASURES = {
     "val_accuracy": ("accuracy", 4),
     "val_iou": ("IoU", 4),
     "val_compared_accuracy": ("compared", 4),
@@ -57,7 +57,7 @@ def transfer_effect(rows: dict[str, dict[str, Any]], scores: Scores | None, use:
     if min(map(len, sides)) < 2:
         return None
     lines = []
-    for key, (title, digits) in {"val_loss": ("loss", 4), **MEASURED}.items():
+    for key, (title, digits) in {"val_loss": ("loss", 4), **VALIDATION_MEASURES}.items():
         first, second = ([used_epoch(rows[name]["record"], use)[key] for name in side] for side in sides)
         up = key != "val_loss"
         cells = _compare(first, second, digits, up, SIGNIFICANT)

@@ -24,7 +24,7 @@ from model.measurements.output import print_figures, with_progress
 TEXTURED = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 gray levels."""
 
-MEASURED = {
+QUALITY_MEASURES = {
     "psnr": ("PSNR (dB)", ".2f"),
     "ssim": ("SSIM", ".4f"),
     "iou": ("IoU, textured", ".4f"),
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         both, either, right, textured = (table[name].pop(part) for part in ("both", "either", "right", "textured"))
         table[name] |= {"iou": both / either, "accuracy": right / textured}
     rows = [
-        (name, *(format(row[key], spec) if key in row else "" for key, (_, spec) in MEASURED.items()))
+        (name, *(format(row[key], spec) if key in row else "" for key, (_, spec) in QUALITY_MEASURES.items()))
         for name, row in table.items()
     ]
-    return print_figures(arguments, ("result", *(title for title, _ in MEASURED.values())), rows, table)
+    return print_figures(arguments, ("result", *(title for title, _ in QUALITY_MEASURES.values())), rows, table)

@@ -49,7 +49,7 @@ SIZE = 320
 SEED = 11
 """A seed that no training uses by default."""
 
-MEASURED = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_LABF": ".4f", "Q_MI": ".4f"}
+SWEPT_MEASURES = {"accuracy": ".4f", "PSNR (dB)": ".3f", "Q_ABF": ".4f", "Q_LABF": ".4f", "Q_MI": ".4f"}
 """Measures, and how they are printed."""
 
 EXAMPLES = """examples:
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     pairs = with_progress(source.validation_pairs(arguments.pairs), arguments, "pair")
     means = mean_scores(pairs, measure)
     rows = zip(_constants(settings), means.values(), strict=False)
-    cells = [(*named, *map(format, row.values(), MEASURED.values())) for named, row in rows]
-    return print_figures(arguments, (*vars(default), *MEASURED), cells)
+    cells = [(*named, *map(format, row.values(), SWEPT_MEASURES.values())) for named, row in rows]
+    return print_figures(arguments, (*vars(default), *SWEPT_MEASURES), cells)
 
 
 def _refined(

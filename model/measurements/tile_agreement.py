@@ -15,10 +15,16 @@ TILE = 512
 OVERLAPS = (0, 64, 128, 192, 256)
 """Overlaps of neighboring tiles in pixels."""
 
-LEVELS = 8
+VISIBLE_DIFFERENCE = 8
 """Gray levels from which a difference counts as visible."""
 
-COLUMNS = ("overlap", "decisions that differ", "pixels that differ", f"by more than {LEVELS} levels", "tiles")
+COLUMNS = (
+    "overlap",
+    "decisions that differ",
+    "pixels that differ",
+    f"by more than {VISIBLE_DIFFERENCE} levels",
+    "tiles",
+)
 """Columns of the table that is printed."""
 
 EXAMPLES = """example:
@@ -45,6 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         tiled.predictor.set_tile(arguments.tile, overlap)
         result = tiled.decide(*images)
         apart = np.abs(result.fused.astype(int) - expected.fused).reshape(*result.decision_map.shape, -1).max(-1)
-        fractions = [np.mean(result.decision_map != expected.decision_map), np.mean(apart > 0), np.mean(apart > LEVELS)]
+        fractions = [
+            np.mean(result.decision_map != expected.decision_map),
+            np.mean(apart > 0),
+            np.mean(apart > VISIBLE_DIFFERENCE),
+        ]
         rows.append((overlap, *(f"{100 * fraction:.3f} %" for fraction in fractions), tiled.predictor.tiles(images[0])))
     return print_figures(arguments, COLUMNS, rows)

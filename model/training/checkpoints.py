@@ -14,36 +14,35 @@ from data.io.fields import check_values
 from data.io.files import atomic_path
 from data.runtime.errors import InputError
 
-KEPT = 2
-"""Checkpoints kept unless told otherwise."""
+KEPT_CHECKPOINTS = 2
+"""Default number of checkpoints that a run keeps."""
 
-MOST = 10
-"""Most that can be kept."""
+MOST_CHECKPOINTS = 10
+"""Largest number of checkpoints that a run keeps."""
 
 REPORTS = ("loss", "decay", "loss_side1", "loss_side2", "loss_side3", "loss_side4", "loss_side5", "accuracy")
-"""Names of what a step in the training of the paper's network reports: the loss of the data, the weight decay that is
-minimized with it, the losses of the side outputs (coarsest first), and the share of the last map's pixels that are
-right."""
+"""Names of the values that a training step of the paper's network reports: the loss of the data, the weight decay that
+is minimized with it, the losses of the side outputs (coarsest first), and the last map's share of correct pixels."""
 
 _PROGRESS, _STATE = "progress", "state/"
-"""Names in the file: of the run's progress, and the beginning of those of the trainer's arrays."""
+"""Name of the run's progress in the file, and prefix of the names of the trainer's arrays."""
 
 _COUNTED = {"epoch": int, "step": int}
-"""What a row must hold."""
+"""Fields that every row must have."""
 
 _BEST = {"epoch": int, "val_iou": float}
-"""What the best row must hold."""
+"""Fields that the best row must have."""
 
 
 @dataclass
 class Progress:
-    """Where a run stands.
+    """Progress of a run.
 
     Attributes:
         epoch: Epoch in progress, from 0.
-        batch: Batches of it that are done.
-        totals: Sum of the step reports of those batches.
-        seconds: Time spent in training, over all parts of the run.
+        batch: Batches of that epoch that are done.
+        totals: Sums of what the steps of these batches reported.
+        seconds: Training time, over all processes of the run.
         rows: The log, a row for each finished epoch.
         best: The row with the highest validation IoU so far; None where nothing is validated.
     """
@@ -56,18 +55,18 @@ class Progress:
     best: dict[str, Any] | None = None
 
 
-def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress, keep: int = KEPT) -> None:
-    """Writes the trainer's state and the run's progress to one `.npz` file; the files before it move one place on.
+def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress, keep: int = KEPT_CHECKPOINTS) -> None:
+    """Writes the trainer's state and the run's progress to one `.npz` file; older checkpoints are renamed, one age up.
 
     Args:
-        path: The newest; the one before it is `path` with `.1` before its suffix, and so on.
+        path: The newest checkpoint; the one before it is `path` with `.1` before its suffix, and so on.
         state: Name to array.
-        progress: Of the run.
-        keep: How many files there are in all, at least 1.
+        progress: The run's progress.
+        keep: Number of checkpoints to keep, at least 1.
 
     Raises:
-        InputError: The state holds NaN or infinity: it would push one that is whole out of the row. Or the folder
-            cannot be written to.
+        InputError: The state holds NaN or infinity, and must not replace a valid one; or the folder cannot be written
+            to.
     """
     try:
         check_finite("the state of the run", state)
@@ -77,7 +76,7 @@ def save_checkpoint(path: Path, state: dict[str, np.ndarray], progress: Progress
     with atomic_path(path) as temporary:
         arrays: dict[str, Any] = {_PROGRESS: text, **{_STATE + name: value for name, value in state.items()}}
         np.savez(temporary, **arrays)
-        # Only once the new one is complete. If the process ends between two of these steps, one place is empty.
+        # Only once the new one is complete. If the process ends between two of these steps, one age is missing.
         for age in range(keep - 1, 0, -1):
             newer = checkpoint_path(path, age - 1)
             if newer.exists():
@@ -89,17 +88,17 @@ def load_checkpoint(
     reports: int = len(REPORTS),
     validated: bool = True,
 ) -> tuple[dict[str, np.ndarray], Progress]:
-    """Reads the newest checkpoint that is whole; newer ones that cannot be used are renamed, and it is said.
+    """Reads the newest valid checkpoint; invalid ones that are newer are renamed, with a warning.
 
     Args:
-        path: The newest.
-        reports: Numbers of a step's report.
+        path: The newest checkpoint.
+        reports: Number of values that a step reports.
         validated: Whether each epoch ends in a validation, so that one of them is the best.
 
     Raises:
-        InputError: if there is none, or none can be used.
+        InputError: There is no checkpoint, or none is valid.
     """
-    paths = [checkpoint_path(path, age) for age in range(MOST)]
+    paths = [checkpoint_path(path, age) for age in range(MOST_CHECKPOINTS)]
     found = [candidate for candidate in paths if candidate.is_file()]
     if not found:
         raise InputError(f"{path} is missing: there is nothing to resume in {path.parent}.")
@@ -113,14 +112,14 @@ def load_checkpoint(
             continue
         if problems:
             warnings.warn(f"{problems[0]}; the run goes on from {candidate.name}, which is older", stacklevel=2)
-        for file in damaged:  # out of the row, or the next checkpoint would push it over the one that is whole
+        for file in damaged:  # or the next checkpoint would rename it over the valid one
             file.replace(file.with_name(f"{file.name}.damaged"))
         return state, progress
     raise InputError(f"{problems[0]}; the run cannot be resumed from it.")
 
 
 def checkpoint_path(path: Path, age: int) -> Path:
-    """The file of a checkpoint, 0 = the newest."""
+    """Returns the file of a checkpoint by its age; 0 is the newest."""
     return path if age == 0 else path.with_suffix(f".{age}{path.suffix}")
 
 
@@ -134,15 +133,15 @@ def _read(path: Path, reports: int, validated: bool) -> tuple[dict[str, np.ndarr
 
 
 def _progress(content: Any, reports: int, validated: bool) -> Progress:
-    """Checks what a file says of a run's progress, field by field.
+    """Checks the progress that a file holds, field by field.
 
     Raises:
-        ValueError: A field is missing, unknown, or holds what no run can write.
+        ValueError: A field is missing or unknown, or has a value that no run writes.
     """
     kinds = get_type_hints(Progress)
     if not isinstance(content, dict) or set(content) - set(kinds):
         raise ValueError("it has unknown fields")
-    # Of what was measured, PSNR is not a number where each image is the reference itself.
+    # PSNR is NaN where every image equals its reference.
     check_values(kinds, content, finite=False)
     progress = Progress(**content)
     if len(progress.totals) != reports or not all(map(math.isfinite, [*progress.totals, progress.seconds])):

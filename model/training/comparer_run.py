@@ -1,6 +1,6 @@
-"""A training of the network of the strategy `learned`, beside weights of the paper's network, which stay as they are.
+"""A training of the comparing network (strategy `learned`), for fixed weights of the paper's network.
 
-While it runs, a folder beside the output holds what it is resumed from: settings, scenes with digests, checkpoints.
+Until it ends, a folder beside the output holds what it is resumed from: settings, scenes with digests, checkpoints.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from model.fusion.predictor import FocusPredictor
 from model.networks.comparer import build_comparer
 from model.networks.engine import load_engine
 from model.networks.weights import load_checked, write_weights
-from model.training.checkpoints import MOST, checkpoint_path
+from model.training.checkpoints import MOST_CHECKPOINTS, checkpoint_path
 from model.training.loop import Loop, Observer
 from model.training.losses import detail_weights, weighted_mean
 from model.training.optimizers import make_optimizer, make_schedule
@@ -35,33 +35,33 @@ from model.training.settings import CHECKPOINT, CONFIG, SCENES, ComparerSettings
 from model.training.shutdown import noted_signals
 from model.training.trainer import Trainer
 
-SIZE = 192
-"""Side of the pairs, in pixels: a multiple of the comparing network's stride."""
+PAIR_SIZE = 192
+"""Side of the training pairs in pixels, a multiple of the comparing network's stride."""
 
 WARMUP_STEPS = 300
-"""Steps in which the rate rises, where the run has twice as many."""
+"""Steps in which the learning rate rises, at most half of the run's."""
 
 WEIGHT_DECAY = 1e-3
-"""Of AdamW."""
+"""Weight decay of AdamW."""
 
 CLIP_NORM = 5.0
-"""Longest gradient."""
+"""Maximum gradient norm."""
 
 AVERAGE = 0.999
 """Decay of the moving average of the weights."""
 
 WEIGHT_RANGE = (0.05, 4.0)
-"""The least and the most that a pixel counts, by `detail_weights` without a window: boundaries count pixel by pixel."""
+"""Smallest and largest weight of a pixel, by `detail_weights` with a window of one pixel, for exact boundaries."""
 
 LOG_STEPS = 100
-"""Steps of a row of the log."""
+"""Steps between two rows of the log."""
 
 REPORTS = ("loss", "wrong", "wrong_before")
-"""Names of what a training step reports."""
+"""Names of the values that a training step reports."""
 
 
 class ComparerLoss:
-    """Cross entropy of "near is the blurred one"; pixels count by how much the photographs differ."""
+    """Cross entropy of "the first is blurred"; pixels are weighted by how much the photographs differ."""
 
     def measure(self, network: keras.Model, inputs: Any, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """See `model.training.trainer.Loss`.
@@ -72,8 +72,8 @@ class ComparerLoss:
             labels: (n, H, W, 1) float32; 1 where the first photograph is out of focus.
 
         Returns:
-            The loss; and as `REPORTS`, the loss and the share of wrong pixels, by weight, with the network and by the
-            logits alone.
+            The loss; and the values of `REPORTS`: the loss, and the weighted share of wrong pixels with the network and
+            with the logits alone.
         """
         photographs, focus = inputs
         weight = tf.split(detail_weights(equally_bright(photographs), 1, *WEIGHT_RANGE), 2)[0]
@@ -85,18 +85,18 @@ class ComparerLoss:
 
 
 class ComparerRun:
-    """One run: made new, or as it was when it stopped.
+    """One training run, new or resumed.
 
     Args:
-        settings: What decides its numbers.
-        voc: Where the scenes are; see `data.synthesis.voc.split_scenes`.
-        output: The weights file to write, ending in `.weights.h5`.
-        resume: Whether to go on from the checkpoint of an earlier run.
-        weights: The file of those that it is trained beside.
+        settings: The settings.
+        voc: Folder of the scenes; see `data.synthesis.voc.split_scenes`.
+        output: The weights file to write; its name ends in `.weights.h5`.
+        resume: Whether to continue from the checkpoint of an earlier run.
+        weights: Weights file of the paper's network that it is trained for.
 
     Raises:
-        InputError: The data or the weights cannot be used, there is nothing to resume or a run that was not asked for,
-            or it is of other settings, scenes or weights.
+        InputError: The data or the weights cannot be used; there is nothing to resume, or an unfinished run without
+            `resume`; or that run has other settings, scenes or weights.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class ComparerRun:
         keras.utils.set_random_seed(settings.seed)
         train, _ = split_scenes(voc, "voc", limit=settings.scenes)
         self._scenes = RunScenes(voc, train, [])
-        self._source = PairSource(train, SynthesisSettings("varied", SIZE, crop=True), settings.seed, cache=True)
+        self._source = PairSource(train, SynthesisSettings("varied", PAIR_SIZE, crop=True), settings.seed, cache=True)
         self._epoch = self._source.batches_per_epoch(settings.pairs_per_batch)
         self.network = build_comparer()
         self._predictor = FocusPredictor(load_engine(weights, engine="tensorflow").focus)
@@ -132,7 +132,7 @@ class ComparerRun:
             trainer.reset_averages()
 
     def run(self, observe: Observer, checkpoint_minutes: float) -> None:
-        """Trains to the last step and writes the weights with their record; see `TrainingRun.run`."""
+        """Trains to the last step and writes the weights with their record; arguments as `TrainingRun.run`."""
         loop = self.loop
         loop.minutes = checkpoint_minutes
         if loop.steps_done == 0:
@@ -159,7 +159,7 @@ class ComparerRun:
         self._finish()
 
     def _batches(self) -> Iterator[tuple[tuple[tf.Tensor, ...], tf.Tensor]]:
-        """What the network sees of each batch from the next step on, and its labels; without end."""
+        """Yields the network's inputs and labels of each batch from the next step on, endlessly."""
         epoch, first = divmod(self.loop.steps_done, self._epoch)
         while True:
             for images, labels in self._source.batches(epoch, self.settings.pairs_per_batch, first):
@@ -174,10 +174,10 @@ class ComparerRun:
         return {**asdict(self.settings), "beside": self.beside}
 
     def _check(self) -> None:
-        """Compares the run that is resumed with this one.
+        """Checks that the run to resume has the same settings, weights and scenes.
 
         Raises:
-            InputError: It is of other settings, weights or scenes.
+            InputError: It has not.
         """
         if not (self.folder / CONFIG).exists():
             raise InputError(f"{self.folder} holds no run to resume.")
@@ -196,16 +196,16 @@ class ComparerRun:
                 "log": [{name: value for name, value in row.items() if name != "epoch"} for row in progress.rows],
             }
             write_weights(self.network, self.output, description)
-        made = [CONFIG, SCENES, *(str(checkpoint_path(Path(CHECKPOINT), age)) for age in range(MOST))]
+        made = [CONFIG, SCENES, *(str(checkpoint_path(Path(CHECKPOINT), age)) for age in range(MOST_CHECKPOINTS))]
         for name in made:
             (self.folder / name).unlink(missing_ok=True)
-        with suppress(OSError):  # somebody else's files are in it
+        with suppress(OSError):  # it holds other files
             self.folder.rmdir()
 
 
 def equally_bright(photographs: tf.Tensor) -> tf.Tensor:
-    """All first photographs and then all second ones, (2n, H, W, 3), the first with the gain that fits them to the
-    second: a pixel must not count more because the exposures differ."""
+    """Returns all first photographs and then all second ones, (2n, H, W, 3), the first ones scaled to the brightness of
+    the second: a difference in exposure must not change a pixel's weight."""
     first, second = tf.split(photographs, 2, -1)
     common, square = (tf.reduce_sum(values, (1, 2), keepdims=True) for values in (first * second, first * first + 1))
     gain = common / square
@@ -213,8 +213,8 @@ def equally_bright(photographs: tf.Tensor) -> tf.Tensor:
 
 
 def compared(known: tf.Tensor, labels: tf.Tensor) -> tuple[Any, tf.Tensor]:
-    """What the network sees of a batch of pairs, and the labels of the first photographs. Every second pair is
-    exchanged, since either photograph may come first."""
+    """Returns the network's inputs for a batch of pairs, and the labels of the first photographs. The photographs of
+    every second pair are swapped, since either may come first."""
     count = len(known) // 2
     firsts = [number + count * (number % 2) for number in range(count)]
     seconds = [number + count * ((number + 1) % 2) for number in range(count)]

@@ -1,4 +1,4 @@
-"""Training on several devices and hosts: which strategy, which part of a batch, and who writes files."""
+"""Training on several devices and hosts: the strategy, the shares of a batch, and which host writes files."""
 
 import json
 import os
@@ -16,29 +16,29 @@ from data.runtime.errors import InputError
 from model.training.settings import DISTRIBUTIONS
 
 TIMEOUT = 120
-"""Seconds that a host waits for the others before it takes one of them for lost."""
+"""Seconds that a host waits for the others before it considers one of them lost."""
 
 TF_CONFIG = "TF_CONFIG"
-"""The environment variable that tells a host of the others."""
+"""Environment variable that lists all hosts."""
 
 _WORKER = "worker"
-"""The kind of all hosts in TF_CONFIG: each trains."""
+"""Type of all hosts in TF_CONFIG: each one trains."""
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", re.ASCII)
-"""A name or number of a host, or an IPv6 number in brackets, and a port."""
+"""Host name, IPv4 address, or IPv6 address in brackets, and a port."""
 
-_LARGEST_PORT = 65_535
-"""Ports have 16 bits."""
+_MAX_PORT = 65_535
+"""Largest port: ports have 16 bits."""
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """A strategy and this host's place in it.
+    """A distribution strategy and this host's share of it.
 
     Attributes:
-        strategy: TensorFlow's.
-        first: The number of this host's first replica among all replicas.
-        local: Replicas of this host.
+        strategy: TensorFlow's strategy.
+        first: Index of this host's first replica among all replicas.
+        local: Number of replicas of this host.
     """
 
     strategy: tf.distribute.Strategy
@@ -47,7 +47,7 @@ class Distribution:
 
     @property
     def replicas(self) -> int:
-        """Replicas of all hosts together."""
+        """Number of replicas of all hosts together."""
         return self.strategy.num_replicas_in_sync
 
     @property
@@ -56,34 +56,34 @@ class Distribution:
         return self.first == 0
 
     def pairs_per_replica(self, pairs: int) -> int:
-        """How many of a batch's pairs each replica takes.
+        """Returns the number of pairs of a batch that each replica takes.
 
         Raises:
-            InputError: if they do not divide evenly.
+            InputError: The pairs do not divide evenly.
         """
         if pairs % self.replicas:
             raise InputError(
-                f"{pairs} pairs a step cannot be shared by {self.replicas} devices; give a multiple with "
+                f"{pairs} pairs per step cannot be shared by {self.replicas} devices; give a multiple with "
                 "--pairs-per-batch."
             )
         return pairs // self.replicas
 
     def shard(self, order: np.ndarray, pairs: int) -> tuple[np.ndarray, int]:
-        """The part of an epoch's pairs that this host makes.
+        """Selects the pairs of an epoch that this host makes.
 
         Args:
-            order: (n,) the pairs of whole batches in order.
-            pairs: Pairs a step, of all replicas together.
+            order: (n,) indices of the pairs of whole batches, in order.
+            pairs: Pairs per step, of all replicas together.
 
         Returns:
-            Of each batch its replicas' parts, one after the other; and how many pairs a part has.
+            The parts of its replicas, batch by batch; and the number of pairs of a part.
         """
         part = self.pairs_per_replica(pairs)
         batches = order.reshape(-1, pairs)
         return batches[:, self.first * part : (self.first + self.local) * part].ravel(), part
 
     def gather(self, batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> Iterator[tuple]:
-        """Puts the parts of this host's replicas together, as a step takes them."""
+        """Combines the parts of this host's replicas into the input of a step."""
         if self.replicas == 1:
             yield from batches
             return
@@ -91,7 +91,7 @@ class Distribution:
             yield self._distribute([first, *(next(batches) for _ in range(self.local - 1))])
 
     def _distribute(self, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
-        """One (images, labels) for each local replica, as values that each replica sees its own of."""
+        """Combines one (images, labels) of each local replica into per-replica values."""
 
         def part(place: int) -> Any:
             return self.strategy.experimental_distribute_values_from_function(
@@ -102,13 +102,13 @@ class Distribution:
 
 
 def make_distribution(name: str) -> Distribution:
-    """Makes a strategy; several hosts must call it before anything else of TensorFlow runs.
+    """Makes a strategy; with several hosts, call it before anything else in TensorFlow runs.
 
     Args:
-        name: One of `DISTRIBUTIONS`. "multiworker" reads TF_CONFIG, the same on every host but for the task's index.
+        name: One of `DISTRIBUTIONS`. "multiworker" reads TF_CONFIG, which differs between hosts in the task's index only.
 
     Raises:
-        InputError: if the hosts cannot be reached or TF_CONFIG cannot be used.
+        InputError: The hosts cannot be reached, or TF_CONFIG cannot be used.
     """
     if name == "one":
         return Distribution(tf.distribute.get_strategy())
@@ -130,16 +130,16 @@ def make_distribution(name: str) -> Distribution:
 
 
 def _read_cluster(text: str) -> list[str]:
-    """Checks what TF_CONFIG says before TensorFlow acts on it, as far as it can be told without connecting.
+    """Checks TF_CONFIG before TensorFlow uses it, as far as possible without connecting.
 
     Args:
         text: `{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`.
 
     Returns:
-        The workers' addresses.
+        The addresses of the workers.
 
     Raises:
-        InputError: if it is anything else.
+        InputError: It is anything else.
     """
     try:
         content = json.loads(text or "{}")
@@ -155,7 +155,7 @@ def _read_cluster(text: str) -> list[str]:
             raise ValueError(f"the task's index must be in [0, {len(workers)}), received {task['index']}")
         for address in workers:
             match = _ADDRESS.fullmatch(address)
-            if match is None or not 0 < int(match[1]) <= _LARGEST_PORT:
+            if match is None or not 0 < int(match[1]) <= _MAX_PORT:
                 raise ValueError(f"{reprlib.repr(address)} is no address, such as host:29500")
         if len(set(workers)) < len(workers):
             raise ValueError("two workers have one address")

@@ -1,4 +1,4 @@
-"""What a training run leaves beside its weights: the log as CSV and the curves as a picture."""
+"""Log (CSV) and curves (PNG) of a training run."""
 
 import csv
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Row = dict[str, float]
 
 
 def write_log(path: Path, rows: Sequence[Row]) -> None:
-    """Writes one line an epoch to a CSV file, whole, so that a resumed run never leaves a line twice."""
+    """Writes the whole log, one line for each epoch; a resumed run therefore has no line twice."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -19,7 +19,7 @@ def write_log(path: Path, rows: Sequence[Row]) -> None:
 
 
 def draw_curves(path: Path, rows: Sequence[Row], title: str) -> None:
-    """Draws loss, map quality and fused quality over the epochs into a picture (PNG)."""
+    """Draws loss, map quality and quality of the fused image over the epochs."""
     panels = (
         ("loss", {"training": "loss", "validation": "val_loss"}),
         (

@@ -1,4 +1,4 @@
-"""The steps of a run: training on batches, checkpoints between them, and an end where a signal asks for one."""
+"""The loop over the steps of a run: training, checkpoints between steps, and an orderly end on a signal."""
 
 import signal
 import time
@@ -14,33 +14,33 @@ import tensorflow as tf
 
 from data.runtime.errors import InputError, StoppedError
 from data.runtime.parts import isolate_errors
-from model.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
+from model.training.checkpoints import KEPT_CHECKPOINTS, Progress, load_checkpoint, save_checkpoint
 from model.training.settings import CHECKPOINT_MINUTES
 from model.training.trainer import Trainer
 from model.training.writer import BackgroundWriter
 
 Observer = Callable[[int, dict[str, float], float], None]
-"""Called after each step with the epoch (from 1), the means of the epoch so far, and the mean seconds a step of this
-process."""
+"""Progress callback, called after each step (epoch from 1, means of the epoch so far, mean seconds per step of this
+process)."""
 
 
 class Loop:
-    """Trains step by step and keeps what a run is resumed from.
+    """Trains step by step and writes the checkpoints that a run is resumed from.
 
     Args:
-        trainer: Makes each step.
+        trainer: Performs each step.
         checkpoint: The file of the newest checkpoint.
-        reports: Names of what a step reports.
-        steps_per_epoch: Steps after which means begin anew.
-        total_steps: Of the whole run.
-        writes: Whether this process writes checkpoints; of several hosts one does.
+        reports: Names of the values that a step reports.
+        steps_per_epoch: Steps after which the means start anew.
+        total_steps: Steps of the whole run.
+        writes: Whether this process writes checkpoints; one of several hosts does.
 
     Attributes:
-        progress: Where the run stands.
-        keep: How many checkpoints are kept.
-        minutes: Between checkpoints; 0 makes one after each step.
-        beside: Writes what belongs to the next checkpoint, once, before it; None where there is nothing.
-        waited: Seconds in which this process waited for batches.
+        progress: Progress of the run.
+        keep: Number of checkpoints to keep.
+        minutes: Minutes between checkpoints; 0 writes one after each step.
+        beside: Writes other files that belong to the next checkpoint, once, before it; None where there are none.
+        waited: Seconds that this process has waited for batches.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Loop:
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = total_steps
         self.progress = Progress(totals=[0.0] * len(self.reports))
-        self.keep = KEPT
+        self.keep = KEPT_CHECKPOINTS
         self.minutes = CHECKPOINT_MINUTES
         self.beside: Callable[[], None] | None = None
         self.waited = 0.0
@@ -68,17 +68,17 @@ class Loop:
 
     @property
     def steps_done(self) -> int:
-        """Steps that are done, of all epochs."""
+        """Number of steps that are done, in all epochs."""
         return self.progress.epoch * self.steps_per_epoch + self.progress.batch
 
     def restore(self, validated: bool) -> None:
-        """Goes back to the newest checkpoint that is whole.
+        """Restores the newest valid checkpoint.
 
         Args:
             validated: Whether the epochs of the run end in a validation that chooses the best.
 
         Raises:
-            InputError: There is none, or it is of another run.
+            InputError: There is no valid checkpoint, or it belongs to another run.
         """
         state, progress = load_checkpoint(self.checkpoint, len(self.reports), validated)
         try:
@@ -93,31 +93,31 @@ class Loop:
         self.progress = progress
 
     def save(self) -> None:
-        """Begins to write a checkpoint, beside what follows; what goes wrong there is raised later, in `writing`."""
+        """Starts to write a checkpoint in the background; its errors are raised later, by `writing`."""
         if not self._writes:
             return
-        self.finish_writing()  # before this state is copied too
+        self.finish_writing()  # so that there are never two copies of the state
         state = {name: np.array(values) for name, values in self.trainer.state().items()}
         beside, self.beside = self.beside, None
         self._writer.start(partial(self._write, state, deepcopy(self.progress), beside))
         self._saved = time.monotonic()
 
     def save_if_due(self) -> None:
-        """Does so where the last checkpoint is older than it may be."""
+        """Starts to write a checkpoint if the last one is older than `minutes`."""
         if time.monotonic() - self._saved >= 60 * self.minutes:
             self.save()
 
     def finish_writing(self) -> None:
-        """Waits until the checkpoint is written."""
+        """Waits until the checkpoint is written; raises its error."""
         self._writer.finish()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Around all steps of a run: what is being written at its end is finished, whatever ended it.
+        """Encloses all steps of a run: a checkpoint that is being written is finished, whatever ends the block.
 
         Raises:
-            Exception: What the writing raised; where something else ended the block, that is raised, and the failure
-                of the writing is said.
+            Exception: The error of the writing. If another error ended the block, that is raised, and the one of the
+                writing is printed.
         """
         try:
             yield
@@ -146,16 +146,16 @@ class Loop:
 
         Args:
             batches: (inputs, labels) of each step.
-            observe: Told of each step.
-            signals: Those that came so far; the first ends the run after the step in progress.
-            name_batch: What the batch in progress is made of, for the message where its loss is no number.
-            again: How the user goes on with a run that was stopped, for that message.
-            smaller: Options that make a step need less memory, for the message where there is not enough.
+            observe: Progress callback.
+            signals: Signals received so far; the first ends the run after the step in progress.
+            name_batch: Names the batch in progress, for the message if its loss is not finite.
+            again: How the user resumes a stopped run, for its message.
+            smaller: Options that reduce the memory of a step, for the message if there is not enough.
 
         Raises:
-            InputError: A file cannot be read, the loss is no number, or a step needs more memory than there is.
+            InputError: A file cannot be read, the loss is not finite, or there is not enough memory.
             StoppedError: A signal ended the run; its state is saved.
-            Exception: What the writing of a checkpoint raised.
+            Exception: The error of writing a checkpoint.
         """
         progress, started = self.progress, time.monotonic()
         before = progress.seconds
@@ -177,7 +177,7 @@ class Loop:
             progress.seconds = before + time.monotonic() - started
             observe(progress.epoch + 1, self.means(), (progress.seconds - before) / steps_here)
             self._writer.check()
-            if progress.batch < self.steps_per_epoch:  # else what ends the epoch comes first
+            if progress.batch < self.steps_per_epoch:  # at its end, the validation comes first
                 self.save_if_due()
             if signals:
                 self.save()
@@ -189,7 +189,7 @@ class Loop:
                 )
 
     def _timed(self, batches: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-        """The batches; counts the time that passes until each is there."""
+        """Yields the batches and adds the time until each arrives to `waited`."""
         asked = time.monotonic()
         for batch in batches:
             self.waited += time.monotonic() - asked
@@ -197,7 +197,7 @@ class Loop:
             asked = time.monotonic()
 
     def means(self) -> dict[str, float]:
-        """The means of what the steps of the epoch in progress reported, by name."""
+        """Returns the means over the steps of the epoch in progress, by name."""
         progress = self.progress
         return {name: total / progress.batch for name, total in zip(self.reports, progress.totals, strict=True)}
 

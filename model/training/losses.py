@@ -15,41 +15,41 @@ import tensorflow as tf
 from model.training.checkpoints import REPORTS
 
 EPSILON = 1e-7
-"""Least probability of which a logarithm is taken."""
+"""Lower limit of a probability before its logarithm is taken."""
 
 SIDE_LOSSES = REPORTS[2:-1]
 """Names of the losses of the side outputs, coarsest first."""
 
 SIDE_OUTPUTS = len(SIDE_LOSSES)
-"""One for each decoder; paper."""
+"""Number of side outputs, one for each decoder; paper."""
 
 FULL_DETAIL = 8.0
-"""`detail_weights`: the mean difference in gray levels from which a pixel counts 1."""
+"""Mean difference in gray levels at which `detail_weights` gives a pixel the weight 1."""
 
 
 def cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
-    """Mean over the pixels of -[y log p + (1 - y) log(1 - p)].
+    """Computes the mean over the pixels of -[y log p + (1 - y) log(1 - p)].
 
     Args:
         probability: (N, H, W, 2) float32 softmax; channel 1 = out of focus.
         label: (N, H, W, 1) float32 in [0, 1].
-        weight: (N, H, W, 1) float32, what each pixel counts; None counts all alike.
+        weight: (N, H, W, 1) float32, weights of the pixels; None weights all equally.
     """
     log_probability = tf.math.log(tf.clip_by_value(probability, EPSILON, 1.0))
     return weighted_mean(-(label * log_probability[..., 1:] + (1 - label) * log_probability[..., :1]), weight)
 
 
 def squared_error(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
-    """Mean over pixels and classes of (p - y)^2, the L2 term; arguments as for `cross_entropy`."""
+    """Computes the mean over pixels and classes of (p - y)^2, the L2 term; arguments as for `cross_entropy`."""
     # The two classes sum to 1, so both have the same squared error.
     return weighted_mean(tf.square(probability[..., 1:] - label), weight)
 
 
 def pair_cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
-    """Cross entropy of the comparison of two sources: which of them is out of focus.
+    """Computes the cross entropy of a comparison of two sources: which of them is out of focus.
 
-    The difference of their logits, log(p / (1 - p)), is the logit of "near is out of focus, and far is not". What one
-    photograph alone cannot tell, such as whether a faint texture is blurred, two can.
+    The difference of their logits, log(p / (1 - p)), is the logit of "near is out of focus, and far is not". Whether a
+    faint texture is blurred cannot be seen in one photograph, but in two.
 
     Args:
         probability: (2n, H, W, 2) float32 softmax: all near sources, then all far ones.
@@ -63,28 +63,28 @@ def pair_cross_entropy(probability: tf.Tensor, label: tf.Tensor, weight: tf.Tens
 
 
 def detail_weights(images: tf.Tensor, window: int = 9, least: float = 0.1, most: float = 1.0) -> tf.Tensor:
-    """What each pixel counts: in proportion to how much the two sources differ around it, noise apart.
+    """Weights pixels in proportion to how much the two sources differ around them, apart from noise.
 
-    In a flat region both sources look alike: nobody can say which is blurred, nor see which was taken.
+    In a flat region both sources look alike: which one is blurred cannot be seen, and does not matter.
 
     Args:
         images: (2n, H, W, 3) float32 RGB in [0, 255]: all near sources, then all far ones.
         window: Side in pixels of the window over which differences are averaged.
-        least: What a pixel counts where there is no difference.
-        most: What a pixel counts at most.
+        least: Weight of a pixel where there is no difference.
+        most: Largest weight of a pixel.
 
     Returns:
         (2n, H, W, 1) float32 in [least, most], the same for both sources of a pair.
     """
     near, far = tf.split(tf.reduce_mean(images, axis=-1, keepdims=True), 2)
-    difference = tf.abs(tf.nn.avg_pool2d(near - far, 3, 1, "SAME"))  # the window takes most of the noise away
+    difference = tf.abs(tf.nn.avg_pool2d(near - far, 3, 1, "SAME"))  # the window removes most of the noise
     around = tf.nn.avg_pool2d(difference, window, 1, "SAME")
     weight = tf.clip_by_value(around / FULL_DETAIL, least, most)
     return tf.concat([weight, weight], 0)
 
 
 def weighted_mean(values: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
-    """The mean of values, each counted by its weight; None counts all alike."""
+    """Computes the weighted mean of values; None weights all equally."""
     if weight is None:
         return tf.reduce_mean(values)
     return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
@@ -95,11 +95,11 @@ class HybridLoss:
     """Weighted average of cross entropy + `l2_weight` * squared error over the side outputs, and weight decay.
 
     Attributes:
-        side_weights: One for each side output, coarsest first; divided by their sum. The paper's compare-loss ablation
+        side_weights: Weights of the side outputs, coarsest first; divided by their sum. The paper's compare-loss ablation
             is (0, 0, 0, 0, 1) with `l2_weight` 0.
         l2_weight: Factor of the squared error.
         pair_weight: Factor of `pair_cross_entropy` (ours); 0 leaves it out.
-        detail_weighting: Whether pixels count by `detail_weights` (ours).
+        detail_weighting: Whether pixels are weighted by `detail_weights` (ours).
         kernel_decay: Weight decay as part of what is minimized, kernel_decay / 2 * sum(kernel^2) over all convolution
             kernels: the paper's 0.001, as `tf.contrib.layers.l2_regularizer` reads it. 0 leaves it to the optimizer.
     """
@@ -120,7 +120,7 @@ class HybridLoss:
                 raise ValueError(f"{name} must be >= 0, received {getattr(self, name)}.")
 
     def measure(self, network: keras.Model, images: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What a training step minimizes, the loss and the weight decay, and what it reports, as `REPORTS` names it.
+        """Computes what a training step minimizes, the loss plus the weight decay, and the values of `REPORTS`.
 
         Args:
             network: Made by `build_network`.
@@ -129,18 +129,18 @@ class HybridLoss:
         """
         maps = network(images, training=True)
         side_losses = self.side_losses(maps, label, images)
-        right = tf.reduce_mean(tf.cast((maps[-1][..., 1:] > 0.5) == (label > 0.5), tf.float32))
+        correct = tf.reduce_mean(tf.cast((maps[-1][..., 1:] > 0.5) == (label > 0.5), tf.float32))
         loss, decay = self.combine(side_losses), self._decay(network)
-        return loss + decay, [loss, decay, *side_losses, right]
+        return loss + decay, [loss, decay, *side_losses, correct]
 
     def side_losses(self, maps: Sequence[tf.Tensor], label: tf.Tensor, images: tf.Tensor) -> list[tf.Tensor]:
-        """Loss of each side output.
+        """Computes the loss of each side output.
 
         Args:
             maps: The network's outputs, (N, H/2^k, W/2^k, 2) float32; with `pair_weight` or `detail_weighting`, all
                 near sources and then all far ones.
             label: (N, H, W, 1) float32 in {0, 1}; 1 = out of focus.
-            images: (N, H, W, 3) float32 RGB in [0, 255], what the network saw.
+            images: (N, H, W, 3) float32 RGB in [0, 255], the network's input.
 
         Returns:
             A scalar for each map.
@@ -159,7 +159,7 @@ class HybridLoss:
         return loss
 
     def combine(self, side_losses: Sequence[tf.Tensor]) -> tf.Tensor:
-        """The weighted average of the losses of the side outputs, a scalar."""
+        """Computes the weighted average of the losses of the side outputs, a scalar."""
         total = sum(self.side_weights)
         weighted = [loss * (weight / total) for loss, weight in zip(side_losses, self.side_weights, strict=True)]
         return tf.add_n(weighted)

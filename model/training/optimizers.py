@@ -8,12 +8,12 @@ from model.training.settings import OPTIMIZERS, SCHEDULES
 def make_schedule(
     name: str, learning_rate: float, total_steps: int, warmup_steps: int = 0
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate over the steps of a run.
+    """Makes the learning rate over the steps of a run.
 
     Args:
         name: `"constant"` (the paper) or `"cosine"` (falls to 0 along half a cosine).
         learning_rate: The highest rate.
-        total_steps: Steps of the whole run, warm-up included.
+        total_steps: Steps of the whole run, including warm-up.
         warmup_steps: `"cosine"`: steps in which the rate rises from 0 in a straight line.
     """
     if name == "constant":
@@ -43,10 +43,10 @@ def make_optimizer(
         name: `"rmsprop"` (the paper; its weight decay is part of `HybridLoss`) or `"adamw"` (decoupled decay).
         learning_rate: A rate or a schedule.
         momentum: `"rmsprop"`: momentum.
-        weight_decay: `"adamw"`: decay a step, times the learning rate; biases and normalization are exempt.
-        clip_norm: Longest gradient, over all variables together; None = no limit.
+        weight_decay: `"adamw"`: decay per step, times the learning rate; biases and normalization are exempt.
+        clip_norm: Maximum gradient norm, over all variables together; None = no clipping.
     """
-    # Named, because Keras would number the second one of a process, and a checkpoint knows its variables by name.
+    # Named, because Keras would number the second one of a process, and checkpoints store variables by name.
     options = {"name": name, "global_clipnorm": clip_norm}
     if name == "rmsprop":
         return keras.optimizers.RMSprop(learning_rate, momentum=momentum, **options)

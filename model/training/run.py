@@ -5,26 +5,23 @@ Everything lies in one folder: `config.json`, `scenes.json` and `transfer.json` 
 """
 
 import platform
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from data.download import VGG19_MD5
 from data.io.files import write_json
 from data.runtime.errors import InputError
 from data.synthesis.pipeline import PairSource
-from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
 from model.networks.devices import device_name, why_no_gpu
 from model.networks.network import build_network
 from model.networks.transfer import layer_names, transfer_vgg19
 from model.networks.weights import save_weights
-from model.training.checkpoints import KEPT, REPORTS
+from model.training.checkpoints import KEPT_CHECKPOINTS, REPORTS
 from model.training.distribution import Distribution, make_distribution
 from model.training.history import draw_curves, write_log
 from model.training.loop import Loop, Observer
@@ -34,29 +31,25 @@ from model.training.setup import make_loss, make_trainer, prepare_process, start
 from model.training.shutdown import noted_signals
 from model.training.validation import validate
 
-PHOTOGRAPHS = 48
-"""Training photographs on which VGG-19's activations are measured, where channels are chosen by them."""
-
-
-def _photographs(scenes: Sequence[Scene]) -> list[np.ndarray]:
-    return [scene.read()[0] for scene in scenes[:PHOTOGRAPHS]]
+QR_PHOTOGRAPHS = 48
+"""Number of training photographs on which `--transfer-channels qr` measures VGG-19's activations."""
 
 
 class TrainingRun:
-    """One run: made new, or as it was when it stopped.
+    """One training run, new or resumed.
 
     Args:
         config: The settings.
-        voc: Where the scenes are; see `data.synthesis.voc.split_scenes`.
-        folder: Where everything is written.
-        vgg19_md5: What the md5 of a VGG-19 file must be.
-        resume: Whether to go on from `folder`'s checkpoint.
-        distribution: Devices and hosts that share each step; None is this one device. The numbers of a run are the same
-            with any, up to rounding; all hosts see one `folder`, and the chief alone writes to it.
+        voc: Folder of the scenes; see `data.synthesis.voc.split_scenes`.
+        folder: Folder of the run, where everything is written.
+        vgg19_md5: The md5 that a VGG-19 file must have.
+        resume: Whether to continue from `folder`'s checkpoint.
+        distribution: Devices and hosts that share each step; None is one device. It changes the numbers of a run by no
+            more than rounding. All hosts share `folder`, and only the chief writes to it.
         cache: Whether photographs stay decoded in memory.
 
     Raises:
-        InputError: if the data or the transferred weights cannot be used, or there is nothing to resume.
+        InputError: The data or the transferred weights cannot be used, or there is nothing to resume.
     """
 
     def __init__(
@@ -82,7 +75,7 @@ class TrainingRun:
         self.train_source = PairSource(train, config.synthesis, config.seed, cache, config.steps_per_epoch)
         self.validation_source = PairSource(held_out, config.validation_synthesis, config.seed)
         self.scenes = RunScenes(voc, train, held_out)
-        if resume:  # what takes no network to see
+        if resume:  # before the network is built
             self.scenes.check(folder)
         self.transferred = read_transferred(folder) if resume else []
         epoch = self.train_source.batches_per_epoch(config.pairs_per_batch)
@@ -99,7 +92,7 @@ class TrainingRun:
                 config.transfer,
                 vgg19_md5,
                 channels=config.transfer_channels,
-                photographs=_photographs(train) if config.transfer_channels == "qr" else (),
+                photographs=[scene.read()[0] for scene in train[:QR_PHOTOGRAPHS] if config.transfer_channels == "qr"],
             ).report()
             self.trainer.reset_averages()
         elif config.start is not None:
@@ -108,7 +101,7 @@ class TrainingRun:
         self._predict = tf.function(lambda images: self.trainer.network(images, training=False), reduce_retracing=True)
 
     def describe(self) -> str:
-        """The facts that matter before the first step, in a few lines."""
+        """Describes the run in a few lines: parameters, device, data, and VGG-19's layers."""
         config, network, epoch = self.config, self.trainer.network, self.loop.steps_per_epoch
         lines = [
             f"{config.variant}: {network.count_params():,} parameters, on {device_name()}",
@@ -124,25 +117,24 @@ class TrainingRun:
         observe: Observer,
         *,
         checkpoint_minutes: float = CHECKPOINT_MINUTES,
-        keep_checkpoints: int = KEPT,
+        keep_checkpoints: int = KEPT_CHECKPOINTS,
         tensorboard: Path | None = None,
     ) -> dict[str, Any]:
-        """Trains to the last epoch.
-
-        A SIGTERM or SIGINT ends it after the step in progress, with a checkpoint.
+        """Trains to the last epoch; a SIGTERM or SIGINT ends it after the step in progress, with a checkpoint.
 
         Args:
-            observe: Told of each step.
-            checkpoint_minutes: Between checkpoints; 0 makes one after each step. They are written beside the training.
-            keep_checkpoints: How many are kept, the newest among them.
-            tensorboard: Folder of TensorBoard logs, or None.
+            observe: Progress callback.
+            checkpoint_minutes: Minutes between checkpoints; 0 writes one after each step. They are written in the
+                background.
+            keep_checkpoints: Number of checkpoints to keep.
+            tensorboard: Folder of TensorBoard logs; None writes none.
 
         Returns:
             The training record.
 
         Raises:
-            InputError: if a file cannot be read, the loss is no number, or a step needs more memory than there is.
-            StoppedError: if a signal ended the run.
+            InputError: A file cannot be read, the loss is not finite, or there is not enough memory.
+            StoppedError: A signal ended the run.
         """
         self.loop.keep, self.loop.minutes = keep_checkpoints, checkpoint_minutes
         try:
@@ -176,7 +168,7 @@ class TrainingRun:
             self.loop.save()
 
     def validate(self, count: int | None = None, workers: int | None = None) -> dict[str, float]:
-        """Measures the network as it is on held-out pairs, `count` or all of them; see `validation.validate`."""
+        """Measures the current network on `count` held-out pairs (None: all); see `validation.validate`."""
         pairs = self.validation_source.validation_pairs(count, workers)
         return validate(self._predict, self.loss, pairs, workers)
 
@@ -219,10 +211,10 @@ class TrainingRun:
         (self.loop.save if last else self.loop.save_if_due)()
 
     def _keep_best(self) -> None:
-        """Copies the weights, to be written with the next checkpoint, so that the two belong together."""
+        """Copies the weights, to be written together with the next checkpoint."""
         if not self.distribution.chief:
             return
-        self.loop.finish_writing()  # the best so far may be on its way
+        self.loop.finish_writing()  # the previous best weights may still be being written
         if self._best is None:
             with tf.device("CPU"):
                 self._best = build_network(**self.config.network_arguments)
@@ -231,7 +223,7 @@ class TrainingRun:
         self.loop.beside = partial(save_weights, self._best, path, arguments, self._record())
 
     def _finish(self) -> dict[str, Any]:
-        self.loop.finish_writing()  # a record says that all else is there
+        self.loop.finish_writing()  # the record is written last, when all other files are complete
         record = self._record()
         if self.distribution.chief:
             with self.trainer.averaged_weights():
@@ -247,7 +239,7 @@ class TrainingRun:
         config = self.config.to_json()
         for name in ("transfer", "start"):
             if config[name] is not None:
-                config[name] = Path(config[name]).name  # a record travels; the folder it was made in does not
+                config[name] = Path(config[name]).name  # without the folder, which means nothing on another machine
         return {
             "config": config,
             "transferred": self.transferred,

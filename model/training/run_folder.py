@@ -1,6 +1,6 @@
-"""What a training run is resumed from besides its checkpoint: settings, scenes with digests, and the transfer's report.
+"""Files of a training run that it is resumed from besides its checkpoint: settings, scenes, and the transfer's report.
 
-Each file is checked as if somebody else had written it, because a run may be resumed years later and elsewhere.
+Each file is checked like any input, because a run may be resumed years later and on another machine.
 """
 
 import warnings
@@ -22,7 +22,7 @@ PHOTOGRAPH, MASK = "photograph", "mask"
 """The keys of a scene's two files in it: {"sha256": {scene: {"photograph": ..., "mask": ...}}}."""
 
 _REMEDY = "put back the file of that run, or start a new run"
-"""What helps where a file is damaged."""
+"""Remedy for a damaged file, as messages give it."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class RunScenes:
     """The scenes of a run.
 
     Attributes:
-        voc: Where they are, as a user named it.
-        train: Those that are trained on.
-        validation: Those held out.
+        voc: Their folder, as the user gave it.
+        train: Training scenes.
+        validation: Held-out scenes.
     """
 
     voc: Path
@@ -41,7 +41,7 @@ class RunScenes:
 
     @cached_property
     def digests(self) -> dict[str, dict[str, str]]:
-        """sha256 of each scene's photograph and mask, by scene; reads all of them.
+        """The sha256 of each scene's photograph and mask, by scene; computed by reading all files.
 
         Raises:
             InputError: A file cannot be read.
@@ -52,11 +52,11 @@ class RunScenes:
         }
 
     def write(self, folder: Path) -> None:
-        """Writes them to a run's folder."""
+        """Writes scenes.json into a run's folder."""
         write_json(folder / SCENES, {"voc": str(self.voc), **self._names(), DIGESTS: self.digests})
 
     def check(self, folder: Path) -> None:
-        """Compares them with those that the run in `folder` was trained on, to the last byte.
+        """Compares the scenes, byte by byte, with those that the run in `folder` was trained on.
 
         Raises:
             InputError: A scene differs by name, photograph or mask, or the run's list is damaged.
@@ -85,7 +85,7 @@ class RunScenes:
 
 
 def read_scenes(folder: Path) -> dict[str, Any]:
-    """Reads a run's scenes.json: "voc", "train", "validation" (names) and, but for old runs, "sha256".
+    """Reads a run's scenes.json: "voc", "train", "validation" (names) and, except in old runs, "sha256".
 
     Raises:
         InputError: It is missing or damaged.
@@ -104,7 +104,7 @@ def read_scenes(folder: Path) -> dict[str, Any]:
 
 
 def read_settings(folder: Path) -> tuple[TrainingConfig, Path]:
-    """The settings and the folder of scenes of the run in `folder`.
+    """Reads the settings of the run in `folder`, and the folder of its scenes.
 
     Raises:
         InputError: There is no run, or its files are damaged.
@@ -122,7 +122,7 @@ def read_settings(folder: Path) -> tuple[TrainingConfig, Path]:
 
 
 def read_transferred(folder: Path) -> list[str]:
-    """The report of a run's transfer, one line a layer.
+    """Reads the report of a run's transfer: which weights, and a line for each layer.
 
     Raises:
         InputError: It is missing or damaged.

@@ -16,16 +16,16 @@ CONFIG = "config.json"
 """Name of the file of a run's settings."""
 
 SCENES = "scenes.json"
-"""Name of the file of its scenes, with digests."""
+"""Name of the file of a run's scenes, with digests."""
 
 TRANSFER = "transfer.json"
 """Name of the file that lists the transferred layers."""
 
 CHECKPOINT = "checkpoint.npz"
-"""Name of the file of its newest checkpoint."""
+"""Name of the file of a run's newest checkpoint."""
 
 CHECKPOINT_MINUTES = 15.0
-"""Between checkpoints, unless told otherwise: what a run that is killed loses at most."""
+"""Default minutes between checkpoints: what a killed run loses at most."""
 
 ABLATIONS: dict[str, dict[str, Any]] = {
     "compare-loss": {"side_weights": (0.0, 0.0, 0.0, 0.0, 1.0), "l2_weight": 0.0},
@@ -34,35 +34,35 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "non-tl": {"transfer": None},
     "encoder-skips": {"encoder_skips": True},
 }
-"""The paper's ablations and, the last one, ours: what each changes."""
+"""Settings that each ablation changes; the last one is ours, the others are the paper's."""
 
-TRAINED = ("paper", "photographic")
-"""The recipes that the paper's network is trained on."""
+TRAINING_RECIPES = ("paper", "photographic")
+"""Recipes that the paper's network can be trained on."""
 
 DISTRIBUTIONS = ("one", "mirrored", "multiworker")
 """One device (the default); all devices of this host; all devices of the hosts that TF_CONFIG names."""
 
 OPTIMIZERS = ("rmsprop", "adamw")
-"""The paper's, and one of decoupled weight decay."""
+"""Optimizers: the paper's, and one with decoupled weight decay."""
 
 SCHEDULES = ("constant", "cosine")
-"""Of the learning rate: the paper's, and one that falls to 0."""
+"""Schedules of the learning rate: the paper's, and one that falls to 0."""
 
 PRECISIONS = ("float16", "bfloat16")
-"""Types of mixed precision: the first has the finer steps, and its loss is scaled; the second the range of float32."""
+"""Types of mixed precision: float16 is more precise and needs a scaled loss, bfloat16 has the range of float32."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "variant": tuple(VARIANTS),
     "initializer": INITIALIZERS,
     "transfer_channels": TRANSFER_CHANNELS,
-    "recipe": TRAINED,
-    "validation_recipe": TRAINED,
+    "recipe": TRAINING_RECIPES,
+    "validation_recipe": TRAINING_RECIPES,
     "split": SPLITS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "mixed_precision": PRECISIONS,
 }
-"""Settings that are one of a few words."""
+"""Settings with a fixed set of values."""
 
 POSITIVE = (
     "learning_rate",
@@ -74,14 +74,14 @@ POSITIVE = (
     "validation_pairs",
     "clip_norm",
 )
-"""Settings that must be above 0; other numbers must not be below."""
+"""Settings that must be above 0; other numbers must not be below 0."""
 
-LARGEST_COUNT = 2**32 - 1
-"""What numpy takes as a seed; no other count comes near."""
+LARGEST_SETTING = 2**32 - 1
+"""Limit of every integer: the largest seed that NumPy takes."""
 
 
 def _setting(group: str, default: Any, text: str, metavar: str | None = None) -> Any:
-    """One setting: its place in the help of `train.py`, its default, and what it is and where the default is from."""
+    """Declares one setting: its group in the help of `train.py`, its default, and a help text with the source."""
     return field(default=default, metadata={"group": group, "help": text, "metavar": metavar})
 
 
@@ -94,25 +94,27 @@ _repeatability = partial(_setting, "repeatability")
 
 
 def add_checkpoint_minutes(parser: argparse.ArgumentParser) -> None:
-    """Adds the option that both trainings have."""
-    text = "between checkpoints (%(default)g); 0 makes one after each step"
+    """Adds the option --checkpoint-minutes, which both training commands have."""
+    text = "minutes between checkpoints (%(default)g); 0 writes one after each step"
     parser.add_argument("--checkpoint-minutes", type=duration, default=CHECKPOINT_MINUTES, metavar="MIN", help=text)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides the numbers of a run; saved beside its weights. `train.py` makes an option of each."""
+    """All settings that decide the numbers of a run; saved beside its weights. `train.py` has an option for each."""
 
-    variant: str = _network("paper", "how wide and deep the stages are")
+    variant: str = _network("paper", "width and depth of the stages")
     batch_norm: bool = _network(True, "batch normalization after each convolution; paper")
     encoder_skips: bool = _network(False, "skips inside the encoders too; the paper's text leaves it open: chosen")
-    initializer: str = _network("glorot", "of the kernels that are not transferred; paper")
-    transfer: str | None = _network("imagenet", "imagenet (paper), a file of VGG-19 (data.download), or none", "WHAT")
-    transfer_channels: str = _network("uniform", "which of VGG-19's channels a narrower variant starts from; chosen")
-    start: str | None = _network(None, "a weights file to start from, in place of a transfer; ours", "FILE")
-    freeze_transferred: int = _network(0, "epochs in which VGG-19's convolutions are held; chosen", "EPOCHS")
+    initializer: str = _network("glorot", "initializer of the kernels that are not transferred; paper")
+    transfer: str | None = _network(
+        "imagenet", "source of VGG-19's weights: imagenet (paper), a file (data.download), or none", "WHAT"
+    )
+    transfer_channels: str = _network("uniform", "how a narrower variant chooses from VGG-19's channels; chosen")
+    start: str | None = _network(None, "weights file to start from, in place of a transfer; ours", "FILE")
+    freeze_transferred: int = _network(0, "epochs in which VGG-19's convolutions stay fixed; chosen", "EPOCHS")
 
-    recipe: str = _data("paper", "how pairs are made")
+    recipe: str = _data("paper", "recipe of the training pairs")
     size: int = _data(224, "side of the training images; paper", "N")
     crop: bool = _data(False, "random crops at native resolution; paper: whole photographs, resized")
     blur_window: int = _data(3, "side of the recipe paper's Gaussian window; 7 is Liu 2017's", "N")
@@ -122,35 +124,41 @@ class TrainingConfig:
     validation_pairs: int | None = _data(None, "pairs to validate on; default: all, five a scene", "N")
     pairs_per_batch: int = _data(4, "pairs a step, of two images each; chosen", "N")
 
-    side_weights: tuple[float, ...] = _loss((1.0, 1.0, 1.0, 1.0, 1.0), "of the five outputs; chosen", "W")
+    side_weights: tuple[float, ...] = _loss(
+        (1.0, 1.0, 1.0, 1.0, 1.0), "weights of the losses of the five outputs; chosen", "W"
+    )
     l2_weight: float = _loss(1.0, "factor of the L2 term; chosen", "W")
-    pair_weight: float = _loss(0.0, "factor of a loss of the comparison of both sources; ours", "W")
-    detail_weighting: bool = _loss(False, "count pixels by how much the sources differ; ours")
+    pair_weight: float = _loss(0.0, "factor of a loss that compares both sources; ours", "W")
+    detail_weighting: bool = _loss(False, "weight pixels by how much the sources differ; ours")
 
-    epochs: int = _optimization(50, "paper; with --resume: up to which epoch the run goes on", "N")
-    steps_per_epoch: int | None = _optimization(None, "shorter epochs, each with a validation; default: all pairs", "N")
-    optimizer: str = _optimization("rmsprop", "paper")
-    learning_rate: float = _optimization(1e-6, "paper", "RATE")
-    momentum: float = _optimization(0.9, "of RMSprop; paper", "M")
-    weight_decay: float = _optimization(0.001, "paper", "W")
-    schedule: str = _optimization("constant", "of the learning rate; paper")
-    warmup_steps: int = _optimization(0, "steps in which the learning rate grows to its full value", "N")
-    clip_norm: float | None = _optimization(None, "longest gradient; default: any", "NORM")
+    epochs: int = _optimization(50, "number of epochs; paper. With --resume: train up to this epoch", "N")
+    steps_per_epoch: int | None = _optimization(
+        None, "steps of an epoch, which ends in a validation; default: all pairs", "N"
+    )
+    optimizer: str = _optimization("rmsprop", "optimizer; paper")
+    learning_rate: float = _optimization(1e-6, "learning rate; paper", "RATE")
+    momentum: float = _optimization(0.9, "momentum of RMSprop; paper", "M")
+    weight_decay: float = _optimization(0.001, "weight decay; paper", "W")
+    schedule: str = _optimization("constant", "schedule of the learning rate; paper")
+    warmup_steps: int = _optimization(0, "steps in which the learning rate rises to its full value", "N")
+    clip_norm: float | None = _optimization(None, "maximum gradient norm (default: no clipping)", "NORM")
     average: float | None = _optimization(None, "decay of a moving average of the weights, such as 0.999", "DECAY")
     accumulate: int = _memory(
         1,
-        "parts that a step's pairs are worked through in, one after the other; their gradients are added up. Batch "
-        "normalization takes the statistics of a part",
+        "parts of a step, computed one after the other; their gradients are added. Batch normalization takes the "
+        "statistics of a part",
         "N",
     )
-    recompute: bool = _memory(False, "compute activations again in the backward pass; the numbers stay the same")
+    recompute: bool = _memory(
+        False, "recompute activations in the backward pass, to save memory; the numbers stay the same"
+    )
     mixed_precision: str | None = _memory(
-        None, "compute in float16 or bfloat16 where it is safe, for GPUs; float16 where none is named"
+        None, "compute in float16 or bfloat16 where it is safe, for GPUs; without a type: float16"
     )
     jit: bool = _memory(False, "compile with XLA")
 
-    seed: int = _repeatability(0, "of all that is random", "N")
-    deterministic: bool = _repeatability(False, "the same numbers each time, a little slower")
+    seed: int = _repeatability(0, "random seed", "N")
+    deterministic: bool = _repeatability(False, "give the same numbers every time, a little slower")
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -170,8 +178,8 @@ class TrainingConfig:
                 raise ValueError(f"{name} must be above 0, received {value}.")
             if isinstance(value, int | float) and value < 0:
                 raise ValueError(f"{name} must not be below 0, received {value}.")
-            if isinstance(value, int) and value > LARGEST_COUNT:
-                raise ValueError(f"{name} must be at most {LARGEST_COUNT}, received {value}.")
+            if isinstance(value, int) and value > LARGEST_SETTING:
+                raise ValueError(f"{name} must be at most {LARGEST_SETTING}, received {value}.")
         if self.pairs_per_batch % self.accumulate:
             raise ValueError(
                 f"pairs_per_batch must be a multiple of accumulate, received {self.pairs_per_batch} and "
@@ -188,12 +196,12 @@ class TrainingConfig:
 
     @property
     def synthesis(self) -> SynthesisSettings:
-        """How training pairs are made."""
+        """Settings of the training pairs."""
         return SynthesisSettings(self.recipe, self.size, self.crop, self.blur_window)
 
     @property
     def validation_synthesis(self) -> SynthesisSettings:
-        """How validation pairs are made."""
+        """Settings of the validation pairs."""
         return replace(self.synthesis, recipe=self.validation_recipe or self.recipe)
 
     @property
@@ -203,14 +211,15 @@ class TrainingConfig:
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the settings by name, as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "TrainingConfig":
-        """Reads what `to_json` gave, after a trip through a file.
+        """Makes settings from what `to_json` returned, read from a file.
 
         Raises:
-            ValueError: if it is no object, a key is unknown or missing, or a value cannot be; the message names it.
+            ValueError: It is no object, a key is unknown or missing, or a value is invalid; the message names it.
         """
         if not isinstance(content, dict):
             raise ValueError(f"a saved configuration is an object, received {reprlib.repr(content)}.")
@@ -224,15 +233,15 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class ComparerSettings:
-    """What decides the numbers of a training of the comparing network.
+    """Settings that decide the numbers of a training of the comparing network.
 
     Attributes:
-        steps: How many there are.
-        pairs_per_batch: Pairs in each.
-        scenes: How many of the training scenes are drawn; None takes all.
-        seed: Of all that is random.
+        steps: Number of steps.
+        pairs_per_batch: Pairs of a step.
+        scenes: Number of training scenes to draw; None takes all.
+        seed: Random seed.
         start: The weights file of a comparing network to start from; None starts anew.
-        learning_rate: The highest of AdamW; it falls by a cosine.
+        learning_rate: The highest rate of AdamW, which falls along a cosine.
     """
 
     steps: int = 18000

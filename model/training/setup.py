@@ -1,4 +1,4 @@
-"""What a run needs before its first step: a prepared process, and a trainer as the settings say."""
+"""Preparation of a run: the settings of the process, and a trainer as the run's settings say."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from model.training.trainer import Trainer
 
 
 def prepare_process(config: TrainingConfig) -> None:
-    """Sets what TensorFlow and Keras keep for the whole process: the seed, determinism, and the precision."""
+    """Sets the seed, determinism and precision of TensorFlow and Keras for the whole process."""
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -24,19 +24,19 @@ def prepare_process(config: TrainingConfig) -> None:
 
 
 def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps: int) -> Trainer:
-    """Makes network, optimizer and loss, on the devices of a distribution.
+    """Builds network, optimizer and loss on the devices of a distribution.
 
     Args:
         config: The settings.
         distribution: Devices and hosts.
-        total_steps: Of the whole run, for the schedule.
+        total_steps: Steps of the whole run, for the schedule.
 
     Raises:
-        InputError: if the schedule does not fit the number of steps.
+        InputError: The schedule does not fit the number of steps.
     """
     try:
         schedule = make_schedule(config.schedule, config.learning_rate, total_steps, config.warmup_steps)
-    except ValueError as error:  # only here it is known how many steps there are
+    except ValueError as error:  # the number of steps is not known before
         raise InputError(str(error)) from error
     with distribution.strategy.scope():
         network = build_network(**config.network_arguments, synchronized=distribution.replicas > 1)
@@ -63,7 +63,7 @@ def make_trainer(config: TrainingConfig, distribution: Distribution, total_steps
 
 
 def make_loss(config: TrainingConfig) -> HybridLoss:
-    """Makes the loss; weight decay is part of it with RMSprop alone."""
+    """Makes the loss, which includes weight decay with RMSprop only."""
     decay = config.weight_decay if config.optimizer == "rmsprop" else 0.0
     return HybridLoss(
         config.side_weights, config.l2_weight, config.pair_weight, config.detail_weighting, kernel_decay=decay
@@ -71,9 +71,9 @@ def make_loss(config: TrainingConfig) -> HybridLoss:
 
 
 def recompute_activations(network: keras.Model) -> None:
-    """Lets the backward pass compute each activation again from its input, in place of keeping what Mish computed.
+    """Makes the backward pass recompute each activation from its input, instead of keeping Mish's intermediate results.
 
-    `keras.RematScope` would do it for convolutions too, whose activation is none: in mixed precision that keeps more.
+    `keras.RematScope` would also wrap the convolutions, which needs more memory in mixed precision.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.Activation):
@@ -81,14 +81,14 @@ def recompute_activations(network: keras.Model) -> None:
 
 
 def start_from(trainer: Trainer, path: Path, variant: str) -> None:
-    """Gives a new trainer the weights of a file.
+    """Loads the weights of a file into a new trainer.
 
     Raises:
-        InputError: if the file cannot be used, or is of a network with other layers.
+        InputError: The file cannot be used, or belongs to a network with other layers.
     """
     start = load_network(path, variant)
     try:
         trainer.network.set_weights(start.get_weights())
     except ValueError as error:
-        raise InputError(f"{path} is of a network with other layers: {read_sidecar(path)['builder']}.") from error
+        raise InputError(f"{path} belongs to a network with other layers: {read_sidecar(path)['builder']}.") from error
     trainer.reset_averages()

@@ -1,4 +1,4 @@
-"""Signals that ask a process to end, noted until it can."""
+"""Deferred handling of signals that ask a process to end."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def noted_signals() -> Iterator[list[int]]:
-    """Collects SIGTERM and SIGINT in place of ending the process; a second SIGINT interrupts as ever."""
+    """Collects SIGTERM and SIGINT instead of ending the process; a second signal SIGINT interrupts it as usual."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield noted  # only the main thread may set handlers

@@ -21,30 +21,32 @@ EXAMPLES = """examples:
   python -m model.training.train_comparer --voc own -o own.weights.h5 --weights runs/own/best.weights.h5
   python -m model.training.train_comparer --voc own -o own.weights.h5 --start model/bundled/light-comparer.weights.h5 \\
       --learning-rate 5e-4 --steps 4000
-written: FILE and its .json; until then a folder FILE-run, which a stopped training goes on from
+written: FILE and its .json; until then a folder FILE-run, from which a stopped training is resumed
 exit codes: 0 done, 1 an input cannot be used, or stopped by a signal, 2 wrong usage"""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Builds the parser of the command line."""
     default = ComparerSettings()
     parser = command_parser(__doc__.split(":")[0] + ".", EXAMPLES, "python -m model.training.train_comparer")
     add_shared(parser, "--voc", "--weights")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=f"ends in {SUFFIX}")
-    parser.add_argument("--steps", type=positive, default=default.steps, metavar="N", help="(%(default)s)")
+    parser.add_argument(
+        "--steps", type=positive, default=default.steps, metavar="N", help="number of steps (%(default)s)"
+    )
     parser.add_argument(
         "--pairs-per-batch", type=positive, default=default.pairs_per_batch, metavar="N", help="(%(default)s)"
     )
-    parser.add_argument("--start", metavar="FILE", help="a comparing network to start from, as the bundled one")
+    parser.add_argument("--start", metavar="FILE", help="a comparing network to start from, such as the bundled one")
     parser.add_argument(
         "--learning-rate",
         type=rate,
         default=default.learning_rate,
         metavar="RATE",
-        help="the highest of AdamW; less is better with --start (%(default)s)",
+        help="highest learning rate of AdamW; choose a lower one with --start (%(default)s)",
     )
     parser.add_argument("--scenes", type=positive, metavar="N", help="scenes to draw (all)")
-    parser.add_argument("--resume", action="store_true", help="go on with the training that was stopped")
+    parser.add_argument("--resume", action="store_true", help="continue a training that was stopped")
     add_checkpoint_minutes(parser)
     add_shared(parser, "--seed", "--overwrite", "--quiet")
     add_debug(parser)

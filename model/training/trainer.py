@@ -1,7 +1,6 @@
-"""One training step and the state it changes: a custom loop that any `tf.distribute` strategy can run.
+"""One training step and the state that it changes, for any `tf.distribute` strategy.
 
-`Model.fit` is not used: it fails under multi-host strategies in Keras 3, and this loop has to resume in the middle of
-an epoch.
+`Model.fit` is not used: it fails with multi-host strategies in Keras 3, and a run must resume in the middle of an epoch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,25 +13,25 @@ import tensorflow as tf
 
 
 class Loss(Protocol):
-    """What a step minimizes and reports."""
+    """Computes what a step minimizes and reports."""
 
     def measure(self, network: keras.Model, inputs: Any, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What to minimize on a batch, a scalar; and the scalars to report, the loss of the data first."""
+        """Returns what to minimize on a batch, a scalar, and the scalars to report, the loss of the data first."""
 
 
 class Trainer:
     """Trains a network batch by batch.
 
     Args:
-        network: Made under the strategy's scope where there is one.
-        optimizer: Made under the same scope.
-        loss: What is minimized.
-        average: Decay of the moving average of all weights, such as 0.999; None keeps none.
+        network: Built under the scope of the strategy.
+        optimizer: Built under the same scope.
+        loss: Computes what is minimized.
+        average: Decay of the moving average of all weights, such as 0.999; None computes no average.
         jit: Whether XLA compiles the forward and the backward pass.
-        parts: How many parts a batch is worked through in, one after the other, which takes the memory of a part. The
-            gradients are added up, so the step is that of the whole batch wherever the loss is a mean over the pairs;
-            batch normalization takes its statistics from a part, and moves its averages with each. On one device only.
-        strategy: Distribution strategy; None is the current one (one device by default).
+        parts: Number of parts of a batch that are computed one after the other, to need the memory of one part. The
+            gradients are added, so the step equals that of the whole batch if the loss is a mean over the pairs; batch
+            normalization takes its statistics from a part. On one device only.
+        strategy: Distribution strategy; None takes the current one (one device by default).
     """
 
     def __init__(
@@ -63,16 +62,16 @@ class Trainer:
         self.freeze(())
 
     def freeze(self, layer_names: Sequence[str]) -> None:
-        """Holds these layers as they are and trains all others, from the next step on."""
+        """Keeps these layers fixed and trains all others, from the next step on."""
         if set(layer_names) == self._frozen:
-            return  # keeps the compiled step
+            return  # keeps the compiled step: tracing takes 20 s
         self._frozen = set(layer_names)
         held = {variable.path for name in layer_names for variable in self.network.get_layer(name).trainable_variables}
         self._trained = [v for v in self.network.trainable_variables if v.path not in held]
-        # Replicas meet inside the pass, in batch normalization, which a graph of its own does not allow.
-        alone = self.strategy.num_replicas_in_sync == 1
+        # Replicas exchange values inside the pass, in batch normalization, which a separate graph does not allow.
+        single = self.strategy.num_replicas_in_sync == 1
         self._gradients = (
-            tf.function(self._gradients_of_batch, jit_compile=self._jit) if alone else self._gradients_of_batch
+            tf.function(self._gradients_of_batch, jit_compile=self._jit) if single else self._gradients_of_batch
         )
         self._step = tf.function(self._distributed_step)
 
@@ -84,24 +83,24 @@ class Trainer:
         """Trains on one batch.
 
         Args:
-            inputs: What the loss takes, tensors of any numbers: for `HybridLoss` (N, H, W, 3) RGB in [0, 255].
-            labels: (N, H, W, 1); for `HybridLoss` 1 = out of focus. With parts, all first sources of the pairs and then
-                all second ones, as the inputs.
+            inputs: Inputs of the loss, tensors of any numeric type: for `HybridLoss` (N, H, W, 3) RGB in [0, 255].
+            labels: (N, H, W, 1); for `HybridLoss` 1 = out of focus. With parts, these and the inputs hold all first
+                sources of the pairs and then all second ones.
 
         Returns:
-            (k,) float32: what the loss reports, the loss of the data first.
+            (k,) float32: the values that the loss reports, the loss of the data first.
         """
         return self._step(inputs, labels).numpy()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Every number that a step reads or changes, by name: weights, optimizer and averages."""
+        """Returns all variables that a step reads or changes, by name: weights, optimizer and averages."""
         return {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in self._state_variables()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Puts back what `state` returned.
+        """Restores what `state` returned.
 
         Raises:
-            ValueError: if names, shapes or types differ; the message names the first that does.
+            ValueError: Names, shapes or types differ; the message names the first that does.
         """
         variables = dict(self._state_variables())
         differing = sorted(set(variables) ^ set(state)) or [
@@ -115,13 +114,13 @@ class Trainer:
             variable.assign(state[name])
 
     def reset_averages(self) -> None:
-        """Starts the moving average anew from the weights as they are, after they were changed from outside."""
+        """Restarts the moving average from the current weights, after these were changed from outside."""
         for weight, average in zip(self.network.weights, self.averages, strict=False):
             average.assign(weight)
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """Gives the network its averaged weights for the length of the block; without `average`, changes nothing."""
+        """Gives the network its averaged weights inside the block; without `average`, changes nothing."""
         if not self.averages:
             yield
             return
@@ -143,7 +142,7 @@ class Trainer:
             yield from ((f"average/{w.path}", a) for w, a in zip(self.network.weights, self.averages, strict=True))
 
     def _gradients_of_batch(self, inputs: Any, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """The gradients and what the loss reports: the mean over the parts of the batch."""
+        """Computes the gradients and the reported values, means over the parts of the batch."""
         if self._parts == 1:
             return self._gradients_of_part(inputs, labels)
 
@@ -155,14 +154,14 @@ class Trainer:
                 lambda total, value: total + value / self._parts, sums, of_part(*part(number))
             )
 
-        # A loop of the graph: its body is traced once, and nothing is kept from part to part.
+        # A loop in the graph: its body is traced once, and no activations are kept from part to part.
         of_part = tf.function(self._gradients_of_part).get_concrete_function(*part(0))
         zeros = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), of_part.structured_outputs)
         first = tf.constant(0), zeros
         return tf.while_loop(lambda number, _: number < self._parts, add, first, parallel_iterations=1)[1]
 
     def _part(self, values: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        """Part `number` of the pairs, first sources and then second ones."""
+        """Returns part `number` of the pairs, first sources and then second ones."""
         split = tf.reshape(values, [2, self._parts, -1, *values.shape[1:]])
         return tf.reshape(split[:, number], [-1, *values.shape[1:]])
 
@@ -170,7 +169,7 @@ class Trainer:
         inputs, labels = tf.nest.map_structure(lambda values: tf.cast(values, tf.float32), (inputs, labels))
         with tf.GradientTape() as tape:
             loss, figures = self.loss.measure(self.network, inputs, labels)
-            # Replicas add their gradients up, so each takes its share of the mean.
+            # The gradients of the replicas are added, so each takes its share of the mean.
             target = self.optimizer.scale_loss(loss / self.strategy.num_replicas_in_sync)
         gradients = tape.gradient(target, self._trained)
         return gradients, tf.stack(figures)
@@ -179,13 +178,13 @@ class Trainer:
         gradients, report = self._gradients(inputs, labels)
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1:
-            # Keras clips what each replica has and adds that up; clipped must be the sum. So it is made here, and each
-            # replica hands its share of it on.
+            # Keras would clip the gradient of each replica and then add them. The sum must be clipped, so it is computed
+            # here, and each replica passes its share of it on.
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            # In mixed precision the optimizer that clips is inside another one, which scales loss and gradients.
-            longest = getattr(self.optimizer, "inner_optimizer", self.optimizer).global_clipnorm
-            if longest:
-                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(longest))
+            # In mixed precision the optimizer that clips is wrapped in one that scales loss and gradients.
+            limit = getattr(self.optimizer, "inner_optimizer", self.optimizer).global_clipnorm
+            if limit:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(limit))
             gradients = [gradient / replicas for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         self._update_averages()
@@ -194,7 +193,7 @@ class Trainer:
     def _update_averages(self) -> None:
         if not self.averages:
             return
-        # A short memory at first, so that the random weights of the start are soon forgotten.
+        # A smaller decay at first, so that the random initial weights are soon forgotten.
         step = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.average, (1 + step) / (10 + step))
         for weight, average in zip(self.network.weights, self.averages, strict=True):
@@ -206,6 +205,6 @@ class Trainer:
 
 
 def _average_of(weight: tf.Variable) -> tf.Variable:
-    """A variable of a weight's value, the same on every replica."""
+    """Makes a variable with a weight's value, the same on every replica."""
     value = keras.ops.convert_to_numpy(weight)
     return tf.Variable(value, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)

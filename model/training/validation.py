@@ -22,10 +22,10 @@ def validate(
     """Measures a network on synthetic pairs.
 
     Args:
-        predict: (2, H, W, 3) float32 RGB -> the five side maps, in inference mode.
+        predict: The network in inference mode: (2, H, W, 3) float32 RGB -> the five side maps.
         loss: The training loss.
         pairs: Pairs to measure.
-        workers: Threads that compute the measures while the network goes on; None is one for each core. The numbers do
+        workers: Threads that compute the measures while the network runs; None is one for each core. The numbers do
             not depend on it.
 
     Returns:
@@ -36,12 +36,12 @@ def validate(
         `detail_weights`.
 
     Raises:
-        ValueError: if there is no pair.
+        ValueError: There is no pair.
     """
     measured = list(in_order(partial(_measure, loss), _predicted(predict, pairs), workers))
     if not measured:
         raise ValueError("there is no pair to validate on.")
-    # PSNR is infinite where the fused image is the sharp one to the last bit, Q_ABF is not defined without any edge.
+    # PSNR is infinite where the fused image equals the sharp one, and Q_ABF is undefined without edges.
     rows = [row for row, _, _ in measured]
     means = {name: _mean([row[name] for row in rows]) for name in rows[0]}
     intersection, union = (sum(counts) for counts in list(zip(*measured, strict=True))[1:])
@@ -78,7 +78,7 @@ def _measure(
     row["psnr"] = psnr(pair.reference, decision.fused)
     row["ssim"] = ssim(pair.reference, decision.fused)
     row["q_abf"] = decision.q_abf[decision.chosen]
-    # Logits, not probabilities: of two pixels that are surely out of focus, both may be 1.
+    # Logits, not probabilities: where both sources are clearly out of focus, both probabilities round to 1.
     logits = np.diff(np.log(np.maximum(maps[-1].numpy(), np.finfo(np.float32).tiny)))[..., 0]
     take_far = logits[0] > logits[1]
     weights = detail_weights(images)[0, :, :, 0].numpy()

@@ -1,28 +1,28 @@
-"""Files that are written beside the training, so that no step waits for a disk."""
+"""Writing of files in the background, so that no training step waits for a disk."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class BackgroundWriter:
-    """Writes in a thread, one thing after the other. What a write raises is raised by the next call of any method."""
+    """Writes in a thread, one file after the other; an error of a write is raised by the next call of any method."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future | None = None
 
     def start(self, write: Callable[[], None]) -> None:
-        """Begins to write, once what was begun before is done."""
+        """Starts a write, after the previous one has ended."""
         self.finish()
         self._writing = self._thread.submit(write)
 
     def check(self) -> None:
-        """Raises what a write raised that has ended, and does not wait for one that has not."""
+        """Raises the error of a write that has ended; does not wait."""
         if self._writing is not None and self._writing.done():
             self.finish()
 
     def finish(self) -> None:
-        """Waits until all is written."""
+        """Waits until the write has ended; raises its error."""
         if self._writing is None:
             return
         try:
