@@ -139,7 +139,7 @@ def _check_method(parser: argparse.ArgumentParser, arguments: argparse.Namespace
         chosen = "--strategy paper" if work.method == "proposed" else f"--method {work.method}"
         parser.error(f"{chosen} fuses two images, received {len(arguments.images)}.")
     weights = getattr(arguments, "weights", None)
-    if work.method != "proposed" and bool(weights) != (BASELINES[work.method].load is not None):
+    if work.method != "proposed" and bool(weights) != BASELINES[work.method].weighted:
         mend = "leave --weights out" if weights else "give its authors' file, --weights FILE"
         parser.error(f"--method {work.method} {'has no' if weights else 'needs'} weights: {mend}.")
     if work.settings.crop == "none" and _pairs_only(work):

@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--distribution",
         default=DISTRIBUTIONS[0],
         choices=DISTRIBUTIONS,
-        help="one device (one), all devices of this host (mirrored), or of the hosts in TF_CONFIG (multiworker; docs/distributed.md)",
+        help="one device, all devices of this host, or all of the hosts in TF_CONFIG (docs/distributed.md)",
     )
     add_shared(parser, "--cache", "--device")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The network, its training and its use: `from model import fuse, load_fuser`."""
+"""Public names of the package: `from model import fuse, load_fuser`."""
 
 from importlib import import_module
 from typing import Any
@@ -16,22 +16,12 @@ _HOMES = {
     "TrainingRun": "model.training.run",
     "ComparerRun": "model.training.comparer_run",
 }
-"""Name to the module that holds it."""
+"""Module of each public name."""
 
 _LIGHT = ("Fuser", "FusionSettings", "Result", "fuse", "load_fuser")
-"""Of these, what loads without TensorFlow."""
+"""Names that load without TensorFlow."""
 
-__all__ = [
-    "ComparerRun",
-    "Fuser",
-    "FusionSettings",
-    "Result",
-    "TrainingRun",
-    "build_network",
-    "choose_device",
-    "fuse",
-    "load_fuser",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

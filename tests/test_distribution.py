@@ -214,7 +214,7 @@ def test_shares_of_a_batch():
     assert second.shard(order, 8)[0].tolist() == [4, 5, 6, 7, 12, 13, 14, 15]
     assert first.shard(order, 8)[1] == 2
     assert first.chief and not second.chief
-    with pytest.raises(InputError, match="6 pairs a step cannot be shared by 4 devices"):
+    with pytest.raises(InputError, match="6 pairs per step cannot be shared by 4 devices"):
         first.pairs_per_replica(6)
 
 

@@ -24,7 +24,7 @@ from model.experiments.ablation_tables import USES, by_pair_table, make_tables
 from model.experiments.competitors import choose, to_run
 from model.experiments.curves import draw_curves
 from model.experiments.figures import find_differences
-from model.experiments.plans import DEFAULT, plan, runs_of
+from model.experiments.plans import DEFAULT_PLAN, plan, runs_of
 from model.experiments.results import Comparison
 from model.experiments.transfer_effect import VALIDATION_MEASURES, transfer_effect, unpaired_tests
 from model.networks.weights import load_network, save_weights
@@ -577,7 +577,7 @@ def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):
 
 
 def test_the_plan_of_the_paper():
-    planned = {one.name: one.config for one in plan(DEFAULT, "paper")}
+    planned = {one.name: one.config for one in plan(DEFAULT_PLAN, "paper")}
     assert list(planned) == [*(f"proposed-seed{n}" for n in range(5)), "compare-loss", "compare-bn", *_REST]
     paper = planned["proposed-seed0"]
     assert (paper.learning_rate, paper.epochs, paper.optimizer, paper.transfer) == (1e-6, 50, "rmsprop", "imagenet")
@@ -585,19 +585,19 @@ def test_the_plan_of_the_paper():
     without = [planned[f"non-tl-seed{n}"] for n in range(5)]
     assert [(one.transfer, one.seed) for one in without] == [(None, n) for n in range(5)]
     assert planned["compare-initial"].initializer == "normal"
-    small = {one.name: one for one in plan(DEFAULT, "small")}
+    small = {one.name: one for one in plan(DEFAULT_PLAN, "small")}
     assert small["non-tl"].config is None
     assert small["proposed-seed0"].config.transfer is None
-    for one in plan(DEFAULT, "cpu", runs=["proposed", "non-tl"], seeds=[0, 1]):
+    for one in plan(DEFAULT_PLAN, "cpu", runs=["proposed", "non-tl"], seeds=[0, 1]):
         assert (one.config.variant, one.config.steps_per_epoch, one.config.epochs) == ("paper", 100, 10)
         assert one.config.transfer == (None if one.name.startswith("non-tl") else "imagenet")
-    chosen = plan(DEFAULT, "paper", runs=["proposed", "encoder-skips"], seeds=[7])
+    chosen = plan(DEFAULT_PLAN, "paper", runs=["proposed", "encoder-skips"], seeds=[7])
     assert [(one.name, one.config.seed, one.config.encoder_skips) for one in chosen] == [
         ("proposed-seed7", 7, False),
         ("encoder-skips", 7, True),
     ]
     with pytest.raises(InputError, match="no run 'skips'"):
-        plan(DEFAULT, "paper", runs=["skips"])
+        plan(DEFAULT_PLAN, "paper", runs=["skips"])
 
 
 _REST = ("compare-initial", *(f"non-tl-seed{n}" for n in range(5)))

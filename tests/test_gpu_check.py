@@ -10,7 +10,7 @@ from data.io.image_io import write_image
 from data.runtime.errors import InputError, StoppedError, run_command
 from model.measurements import gpu_check
 from model.measurements.__main__ import main
-from model.measurements.gpu_check import BUDGETS, PRECISIONS
+from model.measurements.gpu_check import BUDGETS, STEP_PRECISIONS
 from model.networks.weights import load_network
 from tests.conftest import drawn_photograph
 
@@ -68,7 +68,7 @@ def test_a_part_that_fails_does_not_end_the_others(tmp_path, monkeypatch, capsys
     found = json.loads((tmp_path / "gpu-check.json").read_text())
     assert found["device"] == "gpu"
     assert found["failures"] == {f"{one}, 16 images": "there is not enough memory." for one in ("float32", "float16")}
-    whole = {f"{one}, 8 images{xla}" for one in PRECISIONS for xla in ("", ", XLA")}
+    whole = {f"{one}, 8 images{xla}" for one in STEP_PRECISIONS for xla in ("", ", XLA")}
     peaks = {f"{one}, {images} images" for one in ("float32", "float16") for images in (2, 4)}
     assert set(found["parts"]) == whole | peaks
     assert found["parts"]["TF32, 8 images"] == STEP

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from data.imaging.pixels import per_level, to_gray
 from data.registration.affine import corners_of, fit_affine, rescale_warp, transform_points
@@ -138,11 +137,12 @@ def _parts(views: list[np.ndarray], links: dict[tuple[int, int], _Link]) -> list
 
 
 def _connected(count: int, links: dict[tuple[int, int], _Link]) -> list[list[int]]:
-    graph = np.zeros((count, count), bool)
-    for pair, link in links.items():
-        graph[pair] = link.matches
-    number, labels = connected_components(graph, directed=False)
-    return [np.flatnonzero(labels == label).tolist() for label in range(number)]
+    groups = list(range(count))  # each frame's group, named by its first frame
+    for (one, other), link in links.items():
+        if link.matches:
+            first, second = sorted((groups[one], groups[other]))
+            groups = [first if group == second else group for group in groups]
+    return [[frame for frame in range(count) if groups[frame] == group] for group in sorted(set(groups))]
 
 
 def _solve(

@@ -16,7 +16,7 @@ from model.experiments.ablation_tables import USES, make_tables, transfer_of, va
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
 from model.experiments.curves import draw_curves
 from model.experiments.figures import draw_methods, shown_pairs
-from model.experiments.plans import DEFAULT, PROPOSED, SEEDED, Experiment, plan, runs_of
+from model.experiments.plans import DEFAULT_PLAN, PROPOSED, SEEDED, Experiment, plan, runs_of
 from model.experiments.results import Comparison
 from model.experiments.training_process import train_alone
 from model.training.run_folder import read_settings
@@ -25,7 +25,7 @@ from model.training.settings import ABLATIONS, CHECKPOINT, DISTRIBUTIONS, PRECIS
 PAPER_SIZE = TrainingConfig.size
 """Rows and columns at which the paper computes its maps: those of its training images."""
 
-RECORD = "record.json"
+RUN_RECORD = "record.json"
 """Name of the file that a training run writes when it is done."""
 
 EXAMPLES = """examples:
@@ -44,9 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     parser.add_argument("-i", "--input", type=Path, metavar="DIR", help="folder of pairs to fuse with every network")
     parser.add_argument(
-        "--config", type=Path, default=DEFAULT, metavar="FILE", help="(model/experiments/ablation.toml)"
+        "--config", type=Path, default=DEFAULT_PLAN, metavar="FILE", help="(model/experiments/ablation.toml)"
     )
-    parser.add_argument("--budget", default="paper", help="of the configuration: paper, cpu or small (%(default)s)")
+    parser.add_argument(
+        "--budget", default="paper", help="a budget of the configuration: paper, cpu or small (%(default)s)"
+    )
     parser.add_argument("--runs", nargs="+", metavar="NAME", help=f"{PROPOSED}, {', '.join(ABLATIONS)} (the paper's)")
     parser.add_argument(
         "--seeds",
@@ -155,7 +157,7 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
     """Reads a run's record; None if it is missing or no table can be made of it, so that the run makes it anew."""
-    record = Record(folder / RECORD).read({})
+    record = Record(folder / RUN_RECORD).read({})
     try:
         for use in USES:
             validation_table("", {folder.name: {"record": record}}, use)

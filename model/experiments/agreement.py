@@ -30,7 +30,7 @@ ANCHORS = {
 """Means over the 20 Lytro pairs that others measured with re-implementations of their own, for the methods without
 published images."""
 
-COLUMNS = ("Method", "Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
+IMAGE_COLUMNS = ("Method", "Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
 """Columns of the table of images."""
 
 NOTE = """Made by `python -m model.experiments agreement`.
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         "Differences are means over the pairs; the largest is that of any pixel of any pair.",
         *(f"Failed: {failure}" for failure in failures),
     ]
-    text = Table(COLUMNS, rows, "Our images against published ones, gray levels of 0..255", notes).markdown()
+    text = Table(IMAGE_COLUMNS, rows, "Our images against published ones, gray levels of 0..255", notes).markdown()
     text += _anchors(scores, methods) + f"\n{NOTE}"
     if arguments.output is None:
         print(text)
@@ -163,7 +163,7 @@ def _cells(comparison: Any, name: str, images: ImageFolder) -> tuple[Any, list[s
         kinds.add(kind)
         compared.append((difference.mean(), difference.max(), np.corrcoef(image.ravel(), expected.ravel())[0, 1]))
     if not compared:
-        return ["-"] * (len(COLUMNS) - 1), failures
+        return ["-"] * (len(IMAGE_COLUMNS) - 1), failures
     means, largest, correlations = zip(*compared, strict=True)
     spread = f"{np.mean(means):.3f}", max(largest), f"{np.mean(correlations):.4f}"
     return (" and ".join(sorted(kinds)), len(compared), largest.count(0), *spread), failures

@@ -38,7 +38,7 @@ from model.experiments.competitors import (
 from model.experiments.report import write_report
 from model.experiments.results import Comparison
 
-RECORD = "record.json"
+COMPARISON_RECORD = "record.json"
 """Name of the file that says what a comparison was made of; written last, when everything else is complete."""
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "opencv-python-headless", "PyWavelets")
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     scores = comparison.scores()
     record = _record(arguments, comparison, shown)
     whole = True
-    if changed or record != Record(arguments.output / RECORD).read({}):
+    if changed or record != Record(arguments.output / COMPARISON_RECORD).read({}):
         paper = _paper_run(competitors, weights, arguments.size)
         products = _products(arguments.output, comparison, scores, shown, scenes, paper, record)
         whole = _write(arguments.output, products, record)
@@ -161,14 +161,14 @@ def _paper_run(competitors: Mapping[str, Competitor], weights: Mapping[str, Path
 
 def _write(folder: Path, products: Iterable[tuple[Any, ...]], record: dict[str, Any]) -> bool:
     """Writes tables, figures and the page, and reports each that fails; returns whether all were written."""
-    (folder / RECORD).unlink(missing_ok=True)
+    (folder / COMPARISON_RECORD).unlink(missing_ok=True)
     whole = True
     for name, write, *arguments in products:
         with isolate_errors(name) as part:
             write(*arguments)
         whole &= part.failure is None
     if whole:
-        write_json(folder / RECORD, record)
+        write_json(folder / COMPARISON_RECORD, record)
     return whole
 
 

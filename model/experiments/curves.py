@@ -14,7 +14,7 @@ from model.experiments.plans import NON_TRANSFER, PROPOSED, SEEDED, runs_of
 PANELS = {"val_loss": "loss", "val_accuracy": "accuracy", "val_iou": "IoU"}
 """Measures of validation that are drawn, and their titles."""
 
-SIZE = (5.0, 4.0)
+PANEL_SIZE = (5.0, 4.0)
 """Width and height of a panel in inches."""
 
 TITLES = {PROPOSED: "with transfer", NON_TRANSFER: "without"}
@@ -44,7 +44,7 @@ def draw_curves(folder: Path, records: Mapping[str, dict[str, Any]]) -> list[str
 
 def draw_runs(path: Path, records: Mapping[str, dict[str, Any]]) -> None:
     """Draws a curve for each run: loss, accuracy and IoU on the held-out scenes, epoch by epoch; ours."""
-    figure, (grid,) = new_figure(1, len(PANELS), (SIZE[0] * len(PANELS), SIZE[1]), bare=False)
+    figure, (grid,) = new_figure(1, len(PANELS), (PANEL_SIZE[0] * len(PANELS), PANEL_SIZE[1]), bare=False)
     for axes, (key, title) in zip(grid, PANELS.items(), strict=True):
         for name, record in records.items():
             rows = record["epochs"]
@@ -58,7 +58,7 @@ def draw_runs(path: Path, records: Mapping[str, dict[str, Any]]) -> None:
 
 def draw_transfer(path: Path, records: Mapping[str, dict[str, Any]]) -> None:
     """Draws the mean curves of the seeds with and without transfer over the steps, each seed thin beside them."""
-    figure, (grid,) = new_figure(1, len(PANELS), (SIZE[0] * len(PANELS), SIZE[1]), bare=False)
+    figure, (grid,) = new_figure(1, len(PANELS), (PANEL_SIZE[0] * len(PANELS), PANEL_SIZE[1]), bare=False)
     for axes, (key, title) in zip(grid, PANELS.items(), strict=True):
         for color, (kind, label) in zip(("C0", "C1"), TITLES.items(), strict=True):
             runs = [records[name]["epochs"] for name in runs_of(records, kind)]

@@ -23,7 +23,7 @@ SHOWN = 6
 SUFFIXES = (".png", ".pdf")
 """Suffixes of the files of each figure."""
 
-COLUMNS = 5
+PICTURES_PER_ROW = 5
 """Pictures in a row."""
 
 WIDTH = 15
@@ -67,13 +67,13 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
     pictures = {"source A": near, "source B": far, **fused}
     boxes = find_differences([near, far, *fused.values()])
     height, width = near.shape[:2]
-    rows = -(-len(pictures) // COLUMNS)
+    rows = -(-len(pictures) // PICTURES_PER_ROW)
     below = 1 / (len(boxes) + width / height)  # of a row's width: squares and the difference, of one height
     ratios = [height / width, below] * rows
-    size = WIDTH, WIDTH / COLUMNS * sum(ratios) + 0.4 * rows + 0.5
-    figure, grid = new_figure(rows * 2, COLUMNS, size, height_ratios=ratios)
+    size = WIDTH, WIDTH / PICTURES_PER_ROW * sum(ratios) + 0.4 * rows + 0.5
+    figure, grid = new_figure(rows * 2, PICTURES_PER_ROW, size, height_ratios=ratios)
     for index, (name, image) in enumerate(pictures.items()):
-        upper, lower = (grid[2 * (index // COLUMNS) + part, index % COLUMNS] for part in (0, 1))
+        upper, lower = (grid[2 * (index // PICTURES_PER_ROW) + part, index % PICTURES_PER_ROW] for part in (0, 1))
         show(upper, image, name, fontsize=10)
         for color, (top, left, side) in zip(COLORS, boxes, strict=False):
             upper.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=color, linewidth=1.2))

@@ -11,7 +11,7 @@ from data.io.files import read_bytes
 from data.runtime.errors import InputError
 from model.training.settings import ABLATIONS, TrainingConfig
 
-DEFAULT = Path(__file__).parent / "ablation.toml"
+DEFAULT_PLAN = Path(__file__).parent / "ablation.toml"
 """The configuration that ships with the project."""
 
 PROPOSED = "proposed"
@@ -26,7 +26,7 @@ NON_TRANSFER = "non-tl"
 SEEDED = (PROPOSED, NON_TRANSFER)
 """Runs that are made with every seed, each named NAME-seedN, because their spread decides whether transfer helps."""
 
-MOST_BYTES = 2**20
+MOST_PLAN_BYTES = 2**20
 """Most bytes of a configuration."""
 
 
@@ -70,7 +70,7 @@ def plan(
         InputError: if the file cannot be read, or names something unknown.
     """
     try:
-        content = tomllib.loads(read_bytes(path, MOST_BYTES).decode("utf-8"))
+        content = tomllib.loads(read_bytes(path, MOST_PLAN_BYTES).decode("utf-8"))
         shared, kinds = content["budgets"][budget], {"seeds": list[int], "runs": list[str], f"budget {budget}": dict}
         check_values(kinds, {**content, f"budget {budget}": shared})
         seeds, runs = seeds or content["seeds"], runs or content["runs"]

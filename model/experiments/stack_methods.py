@@ -22,11 +22,11 @@ from data.runtime.errors import InputError
 from data.runtime.names import checked_name
 from model.fusion.fuser import Fuser
 
-DEFAULT = "default"
+OUR_DEFAULT = "default"
 """Our method as `fuse.py` runs it without options."""
 
 STACK_VARIANTS: dict[str, dict[str, Any]] = {
-    DEFAULT: {},
+    OUR_DEFAULT: {},
     "not-aligned": {"align": "none"},
     "brightness-as-is": {"match_exposure": "none"},
     "hard-cuts": {"bands": 0},

@@ -1,8 +1,8 @@
 """Measures fusion of rendered focus stacks against their truth: our default, its parts switched off, other tools.
 
 Every folder below DIR with a `truth.png` is a stack. A result is aligned to the truth by an affine motion, because
-tools align to different frames and cut differently, and a border of 5 % is left out. Each stack and method has a record,
-so a run can be stopped and resumed. A change of our code is not noticed: delete OUT/records/METHOD then.
+tools align to different frames and cut differently, and a border of 5 % is left out. Each stack and method has a
+record, so a run can be stopped and resumed. A change of our code is not noticed: delete OUT/records/METHOD then.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from metrics.reference import lost_gradient, spurious_gradient, ssim
 from metrics.tables import FAILED
 from model.experiments.stack_methods import (
     CHOICE,
-    DEFAULT,
+    OUR_DEFAULT,
     STACK_VARIANTS,
     TOOLS,
     RenderedStack,
@@ -183,7 +183,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = [*STACK_VARIANTS, *TOOLS, CHOICE]
     parser.add_argument("folder", type=Path, metavar="DIR", help="stacks with their truth, at any depth")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
-    text = f"of {', '.join(known)} (all)"
+    text = f"methods to compare, of {', '.join(known)} (all)"
     parser.add_argument("--methods", nargs="+", choices=known, metavar="NAME", help=text)
     text = "results of other tools, DIR/STACK.png and so on; may be given again"
     add_named(parser, "--fused", "NAME=DIR", text)
@@ -209,7 +209,7 @@ def run(arguments: argparse.Namespace) -> int:
     make_folder(arguments.output)
     records = measure_all(stacks, methods, arguments.output, arguments.quiet)
     tables = [scene_table(records, metric) for metric in STACK_METRICS]
-    if DEFAULT in records:
+    if OUR_DEFAULT in records:
         tables.append(ablation_table(records))
     text = "\n".join(table.markdown() for table in tables)
     if absent:

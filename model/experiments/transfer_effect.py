@@ -22,7 +22,7 @@ VALIDATION_MEASURES = {
 }
 """Measures of validation: name in tables and digits; larger is better."""
 
-COLUMNS = ("With", "Without", "Difference", "p, Welch", "p, Mann-Whitney", "p, Wilcoxon")
+EFFECT_COLUMNS = ("With", "Without", "Difference", "p, Welch", "p, Mann-Whitney", "p, Wilcoxon")
 """Columns of the table beside the first."""
 
 NOTES = (
@@ -67,7 +67,7 @@ def transfer_effect(rows: dict[str, dict[str, Any]], scores: Scores | None, use:
         lines += [_compare_metric(scores, fused, metric, SIGNIFICANT) for metric in scores.variants]
     counts = " and ".join(str(len(side)) for side in sides)
     caption = f"Effect of transfer: mean ± sample standard deviation over the seeds, n = {counts}"
-    return Table(("Measure", *COLUMNS), lines, caption, [note.format(level=SIGNIFICANT) for note in NOTES])
+    return Table(("Measure", *EFFECT_COLUMNS), lines, caption, [note.format(level=SIGNIFICANT) for note in NOTES])
 
 
 def _compare_metric(scores: Scores, sides: Sequence[Sequence[str]], metric: Metric, level: float) -> tuple[Any, ...]:
@@ -78,7 +78,7 @@ def _compare_metric(scores: Scores, sides: Sequence[Sequence[str]], metric: Metr
     summaries = summarize(scores)
     used = [[summaries[name][metric.name] for name in side] for side in sides]
     if min(map(len, sides)) < 2 or any(one.count < one.total for side in used for one in side):
-        return (title, FAILED, FAILED, *["-"] * (len(COLUMNS) - 2))
+        return (title, FAILED, FAILED, *["-"] * (len(EFFECT_COLUMNS) - 2))
     by_pair = {
         str(side): {
             pair: {metric.name: fmean(float(scores.value(name, pair, metric)) for name in names)}

@@ -21,7 +21,7 @@ from model.bundled import BUNDLED_WEIGHTS
 from model.measurements.loop import detail, mean_scores
 from model.measurements.output import print_figures, with_progress
 
-TEXTURED = 0.5
+TEXTURE_THRESHOLD = 0.5
 """Pixels of at least this weight by `detail_weights` are textured: around them the sources differ by 4 gray levels."""
 
 QUALITY_MEASURES = {
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             **{name: decision.fused for name, decision in decisions.items()},
             "true labels": compose(images, pair.label),
         }
-        textured = detail(pair) >= TEXTURED
+        textured = detail(pair) >= TEXTURE_THRESHOLD
         for name, fused in results.items():
             scores = {"psnr": psnr(pair.reference, fused), "ssim": ssim(pair.reference, fused)}
             if name in decisions:

@@ -35,7 +35,7 @@ from model.training.settings import TrainingConfig
 REPORT = "gpu-check.json"
 """Name of the file that all figures are in."""
 
-PRECISIONS = {
+STEP_PRECISIONS = {
     "float32": (None, False),
     "TF32": (None, True),
     "float16": ("float16", True),
@@ -50,7 +50,7 @@ class Budget:
 
     Attributes:
         settings: Training settings that differ from the paper's.
-        precisions: Names in `PRECISIONS`, measured with and without XLA.
+        precisions: Names in `STEP_PRECISIONS`, measured with and without XLA.
         pairs: Batch sizes in pairs whose peak memory is measured too, in float32 and float16.
         step_seconds: How long a step is repeated.
         train_seconds: How long the network is trained.
@@ -59,7 +59,7 @@ class Budget:
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
-    precisions: tuple[str, ...] = tuple(PRECISIONS)
+    precisions: tuple[str, ...] = tuple(STEP_PRECISIONS)
     pairs: tuple[int, ...] = (1, 2, 8)
     step_seconds: float = 8.0
     train_seconds: float = 420.0
@@ -67,9 +67,9 @@ class Budget:
     minutes: float = 18.0
 
 
-_SMALL = {"variant": "light", "transfer": None, "split": "voc"}
+SMALL_SETTINGS = {"variant": "light", "transfer": None, "split": "voc"}
 
-BUDGETS = {"full": Budget(), "small": Budget(_SMALL, ("float32", "bfloat16"), (1,), 1.0, 20.0, 100)}
+BUDGETS = {"full": Budget(), "small": Budget(SMALL_SETTINGS, ("float32", "bfloat16"), (1,), 1.0, 20.0, 100)}
 """What a GPU is measured by, and a smaller set for a processor."""
 
 EXTRA_SECONDS = 300.0
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         content["seconds"] = round(time.monotonic() - started, 1)
         write_json(report, content)
     if not arguments.quiet:
-        print_figures(arguments, COLUMNS, _rows(content["parts"]))
+        print_figures(arguments, STEP_COLUMNS, _rows(content["parts"]))
     return EXIT_FAILED if content["failures"] else EXIT_DONE
 
 
@@ -142,13 +142,13 @@ def _parts(arguments: argparse.Namespace, budget: Budget) -> Iterator[tuple[str,
     plans += [(precision, pairs, False) for pairs in budget.pairs for precision in ("float32", "float16")]
     plans += [(precision, whole, True) for precision in budget.precisions]
     for precision, pairs, jit in plans:
-        mixed, tf32 = PRECISIONS[precision]
+        mixed, tf32 = STEP_PRECISIONS[precision]
         step = replace(config, transfer=None, mixed_precision=mixed, pairs_per_batch=pairs, jit=jit)
         name = f"{precision}, {2 * pairs} images{', XLA' if jit else ''}"
         yield name, partial(measure_step, step, tf32, budget.step_seconds), budget.step_seconds
 
 
-COLUMNS = ("part", "images/s", "peak memory (GB)", "waiting for data")
+STEP_COLUMNS = ("part", "images/s", "peak memory (GB)", "waiting for data")
 """Columns of the table that is printed."""
 
 

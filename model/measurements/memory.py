@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
 
     from model.training.trainer import Trainer
 
-KINDS: dict[str, dict[str, Any]] = {
+STEP_KINDS: dict[str, dict[str, Any]] = {
     "float32": {},
     "float32, --recompute": {"recompute": True},
     "float16": {"mixed_precision": "float16"},
@@ -33,7 +33,7 @@ moments; not what a single operation needs for itself"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    parser.add_argument("--variant", choices=VARIANTS, default=TrainingConfig.variant, help="(%(default)s)")
+    parser.add_argument("--variant", choices=VARIANTS, default=TrainingConfig.variant, help="width (%(default)s)")
     parser.add_argument(
         "--size", type=positive, default=TrainingConfig.size, metavar="N", help="side of an image (%(default)s)"
     )
@@ -51,14 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     choose_device("cpu")
     kept = {}
-    for name, settings in with_progress(KINDS.items(), arguments, "kind"):
+    for name, settings in with_progress(STEP_KINDS.items(), arguments, "kind"):
         config = TrainingConfig(variant=arguments.variant, size=arguments.size, transfer=None, **settings)
         prepare_process(config)
         trainer = make_trainer(config, make_distribution("one"), total_steps=1)
         kept[name] = {images: kept_for_backward(trainer, images, arguments.size) for images in arguments.images}
     states = state_bytes(trainer)
-    rows = [(images, *(f"{kept[name][images] / 1e9:.1f}" for name in KINDS)) for images in arguments.images]
-    columns = "images at once", *(f"{name} (GB)" for name in KINDS)
+    rows = [(images, *(f"{kept[name][images] / 1e9:.1f}" for name in STEP_KINDS)) for images in arguments.images]
+    columns = "images at once", *(f"{name} (GB)" for name in STEP_KINDS)
     code = print_figures(arguments, columns, rows, {"states": states, "kept": kept})
     if not arguments.json:
         total = sum(states.values())

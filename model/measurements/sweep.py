@@ -43,7 +43,7 @@ ALTERNATIVES = {
 }
 """Values that each constant is tried at beside its default, while the others keep theirs."""
 
-SIZE = 320
+PAIR_SIZE = 320
 """Side of the pairs, in pixels."""
 
 SEED = 11
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     _, scenes = split_scenes(arguments.voc, "voc")
     source = import_quietly("data.synthesis.pipeline").PairSource(
-        scenes, SynthesisSettings("photographic", SIZE, crop=True), SEED
+        scenes, SynthesisSettings("photographic", PAIR_SIZE, crop=True), SEED
     )
     pairs = with_progress(source.validation_pairs(arguments.pairs), arguments, "pair")
     means = mean_scores(pairs, measure)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
 ACCELERATOR = 200
 """Samples that an accelerator is assumed to take each second; a pair is two samples."""
 
-SIZE = SynthesisSettings.size
+PAIR_SIZE = SynthesisSettings.size
 """Side of the pairs, in pixels."""
 
 EXAMPLES = """example:
@@ -57,12 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     for recipe in with_progress(RECIPES, arguments, "recipe"):
         for cache in (False, True):
-            source = PairSource(train[: arguments.pairs], SynthesisSettings(recipe, SIZE), cache=cache)
+            source = PairSource(train[: arguments.pairs], SynthesisSettings(recipe, PAIR_SIZE), cache=cache)
             if cache:
                 measure(source, arguments.pairs)  # fills it
             speed = measure(source, arguments.pairs)
             cores = ceil(ACCELERATOR / speed)
             rows.append({"recipe": recipe, "cached": cache, "samples_per_second": round(speed, 1), "cores": cores})
-    columns = (f"recipe, {SIZE}x{SIZE}", "decoded", "samples/s a core", f"cores for {ACCELERATOR} samples/s")
+    columns = (f"recipe, {PAIR_SIZE}x{PAIR_SIZE}", "decoded", "samples/s a core", f"cores for {ACCELERATOR} samples/s")
     cells = [tuple((row | {"cached": "once, kept" if row["cached"] else "each time"}).values()) for row in rows]
     return print_figures(arguments, columns, cells, rows)

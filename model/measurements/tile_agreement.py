@@ -9,7 +9,7 @@ from data.io.image_io import read_image
 from data.runtime.arguments import add_shared, positive
 from model.measurements.output import print_figures, with_progress
 
-TILE = 512
+TRIED_TILE = 512
 """Side in pixels; smaller than in fusion, for more borders between tiles in one picture."""
 
 OVERLAPS = (0, 64, 128, 192, 256)
@@ -18,7 +18,7 @@ OVERLAPS = (0, 64, 128, 192, 256)
 VISIBLE_DIFFERENCE = 8
 """Gray levels from which a difference counts as visible."""
 
-COLUMNS = (
+OVERLAP_COLUMNS = (
     "overlap",
     "decisions that differ",
     "pixels that differ",
@@ -35,7 +35,7 @@ EXAMPLES = """example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("images", nargs=2, type=Path, metavar="IMAGE", help="a pair that fits into memory in one piece")
-    parser.add_argument("--tile", type=positive, default=TILE, help="side of a tile (%(default)s)")
+    parser.add_argument("--tile", type=positive, default=TRIED_TILE, help="side of a tile (%(default)s)")
     add_shared(parser, "--quiet")
 
 
@@ -57,4 +57,4 @@ def run(arguments: argparse.Namespace) -> int:
             np.mean(apart > VISIBLE_DIFFERENCE),
         ]
         rows.append((overlap, *(f"{100 * fraction:.3f} %" for fraction in fractions), tiled.predictor.tiles(images[0])))
-    return print_figures(arguments, COLUMNS, rows)
+    return print_figures(arguments, OVERLAP_COLUMNS, rows)

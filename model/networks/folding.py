@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 EPSILON = 1e-3
-"""Added to the variance: Keras' own."""
+"""Added to the variance, as Keras does by default."""
 
 
 def fold(

@@ -1,7 +1,7 @@
-"""Makes the bundled graphs for OpenVINO again, after a change of a network: `python -m model.networks.graphs`.
+"""Exports the bundled graphs for OpenVINO, after a change of a network: `python -m model.networks.graphs`.
 
-A graph holds no weights: they are inputs of it, by name, which `model/networks/openvino_engine.py` fills from a weights
-file. So one graph serves all weights of a variant, and nothing is kept twice.
+A graph holds no weights: they are named inputs, which `model/networks/openvino_engine.py` fills from a weights file. So
+one graph serves all weights of a variant, and no weights are stored twice.
 """
 
 import sys
@@ -21,10 +21,10 @@ if TYPE_CHECKING:  # loads TensorFlow
 
 EXAMPLES = """example:
   python -m model.networks.graphs
-written: the graphs in model/bundled, and where weights files keep what they need"""
+written: the graphs in model/bundled, and tables of where weights files keep their inputs"""
 
 GROUPS = {"Conv2D": "conv2d", "Conv2DTranspose": "conv2d_transpose", "BatchNormalization": "batch_normalization"}
-"""Classes of layers with weights, and how Keras names their groups in a weights file."""
+"""Classes of layers with weights, and Keras' names of their groups in a weights file."""
 
 
 def focus_graph() -> None:
@@ -41,7 +41,7 @@ def comparer_graph() -> None:
 
 
 def _write(path: Path, inference: "keras.Model", trained: "keras.Model", finish: Callable) -> None:
-    """Writes a graph, and beside it where a weights file of `trained` keeps what its inputs are."""
+    """Writes a graph, and beside it a table of where a weights file of `trained` keeps its inputs."""
     import openvino
     import tensorflow as tf
 
@@ -62,8 +62,10 @@ def _input_name(path: str) -> str:
 
 
 def _places(network: "keras.Model") -> dict[str, Any]:
-    """Layer to its group in a weights file, its normalization's group, and whether it is a deconvolution. Keras names
-    the groups by the layers' classes, numbered in order."""
+    """Maps each layer to its group in a weights file, its normalization's group, and whether it is a deconvolution.
+
+    Keras names the groups by the classes of the layers and numbers them in order.
+    """
     groups = {}
     for kind, name in GROUPS.items():
         for number, layer in enumerate(layer for layer in network.layers if type(layer).__name__ == kind):

@@ -1,4 +1,4 @@
-"""HDF5 files of weights: looked at before Keras reads them."""
+"""Checks of HDF5 files of weights before Keras reads them."""
 
 import math
 from collections.abc import Iterator
@@ -14,26 +14,26 @@ from data.runtime.errors import InputError
 
 @contextmanager
 def h5_errors(path: Path | str, what: str) -> Iterator[None]:
-    """Turns whatever HDF5 or Keras raise in the block into a sentence.
+    """Turns any error of HDF5 or Keras in the block into an `InputError` of one sentence.
 
     Args:
         path: The file that is read.
-        what: What is wrong with it then, such as "is not in Keras' layout".
+        what: The problem that the sentence names, such as "is not in Keras' layout".
     """
     try:
         yield
     except (InputError, MemoryError):
         raise
-    except Exception as error:  # both raise what they stumble on: OSError, KeyError, TypeError, AttributeError, ...
+    except Exception as error:  # both raise OSError, KeyError, TypeError, AttributeError, ...
         raise InputError(f"{path} {what}: {reason(error)}") from error
 
 
 def check_h5(path: Path | str) -> None:
-    """Checks that a file holds nothing but numbers, all of them in itself, finite, and no more than it has room for.
+    """Checks that a file holds only finite numbers, all within the file itself, and no more than its size allows.
 
     Raises:
-        InputError: It is no HDF5 file, or holds links, NaN, infinity, or an array that is not of numbers, lies
-            elsewhere, or is declared larger than the file.
+        InputError: It is no HDF5 file, or holds links, NaN, infinity, or an array that is not numeric, lies in another
+            file, or is declared larger than the file.
     """
     with h5_errors(path, "is no HDF5 file of weights"), h5py.File(path) as file:
         links: list[tuple[str, object]] = []

@@ -1,5 +1,5 @@
-"""The graph of inference: batch normalization folded into the convolutions, the last map only, any image size without
-retracing."""
+"""The network of inference: batch normalization folded into the convolutions, the last map only, any image size
+without retracing."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from model.networks.network import build_network
 
 
 def fold_batch_norm(network: keras.Model) -> keras.Model:
-    """Builds the same network without batch normalization, its effect in inference moved into kernels and biases.
+    """Builds the same network with batch normalization folded into kernels and biases.
 
     Args:
         network: Made by `build_network`, with or without batch normalization and skips inside its encoders.
@@ -33,7 +33,7 @@ def fold_batch_norm(network: keras.Model) -> keras.Model:
 
 
 def last_map(network: keras.Model) -> keras.Model:
-    """The network of inference: folded, with the two logits of the last map alone, (N, H, W, 2)."""
+    """Builds the network of inference: folded, with the two logits of the last map as output, (N, H, W, 2)."""
     folded = fold_batch_norm(network)
     return keras.Model(folded.input, folded.get_layer(f"{folded.output_names[-1]}_logits").output)
 
@@ -46,11 +46,11 @@ def make_predictor(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
     Returns:
         A function: (N, H, W, 3) float32 RGB in [0, 255], H and W multiples of 32 -> (N, H, W) float32, the logit of
-        "out of focus", log(p / (1 - p)). It tells apart what a probability rounds to 1.
+        "out of focus", log(p / (1 - p)), which does not saturate as a probability does.
     """
     inference = last_map(network)
 
-    # XLA would compile anew for every image size.
+    # XLA would recompile for every image size.
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])], jit_compile=False)
     def predict(images: tf.Tensor) -> tf.Tensor:
         logits = inference(images, training=False)

@@ -1,4 +1,4 @@
-"""Choosing an eighth of VGG-19's channels, or another part, so that narrow networks can start from it.
+"""Choice of some of VGG-19's channels, from which narrow networks can start.
 
 Sources: Xu et al., "Initializing models with larger ones", ICLR 2024 (weight selection, here `uniform`); Luo et al.,
 "ThiNet", ICCV 2017 (channels that reconstruct the others, here `qr`).
@@ -11,33 +11,31 @@ import scipy.linalg
 import tensorflow as tf
 
 from data.runtime.errors import InputError
+from model.networks.network import VGG_MEAN_BGR
 
 Convolutions = dict[str, tuple[np.ndarray, np.ndarray]]
-"""By name, in order: kernel (height, width, in, out) and bias (out,) of each convolution, float32."""
-
-BGR_MEANS = (103.939, 116.779, 123.68)
-"""What VGG-19 expects to be subtracted from blue, green and red in 0..255."""
+"""Kernel (height, width, in, out) and bias (out,) of each convolution by name, in order, float32."""
 
 SAMPLES = 100
-"""Places of a photograph whose activations are looked at, in each layer."""
+"""Number of activations that are sampled from each photograph in each layer."""
 
-SIDE = 224
-"""Side of the centers of photographs that activations are measured on: what VGG-19 was trained with."""
+CROP_SIZE = 224
+"""Side of the center crops that activations are measured on, as VGG-19 was trained."""
 
 
 def narrow(
     weights: Convolutions, widths: Mapping[str, int], channels: str, photographs: Sequence[np.ndarray] = ()
 ) -> tuple[Convolutions, dict[str, tuple[int, ...]]]:
-    """Keeps so many output channels of each convolution, and of the next one the inputs that belong to them.
+    """Keeps some output channels of each convolution, and the corresponding inputs of the next one.
 
     Args:
         weights: VGG-19's convolutions, in order.
-        widths: How many channels of each are kept.
+        widths: Number of channels to keep of each.
         channels: A name in `CHANNELS`.
-        photographs: (H, W, 3) uint8 RGB; for the choice `qr`.
+        photographs: Photographs for the choice `qr`, (H, W, 3) uint8 RGB.
 
     Returns:
-        The narrower convolutions, and of each the channels that were kept.
+        The narrower convolutions, and the channels that were kept of each.
 
     Raises:
         InputError: The choice `qr` without photographs.
@@ -48,7 +46,7 @@ def narrow(
 def _choose_uniform(
     weights: Convolutions, widths: Mapping[str, int], photographs: Sequence[np.ndarray]
 ) -> tuple[Convolutions, dict[str, tuple[int, ...]]]:
-    """Every eighth channel where an eighth is kept."""
+    """Keeps channels at equal distances, such as every eighth."""
     narrowed, kept = {}, {}
     before = np.arange(next(iter(weights.values()))[0].shape[2])
     for name, (kernel, bias) in weights.items():
@@ -62,13 +60,13 @@ def _choose_uniform(
 def _choose_by_qr(
     weights: Convolutions, widths: Mapping[str, int], photographs: Sequence[np.ndarray]
 ) -> tuple[Convolutions, dict[str, tuple[int, ...]]]:
-    """The channels that a pivoted QR decomposition of the activations takes first; what a least-squares fit says of the
-    others is folded into the next convolution."""
+    """Keeps the channels that a pivoted QR decomposition of the activations selects first. A least-squares fit of the
+    other channels by these is folded into the next convolution."""
     if not photographs:
         raise InputError("the choice of channels qr needs photographs.")
     narrowed, kept = {}, {}
     channels = next(iter(weights.values()))[0].shape[2]
-    known, constant = np.eye(channels), np.zeros(channels)  # each input channel by those that are kept
+    known, constant = np.eye(channels), np.zeros(channels)  # fit of each input channel by the kept ones
     for name, activations in _activations(weights, photographs):
         kernel, bias = weights[name]
         _, _, order = scipy.linalg.qr(activations - activations.mean(axis=0), mode="economic", pivoting=True)
@@ -84,7 +82,7 @@ def _choose_by_qr(
 
 
 def _activations(weights: Convolutions, photographs: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the name of each convolution with its activations at random places, (samples, channels)."""
+    """Yields the name of each convolution with its activations at random positions, (samples, channels)."""
     rng = np.random.default_rng(0)
     features = [_prepare(photograph) for photograph in photographs]
     block = ""
@@ -101,14 +99,14 @@ def _activations(weights: Convolutions, photographs: Sequence[np.ndarray]) -> It
 
 
 def _prepare(photograph: np.ndarray) -> tf.Tensor:
-    """The center of a photograph as VGG-19 takes it, (1, H, W, 3) BGR."""
-    top, left = (max(0, (side - SIDE) // 2) for side in photograph.shape[:2])
-    center = photograph[top : top + SIDE, left : left + SIDE, ::-1].astype(np.float32)
-    return tf.constant((center - np.array(BGR_MEANS, np.float32))[None])
+    """Returns the center of a photograph as VGG-19's input, (1, H, W, 3) BGR."""
+    top, left = (max(0, (side - CROP_SIZE) // 2) for side in photograph.shape[:2])
+    center = photograph[top : top + CROP_SIZE, left : left + CROP_SIZE, ::-1].astype(np.float32)
+    return tf.constant((center - np.array(VGG_MEAN_BGR, np.float32))[None])
 
 
 CHANNELS: dict[
     str,
     Callable[[Convolutions, Mapping[str, int], Sequence[np.ndarray]], tuple[Convolutions, dict[str, tuple[int, ...]]]],
 ] = {"uniform": _choose_uniform, "qr": _choose_by_qr}
-"""How channels are chosen, by the name that `train.py --transfer-channels` takes."""
+"""Choices of channels by their names in `train.py --transfer-channels`."""

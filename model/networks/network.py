@@ -26,12 +26,11 @@ VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 class VGGPreprocessing(layers.Layer):
     """Turns RGB in [0, 255] into VGG-19's input: blue first, ImageNet's mean color subtracted.
 
-    Equal to `keras.applications.vgg19.preprocess_input`, as a layer, so that the network's public input is a plain RGB
-    image.
+    Equal to `keras.applications.vgg19.preprocess_input`; a layer, so that the network's input is a plain RGB image.
     """
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """(N, H, W, 3) RGB in [0, 255] -> (N, H, W, 3) BGR, mean subtracted."""
+        """Converts (N, H, W, 3) RGB in [0, 255] to (N, H, W, 3) BGR, mean subtracted."""
         bgr = keras.ops.flip(images, axis=-1)
         return bgr - keras.ops.cast(keras.ops.array(VGG_MEAN_BGR), bgr.dtype)
 
@@ -69,7 +68,7 @@ def build_network(
         focus".
 
     Raises:
-        ValueError: if `variant` or `initializer` is unknown, or a size is not a multiple of 32.
+        ValueError: `variant` or `initializer` is unknown, or a size is not a multiple of 32.
     """
     if initializer not in INITIALIZERS:
         raise ValueError(f"unknown initializer {initializer!r}; there are {', '.join(INITIALIZERS)}.")
@@ -91,7 +90,7 @@ def build_network(
 
 
 class _ConvBlock:
-    """Makes the stages of one network: convolution, batch normalization, activation."""
+    """Builds the stages of one network: convolution, batch normalization, activation."""
 
     def __init__(self, batch_norm: bool, encoder_skips: bool, initializer: str, activation: str, synchronized: bool):
         self.batch_norm = batch_norm
@@ -133,7 +132,7 @@ class _ConvBlock:
     def conv(
         self, features: keras.KerasTensor, width: int, name: str, *, strides: int = 1, bias: bool = False
     ) -> keras.KerasTensor:
-        # A bias before batch normalization does nothing; only the transferred convolutions keep theirs.
+        # A bias before batch normalization has no effect; only the transferred convolutions keep theirs.
         layer = layers.Conv2D(
             width,
             KERNEL_SIZE,
@@ -157,7 +156,7 @@ class _ConvBlock:
         return layers.Activation(self.activation, name=f"{name}_{self.activation}")(features)
 
     def _fresh_initializer(self) -> keras.initializers.Initializer:
-        # One initializer object draws the same numbers each time it is used; every layer needs its own.
+        # An initializer object draws the same numbers each time; every layer needs its own.
         if self.initializer == "normal":
             return keras.initializers.RandomNormal(stddev=0.05)
         return keras.initializers.GlorotUniform()

@@ -1,4 +1,4 @@
-"""Sidecars of weights files: `NAME.weights.json` beside `NAME.weights.h5` says what the weights are."""
+"""Sidecars of weights files: `NAME.weights.json` describes the weights in `NAME.weights.h5`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,23 +8,23 @@ from data.io.files import file_digest
 from data.runtime.errors import InputError
 
 REMEDY = "fetch both files again"
-"""What helps where a weights file and its sidecar do not fit."""
+"""Remedy for a weights file that does not match its sidecar, as messages give it."""
 
 
 def sidecar_path(path: Path | str) -> Path:
-    """The sidecar of a weights file: `NAME.weights.json` beside `NAME.weights.h5`."""
+    """Returns the path of a weights file's sidecar."""
     return Path(path).with_suffix(".json")
 
 
 def read_description(path: Path | str, kinds: dict[str, Any]) -> dict[str, Any]:
-    """Reads a sidecar and compares the weights file's sha256 with it.
+    """Reads a sidecar and checks the weights file's sha256.
 
     Args:
         path: The weights file.
-        kinds: What the sidecar must hold besides the sha256, as in `data.io.fields.check_values`.
+        kinds: Fields that the sidecar must have besides the sha256, as for `data.io.fields.check_values`.
 
     Raises:
-        InputError: if either file is missing, the sidecar is damaged, or the weights are not those it describes.
+        InputError: Either file is missing, the sidecar is damaged, or the weights are not those that it describes.
     """
     path, sidecar = Path(path), sidecar_path(path)
     for needed in (path, sidecar):
@@ -41,14 +41,14 @@ def read_description(path: Path | str, kinds: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_beside(path: Path | str, weights: Path | str) -> None:
-    """Checks that a comparing network was trained beside the weights that judge each photograph.
+    """Checks that a comparing network was trained for certain weights of the paper's network.
 
     Args:
-        path: The comparing network's file.
-        weights: The file of those weights.
+        path: The weights file of the comparing network.
+        weights: The weights file of the paper's network.
 
     Raises:
-        InputError: It was not, or a file is missing or damaged.
+        InputError: It was trained for others, or a file is missing or damaged.
     """
     content = read_description(path, {"beside": str})
     if file_digest(Path(weights), "sha256") != content["beside"]:

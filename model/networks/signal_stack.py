@@ -1,4 +1,4 @@
-"""The stack on which signals are handled, kept as it is while a library is loaded that would change it."""
+"""The alternate signal stack of a thread, restored after a library has changed it."""
 
 import ctypes
 import sys
@@ -7,17 +7,17 @@ from contextlib import contextmanager
 
 
 class _Stack(ctypes.Structure):
-    """Linux' stack_t."""
+    """The struct stack_t of Linux."""
 
     _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
 
 @contextmanager
 def kept_signal_stack() -> Iterator[None]:
-    """Puts back the thread's signal stack when the block ends.
+    """Restores the thread's alternate signal stack when the block ends.
 
-    OpenVINO's plugin for processors sets one that does not stay valid: Ctrl-C would end the process by a violation of
-    memory in place of an interrupt.
+    OpenVINO's CPU plugin installs one that does not stay valid: Ctrl-C would end the process with a segmentation fault
+    instead of an interrupt.
     """
     if sys.platform != "linux":
         yield

@@ -1,4 +1,4 @@
-"""What a variant is made of: `python -m model.networks.summary`."""
+"""Sizes of the network's variants, stage by stage: `python -m model.networks.summary`."""
 
 import json
 import math
@@ -16,12 +16,12 @@ if TYPE_CHECKING:  # loads TensorFlow, which `--help` does not need
     import keras
 
 SIZES = (224, 520)
-"""Sides of the square images that multiply-adds are given for: the paper's training size, and Lytro's (padded to
+"""Sides of the square images that multiply-adds are counted for: the paper's training size, and Lytro's (padded to
 544)."""
 
 EXAMPLES = """examples:
   python -m model.networks.summary                            all variants
-  python -m model.networks.summary --variant compact --json   one, for a machine to read"""
+  python -m model.networks.summary --variant compact --json   one variant, as JSON"""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class StageSummary:
 
     Attributes:
         name: "encoder1" .. "decoder5".
-        convolutions: Convolutions and deconvolutions, the side output's not counted.
+        convolutions: Number of convolutions and deconvolutions, without that of the side output.
         width: Their channels.
-        parameters: All weights, those of normalization included.
-        multiply_adds: Of all convolutions, for one image of each size in `SIZES`.
+        parameters: Number of weights, including those of normalization.
+        multiply_adds: Multiply-adds of all convolutions, for one image of each size in `SIZES`.
     """
 
     name: str
@@ -44,7 +44,7 @@ class StageSummary:
 
 
 def summarize(variant: str, *, batch_norm: bool = True, encoder_skips: bool = False) -> list[StageSummary]:
-    """Counts every stage of a variant.
+    """Counts parameters and multiply-adds of every stage of a variant.
 
     Args:
         variant: A name in `VARIANTS`.
@@ -76,7 +76,7 @@ def _summarize_stage(name: str, layers: list["keras.Layer"]) -> StageSummary:
 
 
 def multiply_adds(layer: "keras.Layer") -> int:
-    """Of one convolution or deconvolution of a model whose input has a fixed size."""
+    """Counts the multiply-adds of one convolution or deconvolution of a model with a fixed input size."""
     from keras.layers import Conv2DTranspose
 
     # A convolution applies its kernel at each output pixel, a deconvolution at each input pixel.
@@ -89,14 +89,14 @@ def _padded(size: int) -> int:
 
 
 def format_table(variant: str, stages: Sequence[StageSummary]) -> str:
-    """The stages as a Markdown table with a last line of sums."""
+    """Formats the stages as a Markdown table with a last line of sums."""
     columns = ("stage", "convolutions", "width", "parameters", *(f"multiply-adds at {size}" for size in SIZES))
     rows = [_row(stage.name, stage.width, [stage]) for stage in stages]
     return Table(columns, [*rows, _row(variant, "", stages)]).markdown()
 
 
 def _row(name: str, width: int | str, stages: Sequence[StageSummary]) -> tuple[str | int, ...]:
-    """The sums over some stages."""
+    """Returns a row with the sums over some stages."""
     adds = (f"{sum(stage.multiply_adds[size] for stage in stages) / 1e9:.3f} G" for size in SIZES)
     parameters = sum(stage.parameters for stage in stages)
     return name, sum(stage.convolutions for stage in stages), width, f"{parameters:,}", *adds

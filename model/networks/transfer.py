@@ -1,7 +1,7 @@
-"""Transfer of VGG-19's ImageNet convolutions into the encoders, by layer name.
+"""Transfer of VGG-19's ImageNet convolutions into the encoders, by the names of layers.
 
 Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015, as
-published in `keras.applications`; Wang, Jin et al., JIFS 2022 move all 16 convolutions.
+published in `keras.applications`; Wang, Jin et al., JIFS 2022 transfer all 16 convolutions.
 """
 
 import os
@@ -24,21 +24,21 @@ from model.networks.narrowing import Convolutions, narrow
 from model.networks.stages import ENCODERS
 
 IMAGENET = "imagenet"
-"""The source that Keras fetches and caches."""
+"""Name of the source that Keras fetches and caches."""
 
 EIGHT_BIT_SUFFIX = ".bin"
-"""Of a file with the weights in 8 bits."""
+"""Suffix of a file with the weights in 8 bits."""
 
 
 @dataclass(frozen=True)
 class TransferredLayer:
-    """One copied convolution.
+    """One transferred convolution.
 
     Attributes:
-        source: VGG-19's name of it.
-        target: Our name of it.
-        kernel_shape: Height, width, channels in and out, as copied.
-        channels: The channels of VGG-19 that were copied, in order; None where all were.
+        source: Its name in VGG-19.
+        target: Its name in our network.
+        kernel_shape: Height, width, channels in and out, as transferred.
+        channels: VGG-19's output channels that were transferred, in order; None for all.
     """
 
     source: str
@@ -54,10 +54,10 @@ class TransferredLayer:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What was copied into a network.
+    """What was transferred into a network.
 
     Attributes:
-        origin: Which weights they were.
+        origin: The origin of the weights, in words.
         layers: The convolutions, in order.
     """
 
@@ -70,7 +70,7 @@ class Transfer:
 
 
 def layer_names() -> dict[str, str]:
-    """VGG-19's 16 convolutions and their places here: {"block1_conv1": "encoder1_conv1", ...}."""
+    """Returns our name of each of VGG-19's 16 convolutions: {"block1_conv1": "encoder1_conv1", ...}."""
     return {
         f"block{number}_conv{conv}": f"encoder{number}_conv{conv}"
         for number, stage in enumerate(ENCODERS, start=1)
@@ -86,23 +86,23 @@ def transfer_vgg19(
     channels: str = "uniform",
     photographs: Sequence[np.ndarray] = (),
 ) -> Transfer:
-    """Copies VGG-19's kernels and biases into a network; all 16 layers or none.
+    """Copies VGG-19's kernels and biases into a network, all 16 layers or none.
 
-    A network of the paper's widths takes all channels, a narrower one those that `model.networks.narrowing` chooses.
+    A network of the paper's widths gets all channels, a narrower one those that `model.networks.narrowing` chooses.
 
     Args:
         network: Made by `build_network`.
-        source: `"imagenet"` (fetched and cached by Keras; where that fails, the same weights in 8 bits), the path of a
-            no-top file in Keras' H5 layout, or of the file with 8 bits (`python -m data.download vgg19-8bit`).
-        md5: What an H5 file's md5 must be; the default is that of the published weights.
-        channels: For narrower networks: how channels are chosen, a name in `narrowing.CHANNELS`.
-        photographs: For the choice `qr`: what activations are measured on, (H, W, 3) uint8 RGB.
+        source: `"imagenet"` (fetched and cached by Keras; if that fails, the same weights in 8 bits), the path of a
+            no-top file in Keras' H5 layout, or of the 8-bit file (`python -m data.download vgg19-8bit`).
+        md5: Expected md5 of an H5 file; the default is that of the published weights.
+        channels: How channels are chosen for a narrower network, a name in `narrowing.CHANNELS`.
+        photographs: Photographs on which the choice `qr` measures activations, (H, W, 3) uint8 RGB.
 
     Returns:
-        What was copied.
+        The origin of the weights and the transferred layers.
 
     Raises:
-        InputError: if the weights cannot be had, the digest differs, or a layer is of another shape.
+        InputError: The weights cannot be fetched or read, a digest differs, or a layer has another shape.
     """
     weights, origin = read_vgg19(source, md5)
     chosen: dict[str, tuple[int, ...] | None] = dict.fromkeys(weights)
@@ -132,10 +132,10 @@ def read_vgg19(source: str | Path, md5: str = VGG19_MD5) -> tuple[Convolutions, 
         md5: As there.
 
     Returns:
-        By VGG-19's names the kernels, (height, width, in, out), and biases; and which weights they are.
+        Kernels, (height, width, in, out), and biases by VGG-19's names; and the origin of the weights, in words.
 
     Raises:
-        InputError: if the file is missing, its digest differs, it has another layout, or holds NaN or infinity.
+        InputError: The file is missing, its digest differs, it has another layout, or holds NaN or infinity.
     """
     if source == IMAGENET:
         return _read_imagenet()
@@ -160,7 +160,7 @@ def _convolutions(vgg19: keras.Model) -> Convolutions:
 
 
 def _check_names(path: str | Path) -> None:
-    """Raises a ValueError where a file lists more arrays than it has: Keras reads all that are listed, and a small file
+    """Raises a ValueError if a file lists more arrays than it has: Keras reads all that are listed, so a small file
     could fill the memory."""
     with h5py.File(path) as file:
         items: list[h5py.HLObject] = []
@@ -171,7 +171,7 @@ def _check_names(path: str | Path) -> None:
 
 
 def _read_eight_bit(path: Path) -> Convolutions:
-    """Reads the file of the package: of each layer the numbers of its levels, the levels, and the biases."""
+    """Reads the 8-bit file: for each layer the indices of its levels, the 256 levels, and the biases."""
     actual = file_digest(path, "sha256")
     if actual != VGG19_8BIT.sha256:
         raise InputError(f"{path} is not the expected VGG-19 file: its sha256 is {actual}, not {VGG19_8BIT.sha256}.")

@@ -1,8 +1,8 @@
-"""Weights files: weights alone, in Keras' `.weights.h5`, beside a JSON sidecar that says what they are.
+"""Weights files: weights in Keras' `.weights.h5`, beside a JSON sidecar that describes them.
 
 The sidecar `NAME.weights.json` holds the arguments of `build_network` (its key "builder"), the number of parameters,
-the file's sha256 and the training record. A file that does not match its sidecar, or is not of the wanted variant, is
-refused with the difference.
+the file's sha256 and the training record. A file that does not match its sidecar, or the requested variant, is refused
+with the difference.
 """
 
 import json
@@ -25,16 +25,16 @@ from model.networks.sidecar import REMEDY, read_description, sidecar_path
 def save_weights(
     network: keras.Model, path: Path | str, network_arguments: dict[str, Any], record: dict[str, Any] | None = None
 ) -> None:
-    """Writes a network's weights and their sidecar; a failure leaves older files as they were.
+    """Writes a network's weights and their sidecar; a failure leaves older files unchanged.
 
     Args:
         network: A network made by `build_network`.
-        path: Where to; ends in `.weights.h5`.
-        network_arguments: Those of `build_network` that make this network again; `variant` is required.
-        record: How the weights came to be; any JSON value.
+        path: The file; its name ends in `.weights.h5`.
+        network_arguments: The arguments of `build_network` that build this network; `variant` is required.
+        record: The training record; any JSON value.
 
     Raises:
-        InputError: if the name does not end in `.weights.h5`, or the folder cannot be written to.
+        InputError: The name does not end in `.weights.h5`, or the folder cannot be written to.
     """
     write_weights(
         network,
@@ -44,15 +44,15 @@ def save_weights(
 
 
 def write_weights(network: keras.Model, path: Path | str, description: dict[str, Any]) -> None:
-    """Writes any network's weights and their sidecar; a failure leaves older files as they were.
+    """Writes any network's weights and their sidecar; a failure leaves older files unchanged.
 
     Args:
         network: The network.
-        path: Where to; ends in `.weights.h5`.
-        description: Of the sidecar, besides the number of parameters and the sha256; any JSON values.
+        path: The file; its name ends in `.weights.h5`.
+        description: Fields of the sidecar besides the number of parameters and the sha256; any JSON values.
 
     Raises:
-        InputError: if the name does not end in `.weights.h5`, or the folder cannot be written to.
+        InputError: The name does not end in `.weights.h5`, or the folder cannot be written to.
     """
     path = Path(path)
     if not path.name.endswith(SUFFIX):
@@ -60,7 +60,7 @@ def write_weights(network: keras.Model, path: Path | str, description: dict[str,
     with atomic_path(path) as temporary:
         network.save_weights(temporary)
         content = {**description, "parameters": network.count_params(), "sha256": file_digest(temporary, "sha256")}
-        # Serialized before the weights take their place, so that a record that is no JSON leaves the old file whole.
+        # Serialized before the old file is replaced, so that an error leaves it unchanged.
         text = json.dumps(content, indent=2) + "\n"
     write_text(sidecar_path(path), text)
 
@@ -76,14 +76,14 @@ def read_sidecar(path: Path | str) -> dict[str, Any]:
 
 
 def load_network(path: Path | str, variant: str | None = None) -> keras.Model:
-    """Builds the network that a weights file belongs to and loads the weights.
+    """Builds the network of a weights file and loads the weights.
 
     Args:
         path: The weights file; its sidecar lies beside it.
-        variant: The variant that is wanted; None takes what the file holds.
+        variant: The requested variant; None takes the file's.
 
     Raises:
-        InputError: if a file is missing or damaged, does not match its sidecar, or holds another variant.
+        InputError: A file is missing or damaged, does not match its sidecar, or holds another variant.
     """
     content = read_sidecar(path)
     network_arguments = content["builder"]
@@ -103,24 +103,24 @@ def load_network(path: Path | str, variant: str | None = None) -> keras.Model:
 
 
 def load_checked(network: keras.Model, path: Path | str, what: str) -> None:
-    """Loads a weights file into a network, after a look at what the file holds.
+    """Loads a weights file into a network, after a check of its content.
 
     Args:
-        network: Built.
-        path: In Keras' `.weights.h5`.
-        what: What is said of the file where it is of another network.
+        network: The built network.
+        path: The file, in Keras' `.weights.h5`.
+        what: What the message says of a file of another network.
 
     Raises:
-        InputError: It is no such file, does not fit, or holds NaN or infinity.
+        InputError: It is no weights file, does not fit, or holds NaN or infinity.
     """
     check_h5(path)
     with h5_errors(path, what), warnings.catch_warnings():
-        warnings.filterwarnings("error", category=UserWarning)  # Keras only warns where layers stay as they began
+        warnings.filterwarnings("error", category=UserWarning)  # Keras only warns where layers are not in the file
         network.load_weights(path)
 
 
 def _check_arguments(network_arguments: dict[str, Any]) -> None:
-    """Raises a ValueError where these are no arguments of `build_network`."""
+    """Raises a ValueError if these are no arguments of `build_network`."""
     known = get_type_hints(build_network)
     if "variant" not in network_arguments:
         raise ValueError("variant is missing")

@@ -105,7 +105,8 @@ def make_distribution(name: str) -> Distribution:
     """Makes a strategy; with several hosts, call it before anything else in TensorFlow runs.
 
     Args:
-        name: One of `DISTRIBUTIONS`. "multiworker" reads TF_CONFIG, which differs between hosts in the task's index only.
+        name: One of `DISTRIBUTIONS`. "multiworker" reads TF_CONFIG, which differs between hosts only in the
+            task's index.
 
     Raises:
         InputError: The hosts cannot be reached, or TF_CONFIG cannot be used.

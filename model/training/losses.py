@@ -95,8 +95,8 @@ class HybridLoss:
     """Weighted average of cross entropy + `l2_weight` * squared error over the side outputs, and weight decay.
 
     Attributes:
-        side_weights: Weights of the side outputs, coarsest first; divided by their sum. The paper's compare-loss ablation
-            is (0, 0, 0, 0, 1) with `l2_weight` 0.
+        side_weights: Weights of the side outputs, coarsest first; divided by their sum. The paper's compare-loss
+            ablation is (0, 0, 0, 0, 1) with `l2_weight` 0.
         l2_weight: Factor of the squared error.
         pair_weight: Factor of `pair_cross_entropy` (ours); 0 leaves it out.
         detail_weighting: Whether pixels are weighted by `detail_weights` (ours).

@@ -1,6 +1,7 @@
 """One training step and the state that it changes, for any `tf.distribute` strategy.
 
-`Model.fit` is not used: it fails with multi-host strategies in Keras 3, and a run must resume in the middle of an epoch.
+`Model.fit` is not used: it fails with multi-host strategies in Keras 3, and a run must resume in the middle of an
+epoch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -178,8 +179,8 @@ class Trainer:
         gradients, report = self._gradients(inputs, labels)
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1:
-            # Keras would clip the gradient of each replica and then add them. The sum must be clipped, so it is computed
-            # here, and each replica passes its share of it on.
+            # Keras would clip the gradients of each replica before adding them. The sum must be clipped, so it is
+            # computed here, and each replica passes its share on.
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
             # In mixed precision the optimizer that clips is wrapped in one that scales loss and gradients.
             limit = getattr(self.optimizer, "inner_optimizer", self.optimizer).global_clipnorm
