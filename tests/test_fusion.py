@@ -1,5 +1,8 @@
 """Fusion as a function, with the bundled weights."""
 
+import os
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -11,8 +14,10 @@ from data.io.image_io import write_image
 from data.runtime.errors import InputError
 from metrics.reference import psnr
 from model import FusionSettings, fuse, load_fuser
+from model.bundled import BUNDLED_WEIGHTS
 from model.fusion import STRATEGIES
 from model.fusion.learned import LearnedStrategy
+from model.fusion.pipeline import loaded_fuser
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)
@@ -210,3 +215,13 @@ def test_progress_ends_a_fusion():
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(InputError, match=message):
         FusionSettings(**settings)
+
+
+def test_weights_that_were_written_again_are_loaded_again(tmp_path):
+    for suffix in (".h5", ".json"):
+        shutil.copy(BUNDLED_WEIGHTS.with_suffix(suffix), tmp_path)
+    settings = FusionSettings(weights=tmp_path / BUNDLED_WEIGHTS.name)
+    first = loaded_fuser(settings)
+    assert loaded_fuser(FusionSettings(weights=settings.weights, align="none")) is first
+    os.utime(settings.weights, (1, 1))
+    assert loaded_fuser(settings) is not first

@@ -176,11 +176,14 @@ def loaded_fuser(settings: FusionSettings) -> Fuser:
     """Returns the fuser for settings; the last few stay loaded. Errors as `load_fuser`."""
     default = FusionSettings()
     names = ("alpha", "align", "crop", "strict", "match_exposure")  # what a fuser does not see
-    return _loaded(replace(settings, **{name: getattr(default, name) for name in names}))
+    files = [path for path in (settings.weights, settings.chosen_comparer) if path and path.is_file()]
+    stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    return _loaded(replace(settings, **{name: getattr(default, name) for name in names}), stamps)
 
 
 @lru_cache(LOADED)
-def _loaded(settings: FusionSettings) -> Fuser:
+def _loaded(settings: FusionSettings, stamps: tuple[tuple[int, int], ...]) -> Fuser:
+    """Loads a fuser; `stamps` tell weights files that were written again from those that were loaded."""
     return load_fuser(settings=settings)
 
 
