@@ -4,60 +4,61 @@ import numpy as np
 
 from data.demo import rendered_scene
 from model import load_fuser
-from model.fusion.depth import DepthTrace
+from model.fusion.depth import find_depth
 from model.fusion.focus_measure import CONTRAST_NOISE
+from model.fusion.volume import FocusVolume
 
 SHAPE = (4, 6)
 
 
-def flat(value):
-    return np.full(SHAPE, value, np.float32)
+def volume(*evidence):
+    """A volume of frames that each have one evidence everywhere, and the map of the sharpest."""
+    made = FocusVolume(len(evidence), SHAPE)
+    made.evidence[:] = np.array(evidence, np.float16)[:, None, None]
+    made.sharpest[:] = max(evidence)
+    return made, np.full(SHAPE, np.argmax(evidence), np.uint8)
 
 
-def trace(*scores, shown=CONTRAST_NOISE):
-    """The trace of frames, each with one score everywhere, and the index of the sharpest."""
-    leader, best = np.zeros(SHAPE, np.uint8), scores[0]
-    traced = DepthTrace(flat(scores[0]), flat(shown))
-    for index, score in enumerate(scores[1:], start=1):
-        wins = np.full(SHAPE, score < best)
-        leader[wins], best = index, min(best, score)
-        traced.add(index, wins, leader, flat(score), flat(shown))
-    return traced, leader
+def depth(made, decision_map, numbers, fused=None):
+    return find_depth(np.zeros(SHAPE, np.uint8) if fused is None else fused, decision_map, numbers, made)
 
 
 def test_a_parabola_through_three_frames():
-    traced, leader = trace(9, 5, 1, 3, 9)  # through (1, 5), (2, 1), (3, 3) the lowest point is at 2 + 1/6
-    depth = traced.depth_map(leader, leader, range(5))
-    np.testing.assert_allclose(depth.frames, 2 + 1 / 6, rtol=1e-6)
-    np.testing.assert_allclose(depth.confidence, 0.5)  # half of the contrast may be noise
+    made, leader = volume(-9, -5, -1, -3, -9)  # through (1, -5), (2, -1), (3, -3) the highest point is at 2 + 1/6
+    np.testing.assert_allclose(depth(made, leader, range(5)).frames, 2 + 1 / 6, rtol=1e-6)
 
 
 def test_at_both_ends_of_the_stack_depth_is_a_whole_frame():
-    for scores, end in (((1, 2, 3), 0), ((3, 2, 1), 2)):
-        traced, leader = trace(*scores)
-        np.testing.assert_array_equal(traced.depth_map(leader, leader, range(3)).frames, end)
+    for evidence, end in (((3, 2, 1), 0), ((1, 2, 3), 2)):
+        made, leader = volume(*evidence)
+        np.testing.assert_array_equal(depth(made, leader, range(3)).frames, end)
 
 
 def test_frames_left_out_are_counted():
-    traced, leader = trace(4, 1, 4)
-    np.testing.assert_allclose(traced.depth_map(leader, leader, (0, 2, 3)).frames, 2)
+    made, leader = volume(1, 4, 1)
+    np.testing.assert_allclose(depth(made, leader, (0, 2, 3)).frames, 2)
 
 
-def test_what_was_decided_otherwise_in_the_end_is_a_whole_frame():
-    traced, leader = trace(9, 5, 1, 3, 9)
-    decided = leader.copy()
-    decided[0, 0] = 4
-    frames = traced.depth_map(leader, decided, range(5)).frames
-    assert frames[0, 0] == 4
-    np.testing.assert_allclose(frames[1:], 2 + 1 / 6, rtol=1e-6)
+def test_what_is_no_peak_is_a_whole_frame():
+    made, _leader = volume(9, 5, 1, 5, 9)
+    np.testing.assert_array_equal(depth(made, np.full(SHAPE, 2, np.uint8), range(5)).frames, 2)
 
 
-def test_flat_ground_has_no_confidence():
-    traced, leader = trace(3, 1, 3, shown=0)
-    assert not traced.depth_map(leader, leader, range(3)).confidence.any()
-    traced, leader = trace(3, 1, 3, shown=99 * CONTRAST_NOISE)
+def test_of_a_larger_map_the_depth_is_enlarged():
+    made, leader = volume(-9, -5, -1, -3, -9)
     larger = np.repeat(np.repeat(leader, 2, 0), 2, 1)
-    np.testing.assert_allclose(traced.depth_map(leader, larger, range(3)).confidence, 0.99, rtol=1e-5)
+    found = depth(made, larger, range(5), np.zeros(larger.shape, np.uint8))
+    np.testing.assert_allclose(found.frames, 2 + 1 / 6, rtol=1e-6)
+
+
+def test_flat_ground_has_no_confidence_and_edges_have():
+    made, leader = volume(1, 3, 1)
+    edge = np.zeros(SHAPE, np.uint8)
+    edge[:, 3:] = 200
+    found = depth(made, leader, range(3), edge).confidence
+    assert found[:, 2:4].min() > 0.9
+    assert not depth(made, leader, range(3)).confidence.any()
+    assert found.max() < 1 - CONTRAST_NOISE / 1e7
 
 
 def test_a_scene_with_known_depth():

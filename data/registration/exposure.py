@@ -45,7 +45,7 @@ MINIMUM_TONE = 0.05
 TONE_RESIDUALS = 0.85
 """Factor by which a tone curve must reduce the residuals."""
 
-MAXIMUM_TONE = 0.15
+MAXIMUM_TONE = 0.25
 """Largest exponent of a plausible tone curve: beyond, blur of thin structures was measured and nothing is corrected."""
 
 TONE_SHARE, TONE_SHARE_OF_PAIRS = 0.5, 0.25

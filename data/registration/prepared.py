@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from data.imaging.pixels import per_level
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
 from data.registration.warping import warp_to_reference
@@ -23,6 +24,9 @@ MATCH_EXPOSURE = ("auto", "none")
 
 CACHE_BYTES = 256_000_000
 """Memory for prepared frames: small stacks are read once, frames of large ones again when they are needed."""
+
+CLIPPED = 250
+"""Gray level from which a channel counts as clipped: JPEG and interpolation move 255."""
 
 Observer = Callable[[str, int, int], None]
 """Progress callback (stage, done, total)."""
@@ -101,6 +105,16 @@ class PreparedFrames(Sequence[np.ndarray]):
         """Returns where a frame has content, (H, W) bool; None: everywhere."""
         whole = not self.moved or self._window[0].start is not None
         return None if whole else self._prepare(index)[1]
+
+    def clipped(self, index: int) -> np.ndarray:
+        """Returns where a channel of a frame is as bright as can be, before its brightness is matched; (H, W) bool."""
+        image = self[index]
+        limit = np.array(CLIPPED * per_level(image.dtype), image.dtype)
+        correction = self.corrections[self.frame_numbers[index]]
+        if correction is not None:
+            limit = correction.apply(np.full_like(image, limit))
+        clipped = image >= limit
+        return np.any(clipped, axis=-1) if image.ndim == 3 else clipped
 
     def assign_uncovered(self, decision_map: np.ndarray) -> None:
         """Assigns pixels that their source does not cover to the reference; changes `decision_map`, (H, W) uint8."""

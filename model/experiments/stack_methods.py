@@ -29,7 +29,8 @@ STACK_VARIANTS: dict[str, dict[str, Any]] = {
     OUR_DEFAULT: {},
     "not-aligned": {"align": "none"},
     "brightness-as-is": {"match_exposure": "none"},
-    "hard-cuts": {"bands": 0},
+    "no-volume": {"use_volume": False},
+    "lights-as-all": {"find_lights": False},
     "small-regions-removed": {"keep_visible": False},
     "refined": {"strategy": "refined"},
 }

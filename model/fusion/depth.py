@@ -1,8 +1,4 @@
-"""The depth map of a stack: which frame each pixel is sharpest in, more finely than by whole frames.
-
-Beside the sharpest frame, the scores of its two neighbors in the stack are kept. A parabola through the three has its
-lowest point where the pixel would be sharpest of all.
-"""
+"""The depth map of a stack: which frame each pixel is sharpest in, more finely than by whole frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +7,7 @@ import cv2
 import numpy as np
 
 from model.fusion.focus_measure import CONTRAST_NOISE, FocusMeasure, contrast
+from model.fusion.volume import FocusVolume
 
 
 @dataclass(frozen=True)
@@ -28,67 +25,22 @@ class DepthMap:
     confidence: np.ndarray
 
 
-class DepthTrace:
-    """Keeps the scores of the sharpest frame and of its neighbors, frame by frame, in the order of the stack.
-
-    Args:
-        score: (H, W) float32, of the first frame: the lower, the sharper.
-        shown: (H, W) float32, its contrast, which is changed from then on.
-    """
-
-    def __init__(self, score: np.ndarray, shown: np.ndarray):
-        self.shown = shown
-        self._previous, self._lowest = score, score.copy()
-        self._before, self._after = np.full_like(score, np.nan), np.full_like(score, np.nan)
-
-    def add(self, index: int, wins: np.ndarray, leader: np.ndarray, score: np.ndarray, shown: np.ndarray) -> None:
-        """Adds the next frame.
-
-        Args:
-            index: Of the frame.
-            wins: (H, W) bool, where it is the sharpest now.
-            leader: (H, W) uint8, the sharpest of each pixel now.
-            score: (H, W) float32, of the frame.
-            shown: (H, W) float32, its contrast.
-        """
-        np.copyto(self._after, score, where=leader == index - 1)
-        np.copyto(self._after, np.nan, where=wins)
-        np.copyto(self._before, self._previous, where=wins)
-        np.copyto(self._lowest, score, where=wins)
-        np.copyto(self.shown, shown, where=wins)
-        self._previous = score
-
-    def depth_map(self, leader: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
-        """Computes the depth of each pixel.
-
-        Args:
-            leader: (h, w) uint8, the sharpest frame of each pixel as it was found here.
-            decision_map: (H, W) uint8, as it was decided in the end, of the same or a larger size. Where it names
-                another frame, the depth is that frame's.
-            numbers: Which frame of the stack each index stands for.
-        """
-        curvature = self._before - 2 * self._lowest + self._after
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shift = np.clip((self._before - self._after) / (2 * curvature), -0.5, 0.5)
-        shift[~(curvature > 0)] = 0  # also where a neighbor is missing
-        size = decision_map.shape[1::-1]
-        found = cv2.resize(leader, size, interpolation=cv2.INTER_NEAREST) == decision_map
-        frames = np.asarray(numbers, np.float32)[decision_map]
-        frames += np.where(found, cv2.resize(shift, size, interpolation=cv2.INTER_LINEAR), 0)
-        return DepthMap(frames, cv2.resize(_confidence(self.shown), size, interpolation=cv2.INTER_LINEAR))
-
-
-def depth_of_two(fused: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int]) -> DepthMap:
-    """Computes the depth of each pixel of two fused frames, which have no neighbors to refine it.
+def find_depth(
+    fused: np.ndarray, decision_map: np.ndarray, numbers: Sequence[int], volume: FocusVolume | None = None
+) -> DepthMap:
+    """Computes the depth of each pixel.
 
     Args:
         fused: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        decision_map: (H, W) uint8.
+        decision_map: (H, W), the index of the frame of each pixel.
         numbers: Which frame of the stack each index stands for.
+        volume: Of the frames, of that size or smaller: refines the depth between frames. None for two frames, which
+            have no neighbors.
     """
+    frames = np.asarray(numbers, np.float32)[decision_map]
+    if volume is not None:
+        size = volume.sharpest.shape[::-1]
+        leader = cv2.resize(decision_map, size, interpolation=cv2.INTER_NEAREST)
+        frames += cv2.resize(volume.peak_shift(leader), decision_map.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     shown = contrast(fused, FocusMeasure().contrast_sigma)
-    return DepthMap(np.asarray(numbers, np.float32)[decision_map], _confidence(shown))
-
-
-def _confidence(shown: np.ndarray) -> np.ndarray:
-    return shown / (shown + np.float32(CONTRAST_NOISE))
+    return DepthMap(frames, shown / (shown + np.float32(CONTRAST_NOISE)))

@@ -4,6 +4,9 @@ The paper's network judges each photograph alone, and the strategy `refined` com
 one of them stops being sharp is easier to see in both together, to the pixel. A network (`model/networks/comparer.py`)
 sees two photographs with the focus network's view of each, and corrects the formula. Large photographs, whose blur is
 large as well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
+
+In a stack the focus volume (`model/fusion/volume.py`) limits the network: it chooses among the frames that
+are plausible at a place, and cannot bring in one that shows nothing sharp there.
 """
 
 from collections.abc import Sequence
@@ -15,16 +18,19 @@ import numpy as np
 
 from data.imaging.blocks import Window
 from data.imaging.boundaries import near_boundaries
-from data.imaging.composition import compose_each
-from data.registration.prepared import PreparedFrames
+from data.imaging.composition import compose, compose_each
+from data.imaging.pixels import per_level, to_gray
+from data.registration.prepared import CACHE_BYTES, PreparedFrames
 from model.fusion import multiband, tiling
 from model.fusion.blending import BoundaryBlending
 from model.fusion.decision import MapDecision
-from model.fusion.depth import DepthTrace, depth_of_two
+from model.fusion.depth import find_depth
 from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence, PairComparer, gather
 from model.fusion.focus_measure import FocusMeasure, contrast
+from model.fusion.lights import BlownLights
 from model.fusion.predictor import FocusPredictor, counter
 from model.fusion.ranking import Ranking
+from model.fusion.volume import FocusVolume
 from model.networks.engine import Engine
 
 DECISION_PIXELS = 1_500_000
@@ -35,6 +41,9 @@ REACH = 16
 
 TILE, OVERLAP = 1024, 64
 """Side and overlap, in pixels, of the tiles in which that is done."""
+
+VOLUME_BYTES = 512_000_000
+"""The focus volume of a stack is measured at half the size, a quarter and so on, until it needs no more memory."""
 
 CERTAIN = 30.0
 """Logit where no network is needed: a frame that does not show a pixel never wins it."""
@@ -62,72 +71,122 @@ class LearnedStrategy:
 
     Attributes:
         compare: As given.
-        bands: Levels of the blending of stacks; 0 cuts hard. Like the next, it is switched off to measure its effect.
-        keep_visible: Whether small regions of stacks stay where they show something.
+        keep_visible: Whether small regions of stacks stay where they show something. Like the next two, it is switched
+            off to measure its effect.
+        use_volume: Whether the focus volume limits the network.
+        find_lights: Whether blown lights are looked for.
     """
 
     def __init__(self, predictor: FocusPredictor, compare: PairComparer, prefer: str | None = None):
         self._predictor, self._prefer = predictor, prefer
         self.compare = compare
-        self.bands = multiband.BANDS
-        self.keep_visible = True
+        self.keep_visible = self.use_volume = self.find_lights = True
 
     def decide(self, images: PreparedFrames) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
+        if len(images) > 2:
+            return self._decide_stack(images)
+        ranking = self._rank(images, _reduced_frames(images, decision_scale(images[0].shape[:2])))
+        images.assign_uncovered(ranking.decision_map)
+        if images.corrected:
+            everywhere = np.ones(ranking.decision_map.shape, bool)
+            fused = multiband.blend(images, ranking.decision_map, everywhere)
+        else:
+            fused = BoundaryBlending().mix(images, ranking)
+        depth = partial(find_depth, fused, ranking.decision_map, images.frame_numbers)
+        return MapDecision(ranking.decision_map, fused, "learned", depth)
+
+    def _decide_stack(self, images: PreparedFrames) -> MapDecision:
+        frames, volume, lights = self._survey(images)
+        ranking = self._rank(images, frames, volume if self.use_volume else None)
+        decision_map = ranking.decision_map
+        if self.use_volume:
+            volume.correct(decision_map)
+        if self.find_lights:
+            lights.assign(decision_map)
+        images.assign_uncovered(decision_map)
+        fused = multiband.blend(images, decision_map, lights.region())
+        depth = partial(find_depth, fused, decision_map, images.frame_numbers, volume)
+        return MapDecision(decision_map, fused, "learned", depth)
+
+    def _survey(self, images: PreparedFrames) -> tuple[Sequence[np.ndarray], FocusVolume, BlownLights]:
+        """Looks at each frame once: returns the frames at the size of the decision, the volume and the lights."""
         shape = images[0].shape[:2]
-        ranking, trace, logits = self._rank(images, decision_scale(shape))
-        leader = ranking.decision_map.copy()
-        shown = trace.shown if trace and self.keep_visible else None
+        scale = decision_scale(shape)
+        smaller: list[np.ndarray] | None = (
+            [] if scale < 1 and len(images) * images[0].nbytes * scale**2 < CACHE_BYTES else None
+        )
+        while len(images) * 2 * shape[0] * shape[1] * scale**2 > VOLUME_BYTES:
+            scale /= 2
+        volume, lights = FocusVolume(len(images), _reduced(shape, scale)), BlownLights(shape)
+        step = counter(images.observe, "measuring sharpness", len(images))
+        for index, image in enumerate(images):
+            gray = to_gray(image) / np.float32(per_level(image.dtype))
+            lights.add(gray, images.clipped(index))
+            volume.add(_reduce(gray, scale), _coverage(images, index, volume.sharpest.shape))
+            if smaller is not None:
+                smaller.append(_reduce(image, decision_scale(shape)))
+            step()
+        frames = _reduced_frames(images, decision_scale(shape)) if smaller is None else smaller
+        return frames, volume.finish(lights.compact()), lights
+
+    def _rank(self, images: PreparedFrames, frames: Sequence[np.ndarray], volume: FocusVolume | None = None) -> Ranking:
+        """Ranks the images: at reduced size first, if they are large.
+
+        Args:
+            images: The images.
+            frames: The same at the size of the decision.
+            volume: Of a stack.
+        """
+        shape = images[0].shape[:2]
+        ranking, logits = self._rank_reduced(images, frames, volume)
+        shown = None
+        if len(images) > 2 and self.keep_visible:
+            sigma = FocusMeasure().contrast_sigma
+            shown = compose((contrast(frame, sigma) for frame in frames), ranking.decision_map)
         ranking.remove_small_regions(FocusMeasure().smallest, shown)
-        if leader.shape != shape:
+        if ranking.decision_map.shape != shape:
             ranking = ranking.enlarge(shape)
             self._decide_again(images, ranking, logits)
-        images.assign_uncovered(ranking.decision_map)
-        if len(images) == 2 and not images.corrected:
-            fused = _blending(images).mix(images, ranking)
-        else:
-            fused = multiband.blend(images, ranking.decision_map, self.bands)
-        decided = ranking.decision_map, images.frame_numbers
-        find_depth = partial(trace.depth_map, leader, *decided) if trace else partial(depth_of_two, fused, *decided)
-        return MapDecision(ranking.decision_map, fused, "learned", find_depth)
+        return ranking
 
-    def _rank(self, images: PreparedFrames, scale: float) -> tuple[Ranking, DepthTrace | None, list[np.ndarray]]:
-        """Ranks the images at reduced size.
+    def _rank_reduced(
+        self, images: PreparedFrames, frames: Sequence[np.ndarray], volume: FocusVolume | None
+    ) -> tuple[Ranking, list[np.ndarray]]:
+        """Ranks frames at the size of the decision.
 
         Returns:
-            The ranking; of more than two images the scores that the depth map is made of; and the logits of "out of
-            focus" of the sharpest source and of its runner-up, (h, w) float32 at a quarter of that size.
+            The ranking, and the logits of "out of focus" of the sharpest source and of its runner-up, (h, w) float32 at
+            a quarter of that size.
         """
-        shape = _reduced(images[0].shape, scale)
-        ranking, trace = Ranking(shape), None
+        shape = frames[0].shape[:2]
+        ranking, reduced = Ranking(shape), shape != images[0].shape[:2]
         step = counter(images.observe, "comparing", len(images))
-        for first in range(0, len(images), 2):  # the predictor takes two at once
-            pair = [_reduce(images[index], scale) for index in range(first, min(first + 2, len(images)))]
+        for first in range(0, len(frames), 2):  # the predictor takes two at once
+            pair = [frames[index] for index in range(first, min(first + 2, len(frames)))]
             for index, evidence in enumerate(gather(self._predictor, pair), start=first):
-                scored = _scored(pair[index - first], evidence.focus) if len(images) > 2 else None
-                covered = _coverage(images, index, shape)
+                able = _coverage(images, index, shape)
+                if volume is not None:
+                    able &= _as_large(volume.plausible(index), shape)
                 if index == 0:
-                    trace = DepthTrace(*scored) if scored else None
-                    best, known = evidence, covered  # `best` changes from here on
-                    second = deepcopy(evidence) if scale < 1 else evidence
+                    best, known = evidence, able  # `best` changes from here on
+                    second = deepcopy(evidence) if reduced else evidence
                 else:
                     logits = _blending(images).smooth(self.compare(best, evidence, shape))
                     if self._prefer:
                         unfocused = _whole(np.maximum(best.focus, evidence.focus), shape)
                         both = (unfocused < 0) & (np.abs(logits) < DOUBT)
                         logits[both] = DOUBT if self._prefer == "far" else -DOUBT
-                    logits[~covered], logits[covered & ~known] = -CERTAIN, CERTAIN
+                    logits[~able], logits[able & ~known] = -CERTAIN, CERTAIN
                     wins, closer = ranking.add(index, logits)
-                    if trace and scored:
-                        trace.add(index, wins, ranking.decision_map, *scored)
-                    if scale < 1:  # the runner-up is compared again at full size
+                    if reduced:  # the runner-up is compared again at full size
                         second.take(best, wins)
                         second.take(evidence, closer)
-                    if scale < 1 or index < len(images) - 1:
+                    if reduced or index < len(frames) - 1:
                         best.take(evidence, wins)
-                    known = known | covered
+                    known = known | able
                 step()
-        return ranking, trace, [best.focus, second.focus]
+        return ranking, [best.focus, second.focus]
 
     def _decide_again(self, images: PreparedFrames, ranking: Ranking, logits: Sequence[np.ndarray]) -> None:
         """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
@@ -170,6 +229,30 @@ def _coverage(images: PreparedFrames, index: int, shape: tuple[int, int]) -> np.
     return cv2.resize(covered.view(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_AREA) == 255
 
 
+def _reduced_frames(images: PreparedFrames, scale: float) -> Sequence[np.ndarray]:
+    return images if scale == 1 else _Reduced(images, scale)
+
+
+class _Reduced(Sequence[np.ndarray]):
+    """Frames at a smaller size, made when they are indexed."""
+
+    def __init__(self, images: PreparedFrames, scale: float):
+        self._images, self._scale = images, scale
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return _reduce(self._images[range(len(self))[index]], self._scale)
+
+
+def _as_large(where: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Enlarges (h, w) bool to a shape."""
+    if where.shape == shape:
+        return where
+    return cv2.resize(where.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
+
+
 def _reduce(image: np.ndarray, scale: float) -> np.ndarray:
     if scale == 1:
         return image
@@ -179,14 +262,6 @@ def _reduce(image: np.ndarray, scale: float) -> np.ndarray:
 def _reduced(shape: Sequence[int], scale: float) -> tuple[int, int]:
     """Returns height and width at a scale."""
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
-
-
-def _scored(image: np.ndarray, focus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the score of a photograph by the strategy `refined`, and its contrast; each (H, W) float32."""
-    measure = FocusMeasure()
-    shown = contrast(image, measure.contrast_sigma)
-    logits = _whole(focus, shown.shape)
-    return measure.combine(shown, logits, logits), shown
 
 
 def _whole(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
