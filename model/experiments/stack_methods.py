@@ -31,6 +31,7 @@ STACK_VARIANTS: dict[str, dict[str, Any]] = {
     "brightness-as-is": {"match_exposure": "none"},
     "no-volume": {"use_volume": False},
     "lights-as-all": {"find_lights": False},
+    "not-averaged": {"average": "none"},
     "small-regions-removed": {"keep_visible": False},
     "refined": {"strategy": "refined"},
 }

@@ -137,7 +137,8 @@ def load_fuser(
     running = load_engine(settings.weights, settings.chosen_comparer, engine)
     predictor = FocusPredictor(running.focus, size=settings.size, tiled=TILES[settings.tile])
     load = import_module(f"model.fusion.{settings.chosen_strategy}").load
-    strategy = load(predictor, running, **({"prefer": settings.prefer} if settings.prefer else {}))
+    own = {"prefer": settings.prefer, "average": settings.average} if settings.chosen_strategy == "learned" else {}
+    strategy = load(predictor, running, **own)
     return Fuser(predictor, strategy, settings, observe)
 
 

@@ -22,6 +22,7 @@ from data.imaging.composition import compose, compose_each
 from data.imaging.pixels import per_level, to_gray
 from data.registration.prepared import CACHE_BYTES, PreparedFrames
 from model.fusion import multiband, tiling
+from model.fusion.averaging import NOISY, NoiseCurve, average
 from model.fusion.blending import BoundaryBlending
 from model.fusion.decision import MapDecision
 from model.fusion.depth import find_depth
@@ -55,9 +56,11 @@ STACK_BLENDING = BoundaryBlending(smoothing=1.0)
 """Smooths the logits of stacks: with noise, some frame of many always looks the sharpest."""
 
 
-def load(predictor: FocusPredictor, engine: Engine, prefer: str | None = None) -> "LearnedStrategy":
+def load(
+    predictor: FocusPredictor, engine: Engine, prefer: str | None = None, average: str = "auto"
+) -> "LearnedStrategy":
     """Builds the strategy."""
-    return LearnedStrategy(predictor, PairComparer(engine.compare), prefer)
+    return LearnedStrategy(predictor, PairComparer(engine.compare), prefer, average)
 
 
 class LearnedStrategy:
@@ -68,17 +71,20 @@ class LearnedStrategy:
         compare: Runs the comparing network.
         prefer: A name in `model.fusion.PREFERENCES`: which of two sources is taken where both are sharp, as in things
             that one sees through; None takes the sharper.
+        average: A name in `AVERAGE`: whether frames of a noisy stack that show the same are averaged.
 
     Attributes:
-        compare: As given.
+        compare, average: As given.
         keep_visible: Whether small regions of stacks stay where they show something. Like the next two, it is switched
             off to measure its effect.
         use_volume: Whether the focus volume limits the network.
         find_lights: Whether blown lights are looked for.
     """
 
-    def __init__(self, predictor: FocusPredictor, compare: PairComparer, prefer: str | None = None):
-        self._predictor, self._prefer = predictor, prefer
+    def __init__(
+        self, predictor: FocusPredictor, compare: PairComparer, prefer: str | None = None, average: str = "auto"
+    ):
+        self._predictor, self._prefer, self.average = predictor, prefer, average
         self.compare = compare
         self.keep_visible = self.use_volume = self.find_lights = True
 
@@ -97,7 +103,7 @@ class LearnedStrategy:
         return MapDecision(ranking.decision_map, fused, "learned", depth)
 
     def _decide_stack(self, images: PreparedFrames) -> MapDecision:
-        frames, volume, lights = self._survey(images)
+        frames, volume, lights, noise = self._survey(images)
         ranking = self._rank(images, frames, volume if self.use_volume else None)
         decision_map = ranking.decision_map
         if self.use_volume:
@@ -105,12 +111,16 @@ class LearnedStrategy:
         if self.find_lights:
             lights.assign(decision_map)
         images.assign_uncovered(decision_map)
-        fused = multiband.blend(images, decision_map, lights.region())
+        noisy = noise.noise >= NOISY  # then the strongest coefficient is that with the most noise
+        plain = np.ones(decision_map.shape, bool) if noisy else lights.region()
+        fused = multiband.blend(images, decision_map, plain)
+        if self.average == "auto" and noisy:
+            fused = average(images, fused, noise)
         depth = partial(find_depth, fused, decision_map, images.frame_numbers, volume)
         return MapDecision(decision_map, fused, "learned", depth)
 
-    def _survey(self, images: PreparedFrames) -> tuple[Sequence[np.ndarray], FocusVolume, BlownLights]:
-        """Looks at each frame once: returns the frames at the size of the decision, the volume and the lights."""
+    def _survey(self, images: PreparedFrames) -> tuple[Sequence[np.ndarray], FocusVolume, BlownLights, NoiseCurve]:
+        """Looks at each frame once: returns the frames at the size of the decision, the volume, lights and noise."""
         shape = images[0].shape[:2]
         scale = decision_scale(shape)
         smaller: list[np.ndarray] | None = (
@@ -118,17 +128,18 @@ class LearnedStrategy:
         )
         while len(images) * 2 * shape[0] * shape[1] * scale**2 > VOLUME_BYTES:
             scale /= 2
-        volume, lights = FocusVolume(len(images), _reduced(shape, scale)), BlownLights(shape)
+        volume, lights, noise = FocusVolume(len(images), _reduced(shape, scale)), BlownLights(shape), NoiseCurve()
         step = counter(images.observe, "measuring sharpness", len(images))
         for index, image in enumerate(images):
             gray = to_gray(image) / np.float32(per_level(image.dtype))
             lights.add(gray, images.clipped(index))
+            noise.add(gray)
             volume.add(_reduce(gray, scale), _coverage(images, index, volume.sharpest.shape))
             if smaller is not None:
                 smaller.append(_reduce(image, decision_scale(shape)))
             step()
         frames = _reduced_frames(images, decision_scale(shape)) if smaller is None else smaller
-        return frames, volume.finish(lights.compact()), lights
+        return frames, volume.finish(lights.compact()), lights, noise
 
     def _rank(self, images: PreparedFrames, frames: Sequence[np.ndarray], volume: FocusVolume | None = None) -> Ranking:
         """Ranks the images: at reduced size first, if they are large.

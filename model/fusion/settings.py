@@ -10,6 +10,7 @@ from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from data.runtime.errors import InputError
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
 from model.fusion import PREFERENCES, STRATEGIES
+from model.fusion.averaging import AVERAGE
 from model.networks.engine import ENGINES
 
 SMALLEST_SIZE = 32
@@ -80,6 +81,14 @@ class FusionSettings:
         "auto: match the brightness of the middle image; or none",
         choices=MATCH_EXPOSURE,
         shared=MATCH_EXPOSURE,
+    )
+
+    average: str = _setting(
+        "brightness",
+        "auto",
+        "auto: in a noisy stack, average frames that show the same (strategy learned); or none",
+        choices=AVERAGE,
+        shared=AVERAGE,
     )
 
     strategy: str | None = _setting(
