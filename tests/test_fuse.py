@@ -85,7 +85,10 @@ def test_a_stack_of_three(pair, tmp_path):
     blurred = cv2.GaussianBlur(near, (0, 0), 5)
     for name, image in (("ball-A", near), ("ball-B", far), ("ball-C", blurred)):
         write_image(tmp_path / "in" / f"{name}.png", image)
-    assert fuse("-i", tmp_path / "in", "-o", tmp_path / "out", "--save-maps", "--panel", "--quiet") == 0
+    assert (
+        fuse("-i", tmp_path / "in", "-o", tmp_path / "out", "--average", "none", "--save-maps", "--panel", "--quiet")
+        == 0
+    )
     labels = read_index_image(tmp_path / "out" / "ball-labels.png")
     assert (labels == 2).mean() < 0.02
     assert fuse(*pair, "-o", tmp_path / "two.png", "--quiet") == 0

@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 
 from data.imaging.pixels import to_gray
+from data.io.image_io import read_image
 from data.registration.prepared import PreparedFrames
 from model import load_fuser
 from model.fusion.lights import BlownLights
+from model.fusion.pictures import write_maps
+from model.fusion.pipeline import decide, loaded_fuser, prepare
+from model.fusion.settings import FusionSettings
 from model.fusion.volume import ABSENT, TOLERANCE, FocusVolume
 from tests.conftest import drawn_photograph
 
@@ -81,6 +85,21 @@ def test_a_wide_ramp_is_no_evidence():
     ramps = measured([ramp, np.full(SHAPE, 120, np.float32)])
     inner = np.s_[10:-10, 60:-60]
     assert ramps.plausible(1)[inner].all()
+
+
+def test_more_than_256_frames_have_a_map_of_16_bits(tmp_path):
+    """260 frames: only the last but one shows texture on the right."""
+    rng = np.random.default_rng(7)
+    texture = rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)
+    dull = cv2.GaussianBlur(texture, (0, 0), 4)
+    frames = [dull.copy() for _ in range(260)]
+    frames[3][:, :24], frames[258][:, 24:] = texture[:, :24], texture[:, 24:]
+    settings = FusionSettings(align="none", match_exposure="none", strategy="refined")
+    decision = decide(prepare(frames, settings), loaded_fuser(settings)).decision
+    assert decision.decision_map.dtype == np.uint16
+    assert np.all(decision.decision_map[:, :16] == 3) and np.all(decision.decision_map[:, 32:] == 258)
+    write_maps(tmp_path / "x.png", decision, decision.summary())
+    np.testing.assert_array_equal(read_image(tmp_path / "x-labels.png"), decision.decision_map)
 
 
 # Blown lights

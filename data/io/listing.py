@@ -10,8 +10,8 @@ from data.io.sequences import find_series, natural_key
 from data.io.stack_names import find_by_pattern, find_members, split_name, stray
 from data.runtime.errors import InputError
 
-MOST_FRAMES = 255
-"""Most images of a stack: a decision map has 8 bits."""
+MOST_FRAMES = 65_535
+"""Most images of a stack: a decision map has 8 bits, or 16."""
 
 SIZE_TOLERANCE, MOST_UNEQUAL = 0.01, 32
 """Largest difference of a side from that of the first image, as a fraction of it and in pixels. Some programs that
@@ -178,9 +178,12 @@ def check_stack(*images: str | os.PathLike, as_given: bool = False) -> Stack:
     if not as_given and series and len(series[0]) == len(paths) > 2 and list(paths) == sorted(paths):
         paths = series[0]
     common_size(paths, [read_size(path) for path in paths])
-    for number, path in enumerate(paths):
-        if any(path.samefile(earlier) for earlier in paths[:number]):
+    seen = set()
+    for path in paths:
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in seen:
             raise InputError(f"cannot pair {path} with itself; give images with different focus.")
+        seen.add((status.st_dev, status.st_ino))
     return Stack(_common_name(paths), paths)
 
 

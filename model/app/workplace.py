@@ -233,7 +233,7 @@ class Workplace:
                 "remarks": list(result.fused.remarks),
                 "strokes": len(result.strokes),
                 "depth": result.settings.chosen_strategy == "learned",
-                "colors": [f"#{bytes(color).hex()}" for color in _colors()[: len(result.uploads)]],
+                "colors": [f"#{bytes(color).hex()}" for color in _colors(len(result.uploads))],
                 "summary": result.fused.describe(),
             }
 
@@ -309,17 +309,20 @@ class Workplace:
             self._bytes -= size
 
 
-def _colors() -> np.ndarray:
+def _colors(count: int) -> np.ndarray:
+    """Returns the colors of so many frames in the picture of the decision map, (count, 3) uint8."""
     from model.fusion.pictures import source_colors  # loads matplotlib
 
-    return source_colors()
+    return source_colors(np.arange(count))
 
 
 def _picture(result: Retouched, layer: str) -> np.ndarray:
     """Draws what led to the result, for looking at."""
     kind, _, number = layer.partition("-")
-    if layer == "map":
-        return _colors()[result.fused.decision_map]
+    if layer == "map" and result.fused.decision_map is not None:
+        from model.fusion.pictures import source_colors  # loads matplotlib
+
+        return source_colors(result.fused.decision_map)
     if layer == "depth" and result.fused.depth is not None and result.fused.confidence is not None:
         from model.fusion.depth import DepthMap
         from model.fusion.pictures import depth_colors

@@ -1,8 +1,8 @@
 """Averages a noisy stack: a stack is a burst, too.
 
-Where a frame differs from the fused image by no more than noise gives, both show the same, and their mean has less noise
-than any frame. The noise is measured on differences of frames that follow each other, by brightness, where both are
-flat: a high-pass of one frame sees little of it after JPEG has taken the finest noise away.
+Where a frame differs from the fused image by no more than noise gives, both show the same, and their mean has less
+noise than any frame. The noise is measured on differences of frames that follow each other, by brightness and where
+both are flat: a high-pass of one frame sees little of it after JPEG has taken the finest noise away.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from data.imaging.pixels import per_level, quantize, to_gray
 AVERAGE = ("auto", "none")
 """Whether a stack is averaged: where it is noisy (the default), or never."""
 
-NOISY = 2.0
+NOISY = 3.0
 """Standard deviation of the noise, in gray levels, from which a stack is averaged."""
 
 SIGMA = 1.5
@@ -56,7 +56,7 @@ class NoiseCurve:
         return float(np.sqrt(np.median(values) / 2)) if values else 0.0
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
-        """Returns the expected squared difference of two frames whose noise is not 0, at gray levels, (H, W) float32."""
+        """Returns the expected squared difference of two noisy frames at gray levels, (H, W) float32."""
         centers = (LEVELS[:-1] + LEVELS[1:]) / 2
         known = [index for index, found in enumerate(self._found) if found]
         values = [float(np.median(self._found[index])) for index in known]

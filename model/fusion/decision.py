@@ -14,7 +14,8 @@ class MapDecision:
     """The result of the strategy `refined` or `learned`.
 
     Attributes:
-        decision_map: (H, W) uint8, the index of the source that each pixel is taken from.
+        decision_map: (H, W) uint8, of more than 256 sources uint16, the index of the source that each pixel is taken
+            from.
         fused: The result, of the sources' shape and type.
         strategy: Its name.
         find_depth: Computes the depth map; None for strategies without one.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from data.imaging.composition import compose
+from data.imaging.composition import compose, index_type
 from data.imaging.pixels import per_level, to_gray
 
 CONTRAST_NOISE = 100.0
@@ -97,11 +97,13 @@ def contrast(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def lowest(scores: Iterable[np.ndarray]) -> np.ndarray:
-    """Returns the index of the lowest of several scores at each pixel, (H, W) uint8; of equals the first."""
+    """Returns the index of the lowest of several scores at each pixel, (H, W) uint8, or uint16 where there are more
+    than 256; of equals the first."""
     scores = iter(scores)
     best = next(scores)
     decision_map = np.zeros(best.shape, np.uint8)
     for index, score in enumerate(scores, start=1):
+        decision_map = decision_map.astype(index_type(index + 1), copy=False)
         decision_map[score < best] = index
         best = np.minimum(score, best)
     return decision_map

@@ -13,6 +13,7 @@ from PIL import Image
 
 from data.imaging.pixels import check_images
 from data.io.image_io import read_image
+from data.io.listing import MOST_FRAMES
 from data.registration.prepared import Observer, PreparedFrames
 from data.runtime.errors import InputError
 from model.fusion.decision import MapDecision
@@ -20,9 +21,6 @@ from model.fusion.paper import PaperDecision
 from model.fusion.predictor import FocusPredictor
 from model.fusion.settings import TILES, FusionSettings
 from model.networks.engine import choose_engine, load_engine
-
-MOST_IMAGES = 255
-"""Most images of a scene: a decision map has 8 bits."""
 
 Photograph = np.ndarray | str | os.PathLike | Image.Image
 """An image as an array, (H, W, 3) RGB or (H, W) gray, uint8 or uint16; as a file; or as Pillow has it."""
@@ -94,8 +92,8 @@ class Fuser:
         given = cast(Sequence[Photograph], images)
         if len(images) == 1 and not isinstance(images[0], Photograph):
             given = images[0]
-        if not 2 <= len(given) <= MOST_IMAGES:
-            raise InputError(f"from 2 to {MOST_IMAGES} images can be fused, received {len(given)}.")
+        if not 2 <= len(given) <= MOST_FRAMES:
+            raise InputError(f"from 2 to {MOST_FRAMES} images can be fused, received {len(given)}.")
         if isinstance(given, PreparedFrames):
             return self.strategy.decide(given)
         arrays = [as_array(image) for image in given]

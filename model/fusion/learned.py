@@ -111,9 +111,8 @@ class LearnedStrategy:
         if self.find_lights:
             lights.assign(decision_map)
         images.assign_uncovered(decision_map)
-        noisy = noise.noise >= NOISY  # then the strongest coefficient is that with the most noise
-        plain = np.ones(decision_map.shape, bool) if noisy else lights.region()
-        fused = multiband.blend(images, decision_map, plain)
+        noisy = noise.noise >= NOISY
+        fused = multiband.blend(images, decision_map, lights.region(), choose=not noisy)
         if self.average == "auto" and noisy:
             fused = average(images, fused, noise)
         depth = partial(find_depth, fused, decision_map, images.frame_numbers, volume)
@@ -171,7 +170,7 @@ class LearnedStrategy:
             a quarter of that size.
         """
         shape = frames[0].shape[:2]
-        ranking, reduced = Ranking(shape), shape != images[0].shape[:2]
+        ranking, reduced = Ranking(shape, len(images)), shape != images[0].shape[:2]
         step = counter(images.observe, "comparing", len(images))
         for first in range(0, len(frames), 2):  # the predictor takes two at once
             pair = [frames[index] for index in range(first, min(first + 2, len(frames)))]

@@ -40,7 +40,9 @@ CONTEXT = 2 ** (FINE_BANDS + FURTHER_BANDS + 2)
 """Pixels around them: beyond the reach of the pyramid's filters, and on the grid of its last level."""
 
 
-def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, plain: np.ndarray | None = None) -> np.ndarray:
+def blend(
+    images: Iterable[np.ndarray], decision_map: np.ndarray, plain: np.ndarray | None = None, *, choose: bool = True
+) -> np.ndarray:
     """Fuses a stack by its decision map.
 
     Args:
@@ -49,6 +51,7 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, plain: np.ndar
         decision_map: (H, W), the index of the source of each pixel.
         plain: (H, W) bool, where no coefficients are chosen and no further octaves are blended: the rims of blown
             lights are no detail. None: nowhere.
+        choose: Whether coefficients are chosen at all: in noisy sources the strongest is that with the most noise.
 
     Returns:
         The fused image, of their shape and type.
@@ -65,7 +68,7 @@ def blend(images: Iterable[np.ndarray], decision_map: np.ndarray, plain: np.ndar
             if mask[around].any():
                 part[index] = image[around].copy()
     for part, (inside, around) in zip(parts, windows, strict=True):
-        mixed = _mix(part, decision_map[around], None if plain is None else plain[around])
+        mixed = _mix(part, decision_map[around], None if plain is None else plain[around], choose)
         fused[inside] = quantize(mixed[within(inside, around)], fused.dtype)
         part.clear()
     return fused
@@ -92,7 +95,7 @@ def share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
     return detail + cv2.pyrUp(share(coarse, cv2.pyrDown(mask), levels - 1), dstsize=size)
 
 
-def _mix(sources: Mapping[int, np.ndarray], labels: np.ndarray, plain: np.ndarray | None) -> np.ndarray:
+def _mix(sources: Mapping[int, np.ndarray], labels: np.ndarray, plain: np.ndarray | None, choose: bool) -> np.ndarray:
     """Blends a window; returns float32 in the sources' range."""
     first = next(iter(sources.values()))
     if min(labels.shape) < 2**FINE_BANDS:
@@ -100,6 +103,8 @@ def _mix(sources: Mapping[int, np.ndarray], labels: np.ndarray, plain: np.ndarra
     unit = np.float32(per_level(first.dtype))
     images = {index: image.astype(np.float32) / unit for index, image in sources.items()}
     chosen, further = _steps(images, labels)
+    if not choose:
+        chosen[:] = 0
     if plain is not None and plain.any():
         free = 1 - cv2.GaussianBlur(cv2.dilate(plain.astype(np.float32), np.ones((5, 5), np.uint8)), (0, 0), 1.5)
         chosen, further = chosen * free, further * free

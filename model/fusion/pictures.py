@@ -104,12 +104,17 @@ def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dic
     Args:
         output: The fused image; its stem begins the names.
         decision: Of the paper's strategy: NAME-M1, -M2, -M4, -M5 (white = 1), -F1 and -F2. Of the refined one:
-            NAME-labels, an indexed image whose values are the sources' numbers from 0 on.
+            NAME-labels, an indexed image whose values are the sources' numbers from 0 on; of more than 256 sources a
+            gray one of 16 bits.
         summary: JSON values, written as NAME-decision.json.
     """
     write_json(beside(output, "decision.json"), summary)
     if isinstance(decision, MapDecision):
-        write_index_image(beside(output, "labels.png"), decision.decision_map, source_colors())
+        labels = beside(output, "labels.png")
+        if decision.decision_map.dtype == np.uint8:
+            write_index_image(labels, decision.decision_map, _palette())
+        else:
+            write_image(labels, decision.decision_map)
         return
     for name, image in {**decision.maps, **decision.candidates}.items():
         picture = image.astype(np.uint8) * 255 if image.dtype == bool else image
@@ -149,8 +154,14 @@ def depth_colors(depth: DepthMap, last: float) -> np.ndarray:
     return picture
 
 
-def source_colors() -> np.ndarray:
-    """Returns the colors of sources 0 to 255, (256, 3) uint8 RGB: twenty that differ, repeated."""
+def source_colors(decision_map: np.ndarray) -> np.ndarray:
+    """Returns numbers of sources, such as a decision map, in colors: uint8 RGB of their shape with an axis for the
+    channels; twenty that differ, repeated."""
+    return _palette()[decision_map % 20]
+
+
+def _palette() -> np.ndarray:
+    """Returns the colors of sources 0 to 255, (256, 3) uint8 RGB."""
     return np.rint(np.array([colormaps["tab20"](index % 20)[:3] for index in range(256)]) * 255).astype(np.uint8)
 
 
@@ -181,7 +192,7 @@ def draw_panel(
             tiles.append((f"{name}: Q_ABF {decision.q_abf[name]:.4f}{chosen}", _thin(image)))
         tiles += [(text, _thin(decision.maps[name]).astype(np.uint8) * 255) for name, text in MAP_TITLES.items()]
     else:
-        tiles += [("taken from", source_colors()[_thin(decision.decision_map)]), ("fused", _thin(decision.fused))]
+        tiles += [("taken from", source_colors(_thin(decision.decision_map))), ("fused", _thin(decision.fused))]
     height, width = images[0].shape[:2]
     aspect = min(max(height / width, 1 / MOST_ASPECT), MOST_ASPECT)
     rows = -(-len(tiles) // COLUMNS)
@@ -192,8 +203,8 @@ def draw_panel(
         if "chosen" in text or text == "fused":
             axes.title.set_fontweight("bold")
     if isinstance(decision, MapDecision):
-        colors = source_colors() / 255
-        patches = [Patch(color=colors[number], label=_letter(number)) for number in numbers]
+        colors = source_colors(np.array(numbers)) / 255
+        patches = [Patch(color=color, label=_letter(number)) for number, color in zip(numbers, colors, strict=True)]
         figure.legend(handles=patches, title="taken from", loc="outside right upper")
     save_figure(figure, [path], dpi=110)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from data.imaging.composition import index_type
 from data.imaging.pixels import check_images
 from data.io.frames import Frames
 from data.io.listing import Stack, find_scene
@@ -77,7 +78,8 @@ class Result:
 
     @property
     def decision_map(self) -> np.ndarray | None:
-        """The number of the frame that each pixel is taken from, (H, W) uint8; None where the method has none."""
+        """The number of the frame that each pixel is taken from, (H, W) uint8, of more than 256 frames uint16; None
+        where the method has none."""
         return self.decision.decision_map if isinstance(self.decision, MapDecision) else None
 
     @property
@@ -225,4 +227,4 @@ def _number_by_stack(decision: PaperDecision | MapDecision, kept: Sequence[int])
     """Numbers the sources of a decision map as the whole stack does, left-out frames included."""
     if isinstance(decision, PaperDecision) or list(kept) == list(range(len(kept))):
         return decision
-    return replace(decision, decision_map=np.array(kept, np.uint8)[decision.decision_map])
+    return replace(decision, decision_map=np.array(kept, index_type(max(kept) + 1))[decision.decision_map])

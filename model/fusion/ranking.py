@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from scipy.special import expit
 
+from data.imaging.composition import index_type
 from data.imaging.pixels import copy_pixels
 from model.fusion.focus_measure import remove_small_regions
 
@@ -19,15 +20,16 @@ class Ranking:
 
     Args:
         shape: (H, W).
+        count: How many sources there will be.
 
     Attributes:
-        decision_map: (H, W) uint8, the index of the sharpest so far; 0 at first.
-        runner_up: (H, W) uint8, the index of the source that came closest to it.
+        decision_map: (H, W), the index of the sharpest so far; 0 at first. uint8, or uint16 for more than 256 sources.
+        runner_up: The same type, the index of the source that came closest to it.
         confidence: (H, W) float32 in [0.5, 1], the probability that the sharpest is sharper than the runner-up.
     """
 
-    def __init__(self, shape: tuple[int, int]):
-        self.decision_map, self.runner_up = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    def __init__(self, shape: tuple[int, int], count: int = 2):
+        self.decision_map, self.runner_up = np.zeros((2, *shape), index_type(count))
         self.confidence = np.ones(shape, np.float32)
 
     def add(self, index: int, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

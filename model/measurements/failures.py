@@ -84,7 +84,7 @@ def draw_failures(path: Path, cases: Mapping[str, SyntheticPair]) -> list[tuple[
         tiles = {
             title: case.near,
             "B": case.far,
-            "taken from A (blue), B": source_colors()[decision.decision_map],
+            "taken from A (blue), B": source_colors(decision.decision_map),
             f"fused: {fused_psnr} dB (true labels {labels_psnr})": decision.fused,
             f"{ERROR_GAIN} x error": quantize(error),
         }
