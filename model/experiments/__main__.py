@@ -11,6 +11,7 @@ COMMANDS = {
     "ablation": ("ablation", "trains and evaluates the paper's ablations"),
     "agreement": ("agreement", "compares our versions of the methods with published images and figures of them"),
     "stacks": ("stack_quality", "measures fusion of rendered focus stacks against their truth, with other tools"),
+    "real-stacks": ("real_stacks", "measures fusion of real focus stacks, which have no truth"),
 }
 """Subcommand to its module and what it does."""
 

@@ -119,8 +119,13 @@ def fuse_stack(
         match_exposure: As for `PreparedFrames`.
         parts: Attributes of `LearnedStrategy` that are set for this stack.
     """
-    fuser = _fuser(strategy, tuple(parts.items()))
-    return fuser(PreparedFrames(frames, align=align, match_exposure=match_exposure))
+    prepared = PreparedFrames(frames, align=align, match_exposure=match_exposure)
+    return fuse_prepared(prepared, strategy=strategy, **parts)
+
+
+def fuse_prepared(images: PreparedFrames, *, strategy: str | None = None, **parts: Any) -> np.ndarray:
+    """Fuses a prepared stack; arguments as `fuse_stack`."""
+    return _fuser(strategy, tuple(parts.items()))(images)
 
 
 def best_choice(frames: Iterable[np.ndarray], truth: np.ndarray) -> np.ndarray:
