@@ -1,5 +1,6 @@
 """Averaging of noisy stacks, by hand."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,11 @@ def test_noise_by_brightness():
     assert dark == pytest.approx(8, rel=0.2) and bright == pytest.approx(128, rel=0.2)
 
 
+def test_detail_that_differs_in_focus_is_no_noise():
+    scene = drawn_photograph(np.random.default_rng(0), *SHAPE)[..., 1].astype(np.float32)
+    assert curve([cv2.GaussianBlur(scene, (0, 0), sigma) for sigma in (1, 3, 6)]).noise == 0
+
+
 def test_an_edge_that_moves_is_no_noise():
     scenes = [np.tile(np.where(np.arange(SHAPE[1]) < edge, 80.0, 160.0), (SHAPE[0], 1)) for edge in (100, 140, 180)]
     assert curve([scene.astype(np.float32) for scene in scenes]).noise < 0.5
@@ -71,6 +77,7 @@ def test_what_moves_is_not_doubled():
 
 def test_by_default_a_noisy_stack_is_averaged_and_a_clean_one_is_not():
     scene = drawn_photograph(np.random.default_rng(1), 280, 300).astype(float)
+    scene[100:] = 120
     for sigma, changes in ((8.0, True), (0.5, False)):
         frames = [np.rint(frame).astype(np.uint8) for frame in burst(sigma, 4, scene)]
         prepared = PreparedFrames(frames, align="none", match_exposure="none")

@@ -586,8 +586,8 @@ def test_the_plan_of_the_paper():
     assert [(one.transfer, one.seed) for one in without] == [(None, n) for n in range(5)]
     assert planned["compare-initial"].initializer == "normal"
     small = {one.name: one for one in plan(DEFAULT_PLAN, "small")}
-    assert small["non-tl"].config is None
-    assert small["proposed-seed0"].config.transfer is None
+    assert small["non-tl-seed0"].config.transfer is None
+    assert small["proposed-seed0"].config.transfer == "imagenet"
     for one in plan(DEFAULT_PLAN, "cpu", runs=["proposed", "non-tl"], seeds=[0, 1]):
         assert (one.config.variant, one.config.steps_per_epoch, one.config.epochs) == ("paper", 100, 10)
         assert one.config.transfer == (None if one.name.startswith("non-tl") else "imagenet")

@@ -31,6 +31,16 @@ TILES, TILE = 4, 256
 LEVELS = np.linspace(0, 255, 9)
 """Edges of the ranges of brightness in which noise is measured."""
 
+COARSE = 3.0
+"""Standard deviation in pixels of the Gaussian beyond which a difference is of brightness, and detail is structure."""
+
+STRUCTURE = 0.12
+"""Largest curvature, after that Gaussian, of flat pixels as a share of the noise: white noise has 0.02, noise after
+JPEG up to 0.1; where it is more, detail differs in focus."""
+
+FLAT_TILES = 0.5
+"""Share of the tiles in which noise must be found: in a few, motion looks like it."""
+
 FLAT, LEAST_PIXELS = 0.3, 500
 """Share of the pixels that count as flat, and how many a range of brightness needs."""
 
@@ -41,6 +51,7 @@ class NoiseCurve:
     def __init__(self) -> None:
         self._before: list[np.ndarray] = []
         self._found: list[list[float]] = [[] for _ in LEVELS[1:]]
+        self._compared = self._flat = 0  # tiles of two frames
 
     def add(self, gray: np.ndarray) -> None:
         """Adds the next frame, (H, W) float32, gray levels of 0..255."""
@@ -53,7 +64,7 @@ class NoiseCurve:
     def noise(self) -> float:
         """The standard deviation of the noise of a frame, in gray levels; 0 where it could not be measured."""
         values = [value for found in self._found for value in found]
-        return float(np.sqrt(np.median(values) / 2)) if values else 0.0
+        return float(np.sqrt(np.median(values) / 2)) if self._flat > FLAT_TILES * self._compared else 0.0
 
     def __call__(self, gray: np.ndarray) -> np.ndarray:
         """Returns the expected squared difference of two noisy frames at gray levels, (H, W) float32."""
@@ -63,17 +74,24 @@ class NoiseCurve:
         return np.interp(gray, centers[known], values).astype(np.float32)
 
     def _compare(self, one: np.ndarray, other: np.ndarray) -> None:
-        difference = _smooth(np.square(one - other))
+        delta = one - other
+        difference = _smooth(np.square(delta - cv2.GaussianBlur(delta, (0, 0), COARSE)))
         brightness = cv2.GaussianBlur(one, (0, 0), 2)
         busy = sum(
-            cv2.GaussianBlur(np.abs(cv2.Laplacian(cv2.GaussianBlur(image, (0, 0), 3), cv2.CV_32F)), (0, 0), 6)
+            cv2.GaussianBlur(np.abs(cv2.Laplacian(cv2.GaussianBlur(image, (0, 0), COARSE), cv2.CV_32F)), (0, 0), 6)
             for image in (one, other)
         )
         flat = busy < np.quantile(busy, FLAT)
+        before = sum(map(len, self._found))
         for found, low, high in zip(self._found, LEVELS[:-1], LEVELS[1:], strict=True):
             chosen = flat & (brightness >= low) & (brightness < high)
-            if np.count_nonzero(chosen) > LEAST_PIXELS:
-                found.append(float(np.median(difference[chosen])))
+            if np.count_nonzero(chosen) <= LEAST_PIXELS:
+                continue
+            squared = float(np.median(difference[chosen]))
+            if float(np.median(busy[chosen])) < STRUCTURE * np.sqrt(squared / 2):
+                found.append(squared)
+        self._compared += 1
+        self._flat += sum(map(len, self._found)) > before
 
 
 def average(images: Sequence[np.ndarray], fused: np.ndarray, noise: NoiseCurve) -> np.ndarray:
