@@ -145,7 +145,7 @@ def test_a_preview(folder, tmp_path):
 def test_training_and_fusing(folder, tmp_path, capsys):
     """Weights of one's own, the comparing network beside them, and the strategy `learned` with both."""
     voc, run, comparer = ["--voc", str(folder), "--quiet"], tmp_path / "run", tmp_path / "comparer.weights.h5"
-    small = ["--variant", "compact", "--transfer", "none", "--size", "32", "--epochs", "1", "--validation-pairs", "2"]
+    small = ["--variant", "light", "--transfer", "none", "--size", "32", "--epochs", "1", "--validation-pairs", "2"]
     assert train([*voc, *small, "--scenes", "6", "--pairs-per-batch", "25", "-o", str(run)]) == 0
     scenes = json.loads((run / "scenes.json").read_text())
     assert (len(scenes["train"]), len(scenes["validation"])) == (5, 1)

@@ -30,7 +30,7 @@ from tests.conftest import REPOSITORY
 from train import build_parser, main, read_config
 
 OPTIONS = [
-    *("--variant", "compact", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "8"),
+    *("--variant", "light", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "8"),
     *("--epochs", "2", "--validation-pairs", "4", "--optimizer", "adamw", "--learning-rate", "1e-3"),
     *(
         "--average",
