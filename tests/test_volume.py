@@ -108,8 +108,10 @@ NIGHT = (320, 400)
 
 
 def night(radius, center=(200, 150), level=255):
-    image = np.full((*NIGHT, 3), 20, np.uint8)
-    return cv2.circle(image, center, radius, (level,) * 3, -1)
+    """A disc of light with a rim as steep as a lens makes it."""
+    light = cv2.circle(np.zeros((*NIGHT, 3), np.uint8), center, radius, (255, 255, 255), -1)
+    soft = np.clip(1.5 * cv2.GaussianBlur(light, (0, 0), 0.8).astype(float), 0, level)
+    return np.maximum(20, soft).astype(np.uint8)
 
 
 def lit(images):
@@ -121,7 +123,7 @@ def lit(images):
 
 def test_of_two_discs_the_smaller_wins():
     decision_map = np.zeros(NIGHT, np.uint8)
-    lights = lit([night(9), night(2), night(6)])
+    lights = lit([night(9), night(4), night(6)])
     lights.assign(decision_map)
     assert np.all(decision_map[lights.region()] == 1) and not decision_map[~lights.region()].any()
 

@@ -16,7 +16,7 @@ MARGIN = 3
 LARGEST = 0.005
 """Share of the image from which a clipped region is no light."""
 
-STEEP = 0.75
+STEEP = 0.9
 """Share of the steepest rim that the rim of the taken disc must have: light that is hardly clipped, as a gap between
 leaves, shrinks when it is blurred, but its rim becomes soft."""
 
