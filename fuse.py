@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -94,11 +95,11 @@ def _make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, p
     """Makes what the options ask for; ends the process with wrong usage where settings do not go together."""
     given = given_settings(arguments)
     if arguments.method != "proposed":
-        own = [name for name in ("size", "strategy", "prefer", "comparer") if name in given]
+        own = [name for name in ("size", "average", "strategy", "prefer", "comparer") if name in given]
         if own or arguments.save_maps or arguments.panel or arguments.depth_map:
             parser.error(
-                "--save-maps, --panel, --depth-map, --size, --strategy, --prefer and --comparer are for the proposed "
-                "method; others have none."
+                "--save-maps, --panel, --depth-map, --size, --average, --strategy, --prefer and --comparer are for the "
+                "proposed method; others have none."
             )
         given.pop("weights", None)  # those of the method
     try:
@@ -214,7 +215,8 @@ def _method(name: str, weights: Path | None) -> Method:
 
 def _recorded_settings(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Any]:
     """Returns what decides a result besides its sources, for the manifest."""
-    names = ("size", "tile", "alpha", "align", "crop", "match_exposure", "prefer")
+    apart = {"strict", "strategy", "weights", "comparer", "engine", "device"}  # recorded below, or of no effect
+    names = [setting.name for setting in fields(work.settings) if setting.name not in apart]
     recorded: dict[str, Any] = {name: getattr(work.settings, name) for name in names}
     recorded |= {"method": work.method, "align_only": work.outputs.align_only, "weights": None}
     for name, path in _networks(arguments, work).items():

@@ -4,7 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from data.io.image_io import write_image
 from data.registration.prepared import PreparedFrames
+from data.runtime.errors import run_command
+from fuse import main
 from model import load_fuser
 from model.fusion.averaging import NoiseCurve, average
 from tests.conftest import drawn_photograph
@@ -85,3 +88,20 @@ def test_by_default_a_noisy_stack_is_averaged_and_a_clean_one_is_not():
         error = [np.abs(one.fused.astype(float) - scene)[:, :, 0].std() for one in (auto, none)]
         assert (error[0] < 0.8 * error[1]) if changes else np.array_equal(auto.fused, none.fused)
         np.testing.assert_array_equal(auto.decision_map, none.decision_map)
+
+
+def test_a_result_that_was_not_averaged_is_not_kept_by_resume(tmp_path):
+    for index, frame in enumerate(burst(8.0, 3, np.full((48, 64), 120.0))):
+        write_image(tmp_path / "in" / "one" / f"{index}.png", np.rint(frame).astype(np.uint8))
+    command = ["-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--quiet"]
+    assert run_command(main, [*command, "--average", "none"]) == 0
+    assert run_command(main, [*command, "--average", "none", "--resume"]) == 0
+    assert run_command(main, [*command, "--resume"]) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 3), (5, 7), (9, 40)])
+def test_thin_stacks_are_fused(shape):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(3)]
+    fused = load_fuser()(PreparedFrames(frames, align="none", match_exposure="none"))
+    assert fused.shape == (*shape, 3) and fused.dtype == np.uint8

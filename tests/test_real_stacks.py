@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data.io.image_io import write_image
+from data.io.image_io import read_image, write_image
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, run_command
 from metrics.checks import RefusedError
 from metrics.frames import FrameFaults
@@ -96,5 +96,18 @@ def test_the_command(tmp_path, capsys):
     assert ours < other and (tmp_path / "out" / "fused" / "default" / "one.png").exists()
     (tmp_path / "others" / "one.png").unlink()
     assert run_command(experiments, [*command, *fused, "--quiet"]) == EXIT_FAILED
+    capsys.readouterr()
+    for bad, message in (
+        (["real-stacks", str(tmp_path / "absent"), "-o", str(tmp_path / "x")], "is missing or no folder"),
+        ([*command, "--fused", f"default={tmp_path / 'others'}"], "is the name of a method"),
+        ([*command[:3], str(tmp_path / "stacks"), *command[4:], "--fused", f"../x={tmp_path / 'others'}"], "a method"),
+    ):
+        assert run_command(experiments, bad) == EXIT_FAILED
+        said = capsys.readouterr().err
+        assert message in said and "Traceback" not in said
+    write_image(tmp_path / "out" / "fused" / "default" / "one.png", blurred)
+    theirs = ["--fused", f"ours={tmp_path / 'out' / 'fused' / 'default'}"]  # would be written over while it is read
+    assert run_command(experiments, [*command, *theirs]) == EXIT_FAILED
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "fused" / "default" / "one.png"), blurred)
     (tmp_path / "none").mkdir()
     assert run_command(experiments, ["real-stacks", str(tmp_path / "none"), "-o", str(tmp_path / "x")]) == EXIT_FAILED

@@ -39,9 +39,9 @@ def frames():
 
 def test_only_what_shows_something_sharp_is_plausible(frames):
     volume = measured(frames)
-    assert volume.plausible(0)[:, :48].all() and not volume.plausible(0)[:, 80:].any()
-    assert volume.plausible(1)[:, 80:].all() and not volume.plausible(1)[:, :48].any()
-    assert not volume.plausible(2).any()
+    assert volume.plausible(0, SHAPE)[:, :48].all() and not volume.plausible(0, SHAPE)[:, 80:].any()
+    assert volume.plausible(1, SHAPE)[:, 80:].all() and not volume.plausible(1, SHAPE)[:, :48].any()
+    assert not volume.plausible(2, SHAPE).any()
 
 
 @pytest.mark.parametrize("factor", [1, 2])
@@ -66,14 +66,14 @@ def test_where_a_frame_shows_nothing_it_is_not_plausible(frames):
     covered = np.ones(SHAPE, bool)
     covered[:, :20] = False
     volume = measured(frames, [covered, None, None])
-    assert np.all(volume.evidence[0][~covered] == ABSENT) and not volume.plausible(0)[~covered].any()
+    assert np.all(volume.evidence[0][~covered] == ABSENT) and not volume.plausible(0, SHAPE)[~covered].any()
 
 
 def test_where_the_energy_tells_nothing_all_are_plausible_and_nothing_is_corrected(frames):
     undecided = np.zeros(SHAPE, bool)
     undecided[:30] = True
     volume = measured(frames, undecided=undecided)
-    assert volume.plausible(2)[:30].all()
+    assert volume.plausible(2, SHAPE)[:30].all()
     decision_map = np.full(SHAPE, 2, np.uint8)
     volume.correct(decision_map)
     assert np.all(decision_map[:30] == 2) and not np.any(decision_map[40:] == 2)
@@ -84,7 +84,7 @@ def test_a_wide_ramp_is_no_evidence():
     ramp = np.tile(np.linspace(20, 220, SHAPE[1], dtype=np.float32), (SHAPE[0], 1))
     ramps = measured([ramp, np.full(SHAPE, 120, np.float32)])
     inner = np.s_[10:-10, 60:-60]
-    assert ramps.plausible(1)[inner].all()
+    assert ramps.plausible(1, SHAPE)[inner].all()
 
 
 def test_more_than_256_frames_have_a_map_of_16_bits(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from data.io.batch import protect_files
 from data.io.files import make_folder, write_text
 from data.io.image_folder import ImageFolder
 from data.io.image_io import read_image, write_image
@@ -18,6 +19,7 @@ from data.io.listing import natural_key
 from data.registration.prepared import PreparedFrames
 from data.runtime.arguments import add_named, add_shared, by_name
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, printable
+from data.runtime.names import checked_name
 from data.runtime.parts import isolate_errors
 from metrics.frames import FrameFaults
 from metrics.markup import Table
@@ -52,11 +54,22 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: if there is no stack, or a folder of results cannot be used.
     """
+    if not arguments.folder.is_dir():
+        raise InputError(f"{arguments.folder} is missing or no folder; give one with a folder for each stack.")
     folders = sorted((path for path in arguments.folder.iterdir() if path.is_dir()), key=lambda p: natural_key(p.name))
     if not folders:
         raise InputError(f"no folder of frames in {arguments.folder}.")
-    others = {name: ImageFolder(path) for name, path in by_name("--fused", arguments.fused, Path).items()}
-    names = [*(arguments.methods or PREPARED), *others]
+    results = by_name("--fused", arguments.fused, Path)
+    for name in results:
+        if checked_name(name, "a method") in STACK_VARIANTS:
+            raise InputError(f"--fused: {name} is the name of a method of this command; name the folder otherwise.")
+    others = {name: ImageFolder(path) for name, path in results.items()}
+    own = arguments.methods or list(PREPARED)
+    names = [*own, *others]
+    protect_files(
+        [arguments.output / "real-stacks.md", *(_path(arguments.output, name, one) for name in own for one in folders)],
+        [path for folder in (*folders, *results.values()) for path in folder.iterdir()],
+    )
     make_folder(arguments.output)
     rows, failed = [], False
     for folder in tqdm(folders, unit="stack", disable=arguments.quiet):
@@ -68,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
                 with isolate_errors(f"{name}, {folder.name}") as one:
                     fused = _fused(name, folder.name, images, others)
                     if name not in others:
-                        write_image(arguments.output / "fused" / name / f"{folder.name}.png", fused)
+                        write_image(_path(arguments.output, name, folder), fused)
                     cells[name] = f"{faults.invented(fused):.3f} / {faults.lost(fused):.2f}"
                 failed |= bool(one.failure)
         failed |= bool(part.failure)
@@ -78,6 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print(table.markdown(), end="")
     return EXIT_FAILED if failed else EXIT_DONE
+
+
+def _path(output: Path, name: str, stack: Path) -> Path:
+    return output / "fused" / name / f"{stack.name}.png"
 
 
 def _fused(name: str, stack: str, images: PreparedFrames, others: Mapping[str, ImageFolder]) -> np.ndarray:

@@ -177,7 +177,7 @@ class LearnedStrategy:
             for index, evidence in enumerate(gather(self._predictor, pair), start=first):
                 able = _coverage(images, index, shape)
                 if volume is not None:
-                    able &= _as_large(volume.plausible(index), shape)
+                    able &= volume.plausible(index, shape)
                 if index == 0:
                     best, known = evidence, able  # `best` changes from here on
                     second = deepcopy(evidence) if reduced else evidence
@@ -254,13 +254,6 @@ class _Reduced(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         return _reduce(self._images[range(len(self))[index]], self._scale)
-
-
-def _as_large(where: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Enlarges (h, w) bool to a shape."""
-    if where.shape == shape:
-        return where
-    return cv2.resize(where.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
 
 
 def _reduce(image: np.ndarray, scale: float) -> np.ndarray:

@@ -57,7 +57,7 @@ class FocusVolume:
     def __init__(self, count: int, shape: tuple[int, int]):
         self.evidence = np.empty((count, *shape), np.float16)
         self.sharpest = np.full(shape, ABSENT, np.float32)
-        self._guide = _SharpGuide(shape)
+        self._guide = _SharpGuide()
         self._covered: list[np.ndarray | None] = []
         self._undecided = np.zeros(shape, bool)
 
@@ -88,9 +88,9 @@ class FocusVolume:
             np.maximum(self.sharpest, evidence, out=self.sharpest)
         return self
 
-    def plausible(self, index: int) -> np.ndarray:
-        """Returns where a frame may be the sharpest, (h, w) bool."""
-        return (self.evidence[index] >= self.sharpest - TOLERANCE) | self._undecided
+    def plausible(self, index: int, shape: tuple[int, int]) -> np.ndarray:
+        """Returns where a frame may be the sharpest, bool, resized to a shape (H, W)."""
+        return _resized((self.evidence[index] >= self.sharpest - TOLERANCE) | self._undecided, shape)
 
     def correct(self, decision_map: np.ndarray) -> None:
         """Gives pixels whose source is not plausible to the frame with the most evidence.
@@ -132,8 +132,8 @@ class FocusVolume:
 class _SharpGuide:
     """An image that is sharp everywhere: of each coefficient of a Laplacian pyramid the strongest of all frames."""
 
-    def __init__(self, shape: tuple[int, int]):
-        self._shape, self._count = shape, 0
+    def __init__(self) -> None:
+        self._count = 0
         self._bands: list[np.ndarray] = []
         self._energies: list[np.ndarray] = []
         self._rest = np.zeros(0, np.float32)
