@@ -118,7 +118,9 @@ function frameItem(frame, place) {
   picture.setAttribute("aria-label", `Use ${frame.name}`);
   picture.title = frame.used ? "Click to leave this frame out" : "Click to use this frame";
   picture.onclick = () => { frame.used = !frame.used; listFrames(); };
-  item.querySelector("img").src = `${workplace}/frames/${frame.id}/thumbnail`;
+  // With its size known before it is loaded, no picture moves what is below it under a pointer.
+  const { width, height } = frame;
+  Object.assign(item.querySelector("img"), { width, height, src: `${workplace}/frames/${frame.id}/thumbnail` });
   const name = item.querySelector(".name");
   name.textContent = `${place + 1}. ${frame.name}`;
   name.title = `${frame.name}, ${frame.width}×${frame.height}`;
