@@ -5,8 +5,9 @@ one of them stops being sharp is easier to see in both together, to the pixel. A
 sees two photographs with the focus network's view of each, and corrects the formula. Large photographs, whose blur is
 large as well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
 
-In a stack the focus volume (`model/fusion/volume.py`) limits the network: it chooses among the frames that
-are plausible at a place, and cannot bring in one that shows nothing sharp there.
+In a pair the network is overruled where it fails over a region (`model/fusion/opinions.py`). In a stack the focus
+volume (`model/fusion/volume.py`) limits the network: it chooses among the frames that are plausible at a place, and
+cannot bring in one that shows nothing sharp there.
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from model.fusion.depth import find_depth
 from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence, PairComparer, gather
 from model.fusion.focus_measure import FocusMeasure, contrast
 from model.fusion.lights import BlownLights
+from model.fusion.opinions import CERTAIN, overrule
 from model.fusion.predictor import FocusPredictor, counter
 from model.fusion.ranking import Ranking
 from model.fusion.volume import FocusVolume
@@ -45,9 +47,6 @@ TILE, OVERLAP = 1024, 64
 
 VOLUME_BYTES = 512_000_000
 """The focus volume of a stack is measured at half the size, a quarter and so on, until it needs no more memory."""
-
-CERTAIN = 30.0
-"""Logit where no network is needed: a frame that does not show a pixel never wins it."""
 
 DOUBT = 2.0
 """Logit below which two sources that are both in focus count as equally sharp, for `prefer`."""
@@ -75,10 +74,11 @@ class LearnedStrategy:
 
     Attributes:
         compare, average: As given.
-        keep_visible: Whether small regions of stacks stay where they show something. Like the next two, it is switched
-            off to measure its effect.
+        keep_visible: Whether small regions of stacks stay where they show something. Like the next three, it is
+            switched off to measure its effect.
         use_volume: Whether the focus volume limits the network.
         find_lights: Whether blown lights are looked for.
+        overrule: Whether the network is overruled where it fails in a pair; see `model/fusion/opinions.py`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class LearnedStrategy:
     ):
         self._predictor, self._prefer, self.average = predictor, prefer, average
         self.compare = compare
-        self.keep_visible = self.use_volume = self.find_lights = True
+        self.keep_visible = self.use_volume = self.find_lights = self.overrule = True
 
     def decide(self, images: PreparedFrames) -> MapDecision:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
@@ -171,18 +171,22 @@ class LearnedStrategy:
         """
         shape = frames[0].shape[:2]
         ranking, reduced = Ranking(shape, len(images)), shape != images[0].shape[:2]
-        step = counter(images.observe, "comparing", len(images))
+        step, focus = counter(images.observe, "comparing", len(images)), []
         for first in range(0, len(frames), 2):  # the predictor takes two at once
             pair = [frames[index] for index in range(first, min(first + 2, len(frames)))]
             for index, evidence in enumerate(gather(self._predictor, pair), start=first):
                 able = _coverage(images, index, shape)
                 if volume is not None:
                     able &= volume.plausible(index, shape)
+                if len(images) == 2:
+                    focus.append(_whole(evidence.focus, shape))
                 if index == 0:
                     best, known = evidence, able  # `best` changes from here on
                     second = deepcopy(evidence) if reduced else evidence
                 else:
                     logits = _blending(images).smooth(self.compare(best, evidence, shape))
+                    if focus and self.overrule:
+                        overrule(logits, frames, focus, (known, able))
                     if self._prefer:
                         unfocused = _whole(np.maximum(best.focus, evidence.focus), shape)
                         both = (unfocused < 0) & (np.abs(logits) < DOUBT)

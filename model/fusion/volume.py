@@ -72,13 +72,15 @@ class FocusVolume:
         self._guide.add(gray)
         self._covered.append(covered)
 
-    def finish(self, undecided: np.ndarray) -> "FocusVolume":
+    def finish(self, undecided: np.ndarray | None = None) -> "FocusVolume":
         """Smooths the slices, after the last frame.
 
         Args:
-            undecided: (H, W) bool, of this size or larger, where the energy tells nothing: every frame is plausible.
+            undecided: (H, W) bool, of this size or larger, where the energy tells nothing: every frame is plausible;
+                None: nowhere.
         """
-        self._undecided = _resized(undecided, self.sharpest.shape)
+        if undecided is not None:
+            self._undecided = _resized(undecided, self.sharpest.shape)
         smooth = _GuidedFilter(self._guide.image())
         for evidence, covered in zip(self.evidence, self._covered, strict=True):
             smoothed = smooth(evidence.astype(np.float32))
