@@ -95,3 +95,11 @@ def _to_byte_range(image: np.ndarray) -> np.ndarray:
     if not (low >= 0.0 and high <= 255.0):
         raise RefusedError(f"A floating-point image must lie in 0..255, but got values from {low:g} to {high:g}.")
     return image.astype(np.float64)
+
+
+def stretched(gray: np.ndarray) -> np.ndarray:
+    """Stretches gray levels to 0..255 and rounds halves up, as MATLAB does; a constant image stays; float64."""
+    low, high = float(gray.min()), float(gray.max())
+    if high == low:
+        return gray.astype(np.float64)
+    return np.floor((gray.astype(np.float64) - low) / (high - low) * 255 + 0.5)

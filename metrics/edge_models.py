@@ -37,6 +37,8 @@ class EdgeModel:
         weight_exponent: L in w = g^L, g in units of the scaled Sobel response.
         weight_threshold: Gradients below it weigh `weight_floor`.
         weight_floor: Weight of a gradient below the threshold.
+        tiny: Stands for a horizontal gradient, and for a strength, of 0. Where it is 0, the orientation of a gradient
+            without a horizontal part is pi/2.
     """
 
     strength: Sigmoid
@@ -48,6 +50,7 @@ class EdgeModel:
     weight_exponent: float
     weight_threshold: float
     weight_floor: float
+    tiny: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,20 @@ EDGE_MODELS = {
         weight_exponent=1.0,
         weight_threshold=0.0,
         weight_floor=0.0,
+    ),
+    # The same constants in Y. Liu's correction of Z. Liu's toolbox (MFIF, 2019), which divides by 1e-5 in place of 0:
+    # gradients that point straight up and down are opposite, and where there is none the orientation is 0.
+    "liu": EdgeModel(
+        strength=Sigmoid(0.9994, -15.0, 0.5),
+        orientation=Sigmoid(0.9879, -22.0, 0.8),
+        border=cv2.BORDER_CONSTANT,
+        sobel_scale=1.0,
+        folded_angle=False,
+        geometric_mean=False,
+        weight_exponent=1.0,
+        weight_threshold=0.0,
+        weight_floor=0.0,
+        tiny=1e-5,
     ),
     # The evaluation routine that B. K. Shreyamsha Kumar publishes with his fusion methods.
     "kumar": EdgeModel(

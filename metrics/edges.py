@@ -33,7 +33,8 @@ class _Edges:
 class EdgeTransfer:
     """Measures how much of the sources' edges fused images preserve; the sources' edges are computed once.
 
-    For each source X and fused F, with Sobel strength g and orientation alpha = atan(sy / sx), pi/2 where sx = 0:
+    For each source X and fused F, with Sobel strength g and orientation alpha = atan(sy / sx), by default pi/2 where
+    sx = 0:
     G = min(gX, gF) / max(gX, gF), 1 where equal; A = agreement of the orientations; Q_X = Qg(G) Qa(A); w_X = gX^L;
     Q = sum(Q_A w_A + Q_B w_B) / sum(w_A + w_B), and L and N split the shortfall 1 - Q_X in the same sum. With more
     sources both sums run over all of them, as Xydeas and Petrovic define them for any number; where the fused gradient
@@ -43,11 +44,11 @@ class EdgeTransfer:
 
     Where no source has any edge, the sum of the weights is zero and the three scores are undefined: NaN, which tables
     report as a failure. With "xydeas" this happens to black images only, because the zero border is an edge of all
-    others; with "kumar" it never does.
+    others; with "liu" and "kumar" it never does.
 
     Args:
         *sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape.
-        variant: "xydeas" (default) or "kumar", see `EDGE_MODELS`.
+        variant: "xydeas" (default), "liu" or "kumar", see `EDGE_MODELS`.
 
     Raises:
         RefusedError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
@@ -138,10 +139,12 @@ def _find_edges(image: np.ndarray, model: EdgeModel) -> _Edges:
     square_type = np.int32 if integer else np.float64
     squares = np.multiply(horizontal, horizontal, dtype=square_type)
     squares += np.multiply(vertical, vertical, dtype=square_type)
-    slope = np.full(gray.shape, np.inf)
+    slope = vertical / model.tiny if model.tiny else np.full(gray.shape, np.inf)
     np.divide(vertical, horizontal, out=slope, where=horizontal != 0)
     strength = np.sqrt(squares, dtype=np.float64)
     strength *= model.sobel_scale
+    if model.tiny:
+        strength[squares == 0] = model.tiny
     return _Edges(squares, strength, np.arctan(slope, out=slope))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from metrics.checks import require_equal_shapes
 from metrics.color import to_gray
+from metrics.metric import Metric
 
 GRADIENT_SIGMA, SHARPNESS_SIGMA = 0.8, 2.0
 """Standard deviations in pixels of the Gaussian before the gradient, and of the one that averages it."""
@@ -73,3 +74,28 @@ def _share(excess: np.ndarray, of: np.ndarray) -> float:
     inner = np.s_[BORDER:-BORDER, BORDER:-BORDER]
     total = float(of[inner].sum(dtype=np.float64))
     return 1000 * float(np.maximum(0, excess[inner]).sum(dtype=np.float64)) / total if total else 0.0
+
+
+METRICS = (
+    Metric(
+        "invented",
+        "Invented",
+        "edges that no source has, per mille of all",
+        "this project",
+        variants=("sobel",),
+        range=(0.0, float("inf")),
+        score=lambda plane, _: FrameFaults(plane.sources).invented(plane.fused),
+        larger_is_better=False,
+    ),
+    Metric(
+        "missed",
+        "Missed",
+        "sharpness that a source has and the result lacks, per mille",
+        "this project",
+        variants=("sobel",),
+        range=(0.0, 1000.0),
+        score=lambda plane, _: FrameFaults(plane.sources).lost(plane.fused),
+        larger_is_better=False,
+    ),
+)
+"""The metrics of this family."""

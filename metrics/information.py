@@ -1,15 +1,18 @@
-"""Information shared by the sources and the fused image: Q_MI, and nonlinear correlation (Q_NCIE)."""
+"""Information shared by the sources and the fused image: Q_MI, Tsallis' (Q_TE), and nonlinear correlation (Q_NCIE)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from metrics.checks import require_comparable, require_known
-from metrics.color import to_gray
+from metrics.color import stretched, to_gray
 from metrics.metric import Metric
 
 MI_VARIANTS = ("qu", "hossny")
 """Published definitions, the default first; see `mutual_information`."""
+
+TSALLIS_ORDERS = {"cvejic": 1.85, "nava": 0.43137}
+"""Order of Tsallis' entropy in each published definition, the default first; see `tsallis_information`."""
 
 _LEVELS = 256
 """Bins of a histogram."""
@@ -89,6 +92,56 @@ def nonlinear_correlation(sources: Sequence[np.ndarray], fused: np.ndarray) -> f
     return float(1 + (occupied * np.log2(occupied)).sum() / np.log2(_LEVELS))
 
 
+def tsallis_information(sources: Sequence[np.ndarray], fused: np.ndarray, variant: str = "cvejic") -> float:
+    """Computes the mutual information of the sources and the fused image by Tsallis' entropy; larger is better.
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape; "nava" takes
+            two. Each image is stretched to 0..255.
+        fused: Fused image, of the same shape.
+        variant: "cvejic" = the sum over the sources, of order 1.85; "nava" = of order q = 0.43137, that sum divided by
+            H(A)^q + H(B)^q + I(A;B), with Shannon's entropies H.
+
+    Returns:
+        Any number: the published code exchanges the marginal probabilities (see `_tsallis`). NaN (undefined) for "nava"
+        with more than two sources, and where these share and hold nothing.
+
+    Raises:
+        RefusedError: Unequal shapes, an image that `to_gray` refuses, or an unknown variant.
+
+    Sources: Cvejic, Canagarajah & Bull, "Image fusion metric based on mutual information and Tsallis entropy",
+    Electronics Letters 42(11), 2006; Nava, Cristobal & Escalante-Ramirez, "Mutual information improves image fusion
+    quality assessments", SPIE Newsroom, 2007; both as in Z. Liu's implementation.
+    """
+    require_known("Q_TE variant", variant, TSALLIS_ORDERS)
+    require_comparable(sources, fused)
+    order = TSALLIS_ORDERS[variant]
+    stretched = [_stretched_levels(to_gray(source)) for source in sources]
+    result = _stretched_levels(to_gray(fused))
+    shared = sum(_tsallis(one, result, order) for one in stretched)
+    if variant == "cvejic":
+        return shared
+    if len(stretched) != 2:
+        return float("nan")
+    entropies = sum(histogram_entropy(np.bincount(one)) ** order for one in stretched)
+    first, second = stretched
+    whole = entropies + _tsallis(first, second, order)
+    return shared / whole if whole else float("nan")
+
+
+def _tsallis(one: np.ndarray, other: np.ndarray, order: float) -> float:
+    """Computes (1 - sum p(x, y)^q / (p(y) p(x))^(q - 1)) / (1 - q) of two images' gray levels.
+
+    As in the published code, the marginal probability of a level x of the first image is that of the same level in the
+    second, and the reverse.
+    """
+    joint = np.bincount(one * _LEVELS + other, minlength=_LEVELS**2).reshape(_LEVELS, _LEVELS) / one.size
+    product = joint.sum(0)[:, None] * joint.sum(1)
+    where = product > 0
+    ratio = joint[where] ** order / product[where] ** (order - 1)
+    return float((1 - ratio.sum()) / (1 - order))
+
+
 def gray_levels(gray: np.ndarray) -> np.ndarray:
     """Rounds the gray levels of all pixels for a histogram; (n,) intp."""
     rounded = gray if gray.dtype == np.uint8 else np.rint(gray)
@@ -96,10 +149,7 @@ def gray_levels(gray: np.ndarray) -> np.ndarray:
 
 
 def _stretched_levels(gray: np.ndarray) -> np.ndarray:
-    low, high = float(gray.min()), float(gray.max())
-    if high == low:
-        return np.zeros(gray.size, np.intp)
-    return gray_levels((gray - low) * ((_LEVELS - 1) / (high - low)))
+    return gray_levels(stretched(gray))
 
 
 def histogram_entropy(counts: np.ndarray) -> float:
@@ -119,6 +169,16 @@ METRICS = (
         range=(0.0, 16.0),
         score=lambda plane, variant: mutual_information(plane.sources, plane.fused, variant),
         latex="$Q_{MI}$",
+    ),
+    Metric(
+        "q_te",
+        "Q_TE",
+        "mutual information by Tsallis' entropy",
+        "Cvejic, Canagarajah & Bull 2006; Nava, Cristobal & Escalante-Ramirez 2007",
+        variants=tuple(TSALLIS_ORDERS),
+        range=(-float("inf"), float("inf")),
+        score=lambda plane, variant: tsallis_information(plane.sources, plane.fused, variant),
+        latex="$Q_{TE}$",
     ),
     Metric(
         "q_ncie",

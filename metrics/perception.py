@@ -1,12 +1,13 @@
-"""Metrics modeled on human vision: Chen and Blum's Q_CB, and visual information fidelity (VIFF)."""
+"""Metrics modeled on human vision: Q_CB (Chen & Blum), Q_CV (Chen & Varshney), visual information (VIFF, VIF)."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial, reduce
 
+import cv2
 import numpy as np
 
 from metrics.checks import require_comparable
-from metrics.color import to_gray
+from metrics.color import stretched, to_gray
 from metrics.metric import Metric
 from metrics.windows import filter_same, filter_valid, gaussian_window, local_moments
 
@@ -21,6 +22,15 @@ _SIGMAS, _RADIUS = (2.0, 4.0), 15
 
 _P, _Q, _Z = 3, 2, 0.0001
 """Masking: contrast ** P / (contrast ** Q + Z)."""
+
+_MANNOS = 2.6, 0.0192, 0.144, 1.1
+"""Contrast sensitivity by Mannos and Sakrison: A (B + C r) exp(-(C r)^D)."""
+
+_BLOCK, _SALIENCE = 16, 5
+"""Side in pixels of Q_CV's blocks, and exponent of the gradient whose sum is a block's weight."""
+
+_PIXEL_NOISE = 2.0
+"""Variance of the noise of the visual system in VIF, in squared gray levels."""
 
 _VISUAL_NOISE = 0.005 * 255**2
 """Variance of the noise of the visual system, in squared gray levels."""
@@ -71,11 +81,7 @@ def _sensitivity(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _masked_contrast(image: np.ndarray, sensitivity: np.ndarray) -> np.ndarray:
-    gray = to_gray(image).astype(np.float64)
-    low, high = gray.min(), gray.max()
-    if high > low:
-        gray = np.floor((gray - low) / (high - low) * 255 + 0.5)  # halves up, as MATLAB rounds
-    seen = np.fft.ifft2(np.fft.fft2(gray) * sensitivity).real
+    seen = np.fft.ifft2(np.fft.fft2(stretched(to_gray(image))) * sensitivity).real
     finer, coarser = (filter_same(seen, gaussian_window(2 * _RADIUS + 1, sigma) * _mass(sigma)) for sigma in _SIGMAS)
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.abs(finer / coarser - 1)
@@ -111,7 +117,7 @@ def visual_information(sources: Sequence[np.ndarray], fused: np.ndarray) -> floa
     result = to_gray(fused).astype(np.float64)
     if min(result.shape) < 64:
         return float("nan")
-    scales = [_information(to_gray(source).astype(np.float64), result) for source in sources]
+    scales = [_information(to_gray(source).astype(np.float64), result, _VISUAL_NOISE) for source in sources]
     score = 0.0
     for weight, parts in zip(_SCALE_WEIGHTS, zip(*scales, strict=True), strict=True):
         gains, kept, whole = (np.stack(values) for values in zip(*parts, strict=True))
@@ -122,7 +128,82 @@ def visual_information(sources: Sequence[np.ndarray], fused: np.ndarray) -> floa
     return float(score)
 
 
-def _information(source: np.ndarray, result: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def information_fidelity(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
+    """Computes the sum over the sources of the visual information fidelity with each (VIF), in the pixel domain.
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape.
+        fused: Fused image, of the same shape, at least 64 x 64.
+
+    Returns:
+        At least 0, 1 for each source that the fused image equals; larger is better. NaN (undefined) for fewer pixels,
+        and where a source is flat.
+
+    Raises:
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
+
+    Source: Sheikh & Bovik, "Image information and visual quality", IEEE Transactions on Image Processing 15(2), 2006,
+    in the version of the pixel domain, four scales.
+    """
+    require_comparable(sources, fused)
+    result = to_gray(fused).astype(np.float64)
+    if min(result.shape) < 64:
+        return float("nan")
+    score = 0.0
+    for source in sources:
+        parts = _information(to_gray(source).astype(np.float64), result, _PIXEL_NOISE)
+        kept, whole = np.sum([(one.sum(), other.sum()) for _, one, other in parts], 0)
+        score += kept / whole if whole else float("nan")
+    return float(score)
+
+
+def chen_varshney(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
+    """Computes the difference between the fused image and its sources that the eye sees, where these have edges.
+
+    Each image is stretched to 0..255; the squared difference with each source, filtered by the contrast sensitivity of
+    the eye, is averaged in blocks of 16 x 16, which weigh by their gradients.
+
+    Args:
+        sources: Two or more, `(H, W)` or `(H, W, 3)`, of a type that `to_gray` takes and of one shape. The paper has
+            two.
+        fused: Fused image, of the same shape.
+
+    Returns:
+        Squared gray levels, at least 0; smaller is better. NaN (undefined) where no source has any edge.
+
+    Raises:
+        RefusedError: Unequal shapes, or an image that `to_gray` refuses.
+
+    Source: Chen & Varshney, "A human perception inspired quality metric for image fusion based on regional
+    information", Information Fusion 8(2), 2007, as in Z. Liu's implementation (exponent 5, blocks filled with zeros).
+    """
+    require_comparable(sources, fused)
+    result = stretched(to_gray(fused))
+    rows, columns = (np.fft.fftfreq(side) * side / 4 for side in result.shape)
+    radius = np.hypot(rows[:, None], columns)
+    gain, offset, slope, power = _MANNOS
+    sensitivity = gain * (offset + slope * radius) * np.exp(-((slope * radius) ** power))
+    total = weight = 0.0
+    for source in sources:
+        one = stretched(to_gray(source))
+        along_x, along_y = (
+            cv2.Sobel(one, cv2.CV_64F, *order, borderType=cv2.BORDER_CONSTANT) for order in ((1, 0), (0, 1))
+        )
+        salience = _block_sums(np.hypot(along_x, along_y) ** _SALIENCE)
+        seen = np.fft.ifft2(np.fft.fft2(one - result) * sensitivity).real
+        total += float((salience * _block_sums(seen * seen)).sum()) / _BLOCK**2
+        weight += float(salience.sum())
+    return total / weight if weight else float("nan")
+
+
+def _block_sums(plane: np.ndarray) -> np.ndarray:
+    rows, columns = (np.arange(0, side, _BLOCK) for side in plane.shape)
+    return np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
+
+
+def _information(
+    source: np.ndarray, result: np.ndarray, noise: float
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields for each of four scales the gain of the fused image, the information it keeps, and the source's."""
     for size in (17, 9, 5, 3):
         local_mean = partial(filter_valid, window=gaussian_window(size, size / 5))
@@ -140,8 +221,8 @@ def _information(source: np.ndarray, result: np.ndarray) -> Iterator[tuple[np.nd
         opposed = gain < 0
         rest, gain = np.where(opposed, fused_variance, rest), np.where(opposed, 0, gain)
         rest = np.maximum(rest, _SMALL)
-        kept = np.log10(1 + gain**2 * variance / (rest + _VISUAL_NOISE))
-        yield gain, kept, np.log10(1 + variance / _VISUAL_NOISE)
+        kept = np.log10(1 + gain**2 * variance / (rest + noise))
+        yield gain, kept, np.log10(1 + variance / noise)
 
 
 METRICS = (
@@ -163,6 +244,26 @@ METRICS = (
         variants=("gray",),
         range=(0.0, float("inf")),
         score=lambda plane, _: visual_information(plane.sources, plane.fused),
+    ),
+    Metric(
+        "vif",
+        "VIF",
+        "visual information fidelity with the sources",
+        "Sheikh & Bovik 2006",
+        variants=("pixel",),
+        range=(0.0, float("inf")),
+        score=lambda plane, _: information_fidelity(plane.sources, plane.fused),
+    ),
+    Metric(
+        "q_cv",
+        "Q_CV",
+        "difference that the eye sees",
+        "Chen & Varshney 2007",
+        variants=("liu",),
+        range=(0.0, float("inf")),
+        score=lambda plane, _: chen_varshney(plane.sources, plane.fused),
+        latex="$Q_{CV}$",
+        larger_is_better=False,
     ),
 )
 """The metrics of this family."""

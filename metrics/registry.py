@@ -3,14 +3,38 @@
 import copyreg
 from collections.abc import Iterable, Mapping
 
-from metrics import edges, features, information, perception, phase, reference, sharpness, statistics, structure
+from metrics import (
+    edges,
+    features,
+    frames,
+    information,
+    perception,
+    phase,
+    reference,
+    sharpness,
+    similarity,
+    statistics,
+    structure,
+)
 from metrics.checks import require_known
 from metrics.metric import Metric
 
 PAPER_METRICS = ("q_sf", "q_abf", "q_labf", "q_mi", "q_ag")
 """Names of the five metrics that the paper reports, in its order."""
 
-_FAMILIES = (edges, information, features, structure, perception, phase, statistics, reference, sharpness)
+_FAMILIES = (
+    edges,
+    information,
+    features,
+    structure,
+    similarity,
+    perception,
+    phase,
+    statistics,
+    sharpness,
+    frames,
+    reference,
+)
 """Modules with a tuple `METRICS`."""
 
 _found = {metric.name: metric for family in _FAMILIES for metric in family.METRICS}

@@ -10,7 +10,15 @@ import numpy as np
 from metrics.checks import require_comparable
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import SSIM_CONSTANTS, filter_valid, gaussian_window, local_moments, local_ssim
+from metrics.windows import (
+    SSIM_CONSTANTS,
+    filter_valid,
+    gaussian_window,
+    local_moments,
+    local_ssim,
+    local_variance,
+    shares,
+)
 
 _SIMILAR = 0.75
 """SSIM of two sources from which both count; below it only the more similar one does."""
@@ -43,7 +51,8 @@ def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
 
     Source: Yang, Zhang, Wang & Liu, "A novel similarity based quality metric for image fusion", Information Fusion
-    9(2), 2008; constants as in Z. Liu's implementation (2e-16 in place of SSIM's).
+    9(2), 2008; constants as in Z. Liu's implementation (2e-16 in place of SSIM's). Where that divides what rounding
+    leaves in flat windows, here both variances are 0 (see `local_moments`).
     """
     planes, result = _planes(sources, fused)
     if min(result.shape) < 11:
@@ -54,10 +63,7 @@ def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
         return local_ssim(local_moments(one, other, local_mean), _TINY, _TINY)
 
     with_fused = [local_similarity(plane, result) for plane in planes]
-    variances = [local_mean(plane * plane) - local_mean(plane) ** 2 for plane in planes]
-    total = reduce(np.add, variances)
-    # Where no source has any variance, all have the same weight.
-    weights = [np.divide(one, total, out=np.full_like(one, 1 / len(planes)), where=total != 0) for one in variances]
+    weights = shares([local_variance(plane, local_mean(plane), local_mean) for plane in planes])
     weighted = reduce(np.add, map(np.multiply, weights, with_fused))
     similar = np.minimum.reduce([local_similarity(*pair) for pair in combinations(planes, 2)]) >= _SIMILAR
     return float(np.where(similar, weighted, np.maximum.reduce(with_fused)).mean())

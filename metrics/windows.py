@@ -1,12 +1,16 @@
 """Gaussian windows over planes: filtered planes, local moments and structural similarity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 import cv2
 import numpy as np
 
 SSIM_CONSTANTS = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 """SSIM's constants for means and for variances, C1 and C2, with K1 = 0.01, K2 = 0.03 and L = 255."""
+
+_ROUNDING = 3e-14
+"""Variances below this share of the squared mean are errors of rounding. One gray level of 65,536 leaves more."""
 
 LocalMean = Callable[[np.ndarray], np.ndarray]
 """Plane to its weighted local means, such as `filter_valid` with a window."""
@@ -27,7 +31,7 @@ def filter_same(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
 
     Args:
         plane: (H, W) float64.
-        window: (n,), n odd.
+        window: (n,).
 
     Returns:
         (H, W) float64.
@@ -37,17 +41,29 @@ def filter_same(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 def filter_valid(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Filters as `filter_same`, and returns what MATLAB's "valid" does: (H - n + 1, W - n + 1), without border."""
-    margin = len(window) // 2
-    return filter_same(plane, window)[margin : plane.shape[0] - margin, margin : plane.shape[1] - margin]
+    before, after = len(window) // 2, (len(window) - 1) // 2
+    return filter_same(plane, window)[before : plane.shape[0] - after, before : plane.shape[1] - after]
 
 
 def local_moments(first: np.ndarray, second: np.ndarray, local_mean: LocalMean) -> Moments:
-    """Computes local means, variances and covariance of two planes, (H, W) float64 each."""
+    """Computes local means, variances and covariance of two planes, (H, W) float64 each.
+
+    Where a window is flat, as in saturated parts, its variance and covariance are exactly 0: what rounding leaves there
+    can have any sign, and quotients of such rests any value.
+    """
     mean, other_mean = local_mean(first), local_mean(second)
-    variance = local_mean(first * first) - mean * mean
-    other_variance = local_mean(second * second) - other_mean * other_mean
+    variance, other_variance = local_variance(first, mean, local_mean), local_variance(second, other_mean, local_mean)
     covariance = local_mean(first * second) - mean * other_mean
+    covariance[(variance == 0) | (other_variance == 0)] = 0
     return mean, variance, other_mean, other_variance, covariance
+
+
+def local_variance(plane: np.ndarray, mean: np.ndarray, local_mean: LocalMean) -> np.ndarray:
+    """Computes local variances of a plane, (H, W) float64, given its local means; 0 where a window is flat."""
+    square = mean * mean
+    variance = local_mean(plane * plane) - square
+    variance[variance < _ROUNDING * square] = 0
+    return variance
 
 
 def local_ssim(moments: Moments, c1: float, c2: float) -> np.ndarray:
@@ -55,3 +71,9 @@ def local_ssim(moments: Moments, c1: float, c2: float) -> np.ndarray:
     mean, variance, other_mean, other_variance, covariance = moments
     means = (2 * mean * other_mean + c1) / (mean * mean + other_mean * other_mean + c1)
     return means * (2 * covariance + c2) / (variance + other_variance + c2)
+
+
+def shares(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Divides values of at least 0 by their sum at each place; where all are 0, all get the same share."""
+    total = reduce(np.add, values)
+    return [np.divide(one, total, out=np.full_like(one, 1 / len(values)), where=total != 0) for one in values]

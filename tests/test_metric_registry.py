@@ -21,7 +21,7 @@ def test_registry_is_complete():
     known = (*PAPER_METRICS, "n_abf", "psnr", "ssim")
     assert [name for name in known if METRICS[name].needs_reference] == ["psnr", "ssim"]
     assert [name for name in known if not METRICS[name].larger_is_better] == ["q_labf", "n_abf"]
-    assert METRICS["q_labf"].variants == ("xydeas-lt", "xydeas-le", "kumar-lt", "kumar-le")
+    assert METRICS["q_labf"].variants == ("xydeas-lt", "xydeas-le", "liu-lt", "liu-le", "kumar-lt", "kumar-le")
     assert METRICS["n_abf"].variants[0] == "xydeas-le"
     for metric in METRICS.values():
         assert metric.source and metric.title in metric.help and metric.range[0] < metric.range[1]
@@ -83,7 +83,10 @@ def test_one_scorer_serves_many_fused_images():
     [
         (lambda i: compute("q_abff", i, i, i), "did you mean 'q_abf'"),
         (lambda i: compute("q_abf", i, i, i, "xydaes"), "variant of q_abf 'xydaes' is unknown: did you mean 'xydeas'"),
-        (lambda i: compute_all(i, i, i, {"q_labf": "lt"}), "Known: xydeas-lt, xydeas-le, kumar-lt, kumar-le"),
+        (
+            lambda i: compute_all(i, i, i, {"q_labf": "lt"}),
+            "Known: xydeas-lt, xydeas-le, liu-lt, liu-le, kumar-lt, ",
+        ),
         (lambda i: compute_all(i, i, i, {"sharpness": "half"}), "metric 'sharpness' is unknown"),
         (lambda i: compute_all(i, i, i, color="lab"), "color mode 'lab' is unknown"),
         (lambda i: compute("psnr", i, i, i), "needs a reference"),

@@ -10,6 +10,7 @@ COMMANDS = {
     "sweep": ("sweep", "measures a strategy of ours over its constants"),
     "unseen": ("generalization", "measures all strategies on defocus that training never showed"),
     "frontier": ("frontier", "measures quality against computation: either network alone, and both"),
+    "rewards": ("rewards", "shows what each metric rewards"),
     "failures": ("failures", "draws where fusion fails"),
     "memory": ("memory", "counts what a training step needs in memory"),
     "throughput": ("throughput", "measures how fast training pairs are made"),
