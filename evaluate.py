@@ -4,6 +4,7 @@ import argparse
 import difflib
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,14 +25,15 @@ from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
 from metrics import METRICS, PAPER_METRICS, Metric, Scorer, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
-from metrics.color import COLOR_MODES
+from metrics.color import COLOR_MODES, to_gray
 from metrics.registry import ALIASES
 from metrics.scores import Scores
-from metrics.tables import TABLES, pair_table, summary_table, tables_as_text, to_json
+from metrics.tables import RANK_TABLES, TABLES, pair_table, summary_table, tables_as_text, to_json
 
 EXAMPLES = """examples:
   python evaluate.py --source lytro --fused ours=results CNN=fused/CNN -o tables
   python evaluate.py --source lytro --fused ours=results -o tables --per-pair lytro-14
+  python evaluate.py --source lytro --fused ours=results CNN=fused/CNN DSIFT=fused/DSIFT -o tables --against CNN
   python evaluate.py --source lytro --fused ours=results -o tables --metrics paper q_y,q_cb,q_ncie,fmi,viff
   python evaluate.py --source synthetic --fused ours=results --reference truth -o tables --color rgb
   python evaluate.py --source lytro --fused ours=results -o tables --variant q_abf=kumar q_labf=kumar-le
@@ -39,7 +41,8 @@ EXAMPLES = """examples:
 
 Sources are found by name: NAME-A, NAME-B and so on, any number for each scene. Fused and reference images are called
 NAME or NAME-fused, with any image suffix.
-Files written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv.
+Files written: summary.md, summary.tex, summary.csv, per_pair.md, per_pair.csv; of several methods ranks.md, ranks.tex
+and ranks.csv, mean ranks with Friedman's test and Wilcoxon's tests against one of them.
 Exit codes: 0 done, 1 some input failed (its row says why), 2 wrong usage.
 """
 
@@ -82,6 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="compute on gray or on channels (%(default)s)",
     )
     parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: all pairs)")
+    text = "with several methods, the one that the others are tested against (default: the first)"
+    parser.add_argument("--against", metavar="NAME", help=text)
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
     add_shared(parser, "--overwrite", "--jobs", "--cluster")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
@@ -106,8 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         folders.setdefault(method, []).append(Path(folder))
     images = {method: ImageFolder(*parts) for method, parts in folders.items()}
     references = ImageFolder(arguments.reference) if arguments.reference else None
+    if arguments.against is not None and arguments.against not in images:
+        parser.error(f"--against: there is no {arguments.against!r} among {', '.join(images)}.")
     if not arguments.overwrite:
-        refuse_existing([arguments.output / name for name in TABLES])
+        refuse_existing([arguments.output / name for name in (*TABLES, *RANK_TABLES)])
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")
@@ -116,13 +123,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     score = partial(_score_stack, images=images, references=references, variants=variants, arguments=arguments)
     rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster)
     shown_rows = tqdm(rows, total=len(listing.stacks), unit="pair", disable=arguments.quiet)
-    for pair, row_of in zip(listing.stacks, shown_rows, strict=True):
+    on_gray: Counter[str] = Counter()
+    for pair, (row_of, gray) in zip(listing.stacks, shown_rows, strict=True):
+        on_gray.update(gray)
         for method, row in row_of.items():
             results[method][pair.name] = row
     titles = {method: _title(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []
+    if on_gray:
+        counted = ", ".join(f"{titles[method]} {count}" for method, count in on_gray.items())
+        notes.append(f"Pairs scored on gray, since either the result or the sources have no color: {counted}.")
     scores = Scores(results, variants, arguments.color, titles, notes)
-    for name, text in tables_as_text(scores, shown or scores.pairs).items():
+    texts = tables_as_text(scores, shown or scores.pairs)
+    if len(images) > 1:
+        from metrics.significance import rank_texts  # loads scipy's statistics
+
+        texts |= rank_texts(scores, arguments.against)
+    for name, text in texts.items():
         write_text(arguments.output / name, text)
     _print_tables(scores, arguments, shown)
     for method, name, reason in scores.undefined():  # an error that was raised has been reported
@@ -170,14 +187,15 @@ def _score_stack(
     references: ImageFolder | None,
     variants: dict[Metric, str],
     arguments: argparse.Namespace,
-) -> dict[str, dict[str, float | str]]:
-    """Scores one scene: method to metric name to value, or to the reason of its failure; no error is raised."""
+) -> tuple[dict[str, dict[str, float | str]], list[str]]:
+    """Scores one scene: method to metric name to value, or to the reason of its failure, and the methods whose result
+    and sources were compared on gray because only one of them has color; no error is raised."""
     laid = arguments.lay_on_reference
     with isolate_errors(stack.name) as sources:
         frames = [read_image(path) for path in stack.images]
         scorer = Scorer([crop_border(frame) for frame in frames] if laid else frames, color=arguments.color)
     if sources.failure:
-        return {method: _failed(variants, f"source: {sources.failure}") for method in images}
+        return {method: _failed(variants, f"source: {sources.failure}") for method in images}, []
     computed, reference, lacking = variants, None, {}
     if references is not None:
         with isolate_errors(f"reference, {stack.name}") as truth:
@@ -188,9 +206,10 @@ def _score_stack(
             lacking = _failed((metric for metric in variants if metric.needs_reference), f"reference: {truth.failure}")
             computed = {metric: variant for metric, variant in variants.items() if not metric.needs_reference}
     rows: dict[str, dict[str, float | str]] = {}
+    on_gray: list[str] = []
     for method, files in images.items():
         with isolate_errors(f"{method}, {stack.name}") as part:
-            fused = read_image(files.find(stack.name))
+            fused, changed = _same_channels(read_image(files.find(stack.name)), frames[0])
             if laid and reference is not None:
                 aligned = crop_border(align_to_reference(reference, fused))
                 scores = scorer.measure(aligned, computed, crop_border(reference))
@@ -198,9 +217,26 @@ def _score_stack(
                 _require_size_of_sources(fused, frames[0])
                 scores = scorer.measure(fused, computed, reference)
             rows[method] = {**scores, **lacking}
+            if changed:
+                on_gray.append(method)
         if part.failure:
             rows[method] = _failed(variants, part.failure)
-    return rows
+    return rows, on_gray
+
+
+def _same_channels(fused: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Makes a result gray where its sources are, and the reverse where these have equal channels; whether it did."""
+    if fused.ndim == source.ndim:
+        return fused, False
+    if source.ndim == 2:
+        return np.ascontiguousarray(fused[..., 0]) if _is_gray(fused) else to_gray(fused), True
+    if _is_gray(source):
+        return np.repeat(fused[..., None], 3, axis=2), True
+    return fused, False
+
+
+def _is_gray(image: np.ndarray) -> bool:
+    return bool(np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]))
 
 
 def _failed(metrics: Iterable[Metric], reason: str) -> dict[str, float | str]:

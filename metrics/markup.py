@@ -78,12 +78,16 @@ class Table:
         rows: Rows with one cell for each column; a value that is no `Cell` has no rank.
         caption: Plain text above the table; "" for none.
         notes: Plain sentences below the table.
+        latex_notes: The same for LaTeX, where they differ; None: they do not.
+        label: Of the table in LaTeX, without special characters; "" for none.
     """
 
     columns: Sequence[Column | str]
     rows: Sequence[Sequence[Cell | str | int]]
     caption: str = ""
     notes: Sequence[str] = ()
+    latex_notes: Sequence[str] | None = None
+    label: str = ""
 
     def markdown(self) -> str:
         """Formats the table as GitHub Markdown, the first column aligned left, the others right."""
@@ -96,25 +100,29 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def latex(self) -> str:
-        """Formats the table as LaTeX, with the package booktabs, aligned as in Markdown."""
+        """Formats the table as LaTeX, with the packages booktabs and graphicx, aligned as in Markdown; no wider than a
+        line."""
+        notes = self.notes if self.latex_notes is None else self.latex_notes
         header = [
             f"{column.latex or escape_latex(column.title)} {escape_latex(column.arrow)}".rstrip()
             for column in map(_column, self.columns)
         ]
         rows = [[_cell(value).latex() for value in row] for row in self.rows]
         lines = [
-            r"% needs \usepackage{booktabs}",
+            r"% needs \usepackage{booktabs,graphicx}",
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escape_latex(self.caption)}}}",
+            *([rf"\label{{{self.label}}}"] if self.label else []),
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
             r"\toprule",
             f"{' & '.join(header)} \\\\",
             r"\midrule",
             *(f"{' & '.join(row)} \\\\" for row in rows),
             r"\bottomrule",
-            r"\end{tabular}",
-            *(rf"\par\footnotesize {escape_latex(note)}" for note in self.notes),
+            r"\end{tabular}}",
+            *(rf"\par\footnotesize {escape_latex(note)}" for note in notes),
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"

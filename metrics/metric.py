@@ -52,6 +52,7 @@ class Metric:
         latex: LaTeX code of the symbol; "" = the escaped symbol.
         larger_is_better: Direction.
         needs_reference: Whether it compares with a ground-truth image instead of the sources.
+        undefined: When the value is NaN, for messages.
         decibels: Whether to average powers, not decibels, over color channels (one mean squared error for all).
     """
 
@@ -65,6 +66,7 @@ class Metric:
     latex: str = ""
     larger_is_better: bool = True
     needs_reference: bool = False
+    undefined: str = "0/0"
     decibels: bool = False
 
     @property

@@ -243,6 +243,7 @@ METRICS = (
         "Han, Cai, Cao & Xu 2013",
         variants=("gray",),
         range=(0.0, float("inf")),
+        undefined="a side has less than 64 pixels",
         score=lambda plane, _: visual_information(plane.sources, plane.fused),
     ),
     Metric(
@@ -252,6 +253,7 @@ METRICS = (
         "Sheikh & Bovik 2006",
         variants=("pixel",),
         range=(0.0, float("inf")),
+        undefined="a side has less than 64 pixels, or a source is flat",
         score=lambda plane, _: information_fidelity(plane.sources, plane.fused),
     ),
     Metric(

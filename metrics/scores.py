@@ -12,9 +12,6 @@ import numpy as np
 
 from metrics.metric import Metric
 
-_UNDEFINED = "the metric is undefined for these images (0/0)"
-"""Reason of a NaN."""
-
 _NOT_EVALUATED = "not evaluated"
 """Reason of a pair that only other methods have."""
 
@@ -49,7 +46,9 @@ class Scores:
     def value(self, method: str, pair: str, metric: Metric) -> float | str:
         """Returns a number (never NaN), or the reason why there is none."""
         value = self.results[method].get(pair, {}).get(metric.name, _NOT_EVALUATED)
-        return _UNDEFINED if isinstance(value, float) and isnan(value) else value
+        if isinstance(value, float) and isnan(value):
+            return f"the metric is undefined for these images ({metric.undefined})"
+        return value
 
     def failures(self, pairs: Sequence[str]) -> list[tuple[str, str, str]]:
         """Lists method, pair and reason of every failure; the reason names the metrics where others succeeded."""

@@ -125,6 +125,7 @@ METRICS = (
         "Yang et al. 2008",
         variants=("liu",),
         range=(-1.0, 1.0),
+        undefined="a side has less than 11 pixels",
         score=lambda plane, _: yang(plane.sources, plane.fused),
         latex="$Q_{Y}$",
     ),
@@ -135,6 +136,7 @@ METRICS = (
         "Wang, Simoncelli & Bovik 2003",
         variants=("mean",),
         range=(0.0, 1.0),
+        undefined=f"a side has less than {_MINIMUM_SIDE} pixels",
         score=lambda plane, _: multi_scale_ssim(plane.sources, plane.fused),
     ),
 )

@@ -54,6 +54,10 @@ TABLES = ("per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.t
 """Names of the files that hold the tables."""
 
 
+RANK_TABLES = ("ranks.csv", "ranks.md", "ranks.tex")
+"""Names of the files that hold the ranks of several methods; `metrics.significance` makes them."""
+
+
 def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
     """Formats all tables, by the name of their file; `per_pair.md` has the given pairs, `per_pair.csv` all."""
     summary = summary_table(scores)
@@ -118,7 +122,9 @@ def _table(
     """Builds a table with a row for each method and a column for each metric, then the `further` ones."""
     header: list[Column | str] = ["Method", *metric_columns(scores.variants, arrows=True), *further]
     rows = list(zip(map(scores.title, scores.results), *columns, strict=True))
-    return Table(header, rows, f"{caption}, {_describe(scores)}", _notes(scores, pairs))
+    label = "tab:fusion" if len(pairs) != 1 else ""
+    caption = f"{caption}, {_describe(scores)}"
+    return Table(header, rows, caption, _notes(scores, pairs), _notes(scores, pairs, False), label)
 
 
 def rank_cells(
@@ -158,9 +164,11 @@ def _describe(scores: Scores) -> str:
     return f"on {_COLOR_NAMES[scores.color]}. Best in bold, second underlined.{variants}"
 
 
-def _notes(scores: Scores, pairs: Sequence[str]) -> tuple[str, ...]:
+def _notes(scores: Scores, pairs: Sequence[str], reasons: bool = True) -> tuple[str, ...]:
     failures = scores.failures(pairs)
-    notes = [f"Failed: {scores.title(method)}, {pair}: {reason}" for method, pair, reason in failures[:_FAILURES_SHOWN]]
+    notes = []
+    for method, pair, reason in failures[:_FAILURES_SHOWN]:
+        notes.append(f"Failed: {scores.title(method)}, {pair}{f': {reason}' if reasons else '.'}")
     if len(failures) > _FAILURES_SHOWN:
         notes.append(f"Failed: {len(failures) - _FAILURES_SHOWN} more, listed in the CSV file of all pairs.")
     if failures and len(pairs) > 1:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,12 +15,14 @@ import pytest
 import evaluate
 from data.io.image_io import write_image
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, StoppedError, run_command
-from metrics import METRICS, Scorer, compute_all
+from metrics import METRICS, Scorer, compute, compute_all
 from tests.conftest import REPOSITORY
 
 PAIRS = ("cat", "dog")
 posix = pytest.mark.skipif(os.name != "posix", reason="such names and files are of POSIX alone")
 FILES = {"per_pair.csv", "per_pair.md", "summary.csv", "summary.md", "summary.tex"}
+RANKS = {"ranks.csv", "ranks.md", "ranks.tex"}
+LATEX = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "xelatex", "tectonic"))), None)
 
 
 def scene(seed):
@@ -64,7 +67,7 @@ def assert_one_sentence(text, *parts):
 
 def test_writes_every_table(folders, capsys):
     assert run(folders) == EXIT_DONE
-    assert {path.name for path in (folders / "out").iterdir()} == FILES
+    assert {path.name for path in (folders / "out").iterdir()} == FILES | RANKS
     printed = capsys.readouterr().out
     summary = (folders / "out" / "summary.md").read_text(encoding="utf-8")
     assert summary in printed and "n = 2 pairs" in summary
@@ -108,6 +111,65 @@ def test_per_pair_without_names_prints_all_and_quiet_prints_nothing(folders, cap
     assert run(folders, "--quiet") == EXIT_DONE
     output = capsys.readouterr()
     assert output.out == output.err == ""
+
+
+def test_any_method_may_be_the_one_to_test_against(folders, capsys):
+    assert run(folders, "--against", "near", "--metrics", "q_sf,q_cb") == EXIT_DONE
+    ranks = (folders / "out" / "ranks.md").read_text(encoding="utf-8")
+    assert "against near" in ranks and "Q_CB" in ranks and "no difference can be significant" in ranks
+    with (folders / "out" / "ranks.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["against"] for row in csv.DictReader(file)} == {"near"}
+    with pytest.raises(SystemExit):
+        run(folders, "--against", "other")
+    assert_one_sentence(capsys.readouterr().err, "no 'other' among truth, near")
+
+
+@pytest.mark.parametrize("gray", ["sources", "result"])
+def test_equal_channels_are_scored_on_gray(folders, capsys, gray):
+    """Gray sources and results with three channels, as most methods save them, and the reverse."""
+    for folder, names in (("source", ("cat-A", "cat-B", "dog-A", "dog-B")), ("near", PAIRS)):
+        for name in names:
+            (path,) = (folders / folder).glob(f"{name}.*")
+            plane = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            flat = (folder == "source") == (gray == "sources")
+            write_image(path, plane if flat else np.repeat(plane[..., None], 3, 2))
+    assert run(folders, "--json", fused=("near",)) == EXIT_DONE
+    document = json.loads(capsys.readouterr().out)
+    assert document["notes"] == ["Pairs scored on gray, since either the result or the sources have no color: near 2."]
+    files = folders / "source" / "cat-A.png", folders / "source" / "cat-B.png", folders / "near" / "cat.tif"
+    planes = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in files]
+    assert document["methods"]["near"]["pairs"]["cat"]["q_abf"] == compute("q_abf", *planes)
+
+
+def test_a_gray_result_of_colored_sources_is_refused(folders, capsys):
+    write_image(folders / "near" / "cat.tif", cv2.imread(str(folders / "near" / "cat.tif"), cv2.IMREAD_GRAYSCALE))
+    assert run(folders, "--quiet", fused=("near",)) == EXIT_FAILED
+    assert_one_sentence(capsys.readouterr().err, "near, cat", "shape (32, 40)")
+
+
+def test_what_is_too_small_for_a_metric_is_said(folders, capsys):
+    assert run(folders, "--quiet", "--metrics", "ms_ssim", "viff") == EXIT_FAILED
+    assert_one_sentence(capsys.readouterr().err, "ms_ssim", "a side has less than 176 pixels", "less than 64 pixels")
+
+
+def test_tables_for_a_paper_hold_no_advice(folders):
+    write_image(folders / "near" / "cat.tif", scene(0)[:20])
+    assert run(folders, "--quiet") == EXIT_FAILED
+    text = (folders / "out" / "summary.tex").read_text(encoding="utf-8")
+    assert "Failed: near, cat." in text and "reference" not in text and r"\label{tab:fusion}" in text
+    assert "--lay-on-reference" in (folders / "out" / "summary.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(LATEX is None, reason="no LaTeX engine here")
+def test_tables_compile(folders):
+    assert run(folders, "--quiet", "--metrics", "all") == EXIT_FAILED  # the pairs are too small for some
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    tables = r"\input{summary.tex}\input{ranks.tex} See tables \ref{tab:fusion} and \ref{tab:ranks}."
+    (folders / "out" / "paper.tex").write_text(head + tables + r"\end{document}", encoding="utf-8")
+    command = [LATEX, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=folders / "out", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
 
 
 def test_jpeg_is_named_in_the_table(folders, capsys):

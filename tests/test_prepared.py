@@ -124,3 +124,11 @@ def test_memory_holds_a_few_large_frames(scene, monkeypatch):
     assert frames.reads == [2] * 5
     _ = prepared[4], prepared[3]
     assert frames.reads == [2] * 5
+
+
+def test_a_pair_keeps_its_size_and_more_frames_are_cut(scene):
+    frames = [view(scene, shift=(9, 0)), view(scene)]
+    kept, cut = PreparedFrames(frames), PreparedFrames(frames, crop="common")
+    assert kept.moved and kept[0].shape == frames[0].shape
+    assert cut[0].shape[1] in range(WIDTH - 12, WIDTH - 8)
+    assert PreparedFrames([frames[0], *frames])[0].shape[1] < WIDTH

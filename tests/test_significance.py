@@ -8,7 +8,7 @@ from scipy import stats
 
 from metrics import METRICS, resolve_variants
 from metrics.scores import Scores
-from metrics.significance import rank, rank_table
+from metrics.significance import rank, rank_csv, rank_table
 
 VARIANTS = resolve_variants(["q_sf", "q_labf"])
 
@@ -41,13 +41,42 @@ def test_tests_are_scipys_with_holms_correction():
     assert ranking.better == {"b": bool(np.median(rows["b"] - rows["a"]) > 0), "c": True}
 
 
-def test_incomplete_methods_are_not_ranked():
-    results = make({"a": [1.0, 2.0], "b": [2.0, 1.0]}).results
+def test_a_failed_pair_is_left_out_for_all_and_said():
+    results = make({"a": [1.0, 2.0, 3.0], "b": [2.0, 1.0, 4.0]}).results
     results["b"]["pair-1"]["q_sf"] = "missing"
     ranking = rank(Scores(results, VARIANTS), METRICS["q_sf"])
-    assert list(ranking.mean_ranks) == ["a"]
+    assert ranking.pairs == 2 and ranking.mean_ranks == {"a": 2, "b": 1}
+    assert (
+        "Pairs that count, where some method has not all: Q_SF 2." in rank_table(Scores(results, VARIANTS)).markdown()
+    )
+
+
+def test_a_method_that_lacks_most_pairs_is_not_ranked():
+    results = make({"a": [1.0, 2.0, 3.0], "b": [2.0, 1.0, 4.0]}).results
+    results["b"]["pair-1"]["q_sf"] = results["b"]["pair-2"]["q_sf"] = "missing"
+    ranking = rank(Scores(results, VARIANTS), METRICS["q_sf"])
+    assert ranking.pairs == 3 and list(ranking.mean_ranks) == ["a"]
     assert isnan(ranking.friedman)
     assert "failed" in rank_table(Scores(results, VARIANTS)).markdown()
+
+
+def test_any_method_may_be_the_one_to_test_against():
+    rng = np.random.default_rng(2)
+    base = rng.normal(0, 1, 12)
+    scores = make({"a": base.tolist(), "b": (base + rng.uniform(1, 2, 12)).tolist()})
+    assert rank(scores, METRICS["q_sf"], "b").better == {"a": False}
+    text = rank_csv(scores, "b")
+    assert text.splitlines()[0] == "method,metric,variant,n,mean_rank,against,p,sign"
+    assert text.splitlines()[1].startswith("a,q_sf,eskicioglu,12,2.0,b,0.00048828125,worse")
+    assert text.splitlines()[2] == "b,q_sf,eskicioglu,12,1.0,b,,"
+    assert "against b" in rank_table(scores, "b").markdown()
+
+
+@pytest.mark.parametrize(("pairs", "methods", "said"), [(3, 2, True), (5, 2, True), (6, 2, False), (6, 3, True)])
+def test_it_is_said_where_no_test_can_show_a_difference(pairs, methods, said):
+    scores = make({name: np.arange(pairs) + float(place) for place, name in enumerate("abc"[:methods])})
+    text = rank_table(scores).markdown()
+    assert ("no difference can be significant" in text) == said and "nan" not in text
 
 
 def test_the_table_marks_what_differs():

@@ -16,8 +16,9 @@ from data.runtime.errors import InputError
 ALIGN = ("auto", "none")
 """Whether frames are aligned: if they moved (the default), or never."""
 
-CROP = ("common", "none")
-"""What the result shows if frames moved: the part common to all frames (the default), or the whole reference."""
+CROP = ("auto", "common", "none")
+"""What the result shows if frames moved: the part common to all frames, or the whole reference; by default the latter
+of a pair, whose result is compared with its sources pixel by pixel, and the former of more frames."""
 
 MATCH_EXPOSURE = ("auto", "none")
 """Whether brightness is matched to the reference: where it differs (the default), or never."""
@@ -60,7 +61,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         frames: Sequence[np.ndarray],
         *,
         align: str = "auto",
-        crop: str = "common",
+        crop: str = "auto",
         match_exposure: str = "auto",
         observe: Observer = lambda stage, done, total: None,
     ):
@@ -73,7 +74,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         self._warps: dict[int, np.ndarray] = {}  # by frame number; empty if nothing moved
         self._window = (slice(None), slice(None))
         if align == "auto":
-            self._align(crop)
+            self._align(crop if crop != "auto" else "none" if len(frames) == 2 else "common")
         if match_exposure == "auto" and self.matched:
             self._match_exposure()
 

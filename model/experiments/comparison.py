@@ -77,6 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
     )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
+    text = "the method or folder that the others are tested against (default: the first)"
+    parser.add_argument("--against", metavar="NAME", help=text)
     add_shared(parser, "--jobs", "--cluster")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
@@ -89,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     others, weights = by_name("--fused", arguments.fused, Path), by_name("--weights", arguments.weights, Path)
     competitors = choose(_methods(arguments, weights), others, weights, arguments.size)
+    if arguments.against is not None and arguments.against not in competitors:
+        raise InputError(f"--against: there is no {arguments.against!r} among {', '.join(competitors)}.")
     listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
     scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
@@ -183,7 +187,8 @@ def _products(
 ) -> Iterator[tuple]:
     """Yields for each product its name for messages, the function that writes it, and the function's arguments."""
     drawings = folder / "figures"
-    yield "tables", _write_tables, folder / "tables", comparison, scores, shown
+    against = record["against"]
+    yield "tables", _write_tables, folder / "tables", comparison, scores, shown, against
     for pair in shown:
         yield f"table of {pair}", write_text, folder / "tables" / f"pair-{pair}.tex", pair_table(scores, pair).latex()
     stacks = {stack.name: stack for stack in comparison.stacks}
@@ -200,11 +205,11 @@ def _products(
     yield "report.html", write_report, folder / "report.html", comparison, scores, record
 
 
-def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: list[str]) -> None:
+def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: list[str], against: str | None) -> None:
     from metrics.significance import rank_table  # loads scipy's statistics
 
     texts = tables_as_text(scores, shown)
-    for name, table in {"ranks": rank_table(scores), "times": comparison.time_table()}.items():
+    for name, table in {"ranks": rank_table(scores, against), "times": comparison.time_table()}.items():
         table = replace(table, notes=[*table.notes, *comparison.notes])
         texts |= {f"{name}.md": table.markdown(), f"{name}.tex": table.latex()}
     for name, text in texts.items():
@@ -244,6 +249,7 @@ def _record(arguments: argparse.Namespace, comparison: Comparison, shown: Sequen
         "input": arguments.input.resolve().name,
         "voc": arguments.voc is not None,
         "size": arguments.size,
+        "against": arguments.against,
         "shown": shown,
         "pairs": [stack.name for stack in comparison.stacks],
         "methods": {

@@ -54,7 +54,7 @@ def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> 
     metrics = list(scores.variants)
     summaries, seconds = summarize(scores), comparison.seconds()
     shown = _printable_names(scores.pairs)
-    rankings = [rank(scores, metric) for metric in metrics]
+    rankings = [rank(scores, metric, record["against"]) for metric in metrics]
     methods = [
         {
             "name": name,
@@ -78,6 +78,7 @@ def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> 
             for metric in metrics
         ],
         "methods": methods,
+        "against": printable(scores.title(rankings[0].against)),
         "pairs": list(shown.values()),
         "images": {shown[stack.name]: _images(comparison, stack) for stack in comparison.stacks},
         "notes": _printable(list(scores.notes)),

@@ -141,7 +141,7 @@ def prepare(
     images = PreparedFrames(
         frames,
         align=settings.align,
-        crop=settings.crop,
+        crop=settings.chosen_crop,
         match_exposure=settings.match_exposure,
         observe=observe or (lambda stage, done, total: None),
     )

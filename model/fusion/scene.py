@@ -91,7 +91,10 @@ def prepare_scene(job: Job, work: SceneWork, observe: Observer | None = None) ->
     Raises:
         InputError: An image cannot be read or aligned, or the result cannot be written under its name.
     """
-    prepared = prepare(job.stack, work.settings, observe)
+    settings = work.settings
+    if work.method != "proposed" and settings.crop == "auto":  # others know of no uncovered pixels
+        settings = dataclasses.replace(settings, crop="common")
+    prepared = prepare(job.stack, settings, observe)
     _warn(job, prepared.noticed)
     checked_suffix(job.output, prepared.images[0].dtype, prepared.images[0].shape)
     return prepared

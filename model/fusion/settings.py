@@ -68,8 +68,8 @@ class FusionSettings:
     )
     crop: str = _setting(
         "alignment",
-        "common",
-        "where images moved, keep what all show, or with none all that the middle one shows",
+        "auto",
+        "where images moved, keep what all show (common), or all of the middle one (none); auto: none for a pair",
         choices=CROP,
         shared=CROP,
     )
@@ -148,6 +148,11 @@ class FusionSettings:
                 raise InputError(f"{name} is for the strategy learned, not for {self.chosen_strategy}.")
         if self.crop == "none" and self.chosen_strategy == "paper":
             raise InputError("crop none is for the strategies learned and refined: paper knows no uncovered pixels.")
+
+    @property
+    def chosen_crop(self) -> str:
+        """What is kept where images moved; the strategy `paper` knows no uncovered pixels."""
+        return "common" if self.crop == "auto" and self.chosen_strategy == "paper" else self.crop
 
     @property
     def chosen_strategy(self) -> str:

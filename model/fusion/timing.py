@@ -33,7 +33,7 @@ def benchmark(
     Returns:
         "load_seconds"; "first_seconds", the first pair, in which the graph is compiled; "pair_seconds", the median of
         further pairs (five, or one above 4 megapixels); "megapixels_per_second" of fused image; "height" and "width";
-        "peak_gigabytes", the most memory that the process held.
+        "peak_gigabytes", the most memory that the process held; without it on Windows.
     """
     if near is None or far is None:
         near = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -50,28 +50,32 @@ def benchmark(
         times.append(time.perf_counter() - before)
     seconds = statistics.median(times)
     height, width = near.shape[:2]
-    return {
+    figures = {
         "load_seconds": loaded - started,
         "first_seconds": first,
         "pair_seconds": seconds,
         "megapixels_per_second": height * width / 1e6 / seconds,
         "height": height,
         "width": width,
-        "peak_gigabytes": _peak_gigabytes(),
     }
+    peak = _peak_gigabytes()
+    return figures if peak is None else figures | {"peak_gigabytes": peak}
 
 
 def in_words(figures: dict[str, float]) -> str:
     """Returns the figures of `benchmark` in one line."""
+    memory = f", {figures['peak_gigabytes']:.2f} GB at most" if "peak_gigabytes" in figures else ""
     return (
         f"load {figures['load_seconds']:.2f} s, first pair {figures['first_seconds']:.2f} s, "
         f"then {figures['pair_seconds']:.3f} s a pair of {figures['width']}x{figures['height']}, "
-        f"{figures['megapixels_per_second']:.2f} megapixels/s, {figures['peak_gigabytes']:.2f} GB at most"
+        f"{figures['megapixels_per_second']:.2f} megapixels/s{memory}"
     )
 
 
-def _peak_gigabytes() -> float:
-    import resource  # not on Windows
-
+def _peak_gigabytes() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e9 * (1 if sys.platform == "darwin" else 1024)
