@@ -9,7 +9,7 @@ import numpy as np
 from data.imaging.pixels import per_level, to_gray
 from data.registration.affine import corners_of, fit_affine, rescale_warp, transform_points
 from data.registration.differences import MISMATCH_SHARE, Difference, compare
-from data.registration.motion import Motion, find_motion_within, measure_motion
+from data.registration.motion import NO_POINTS, Motion, find_motion_within, measure_motion
 from data.registration.warping import common_part
 
 MEASURED_SIDE = 1024
@@ -18,11 +18,21 @@ MEASURED_SIDE = 1024
 BRIDGED_PARTS = 2
 """How many of the following parts of the stack each part is compared with, across frames that match nothing."""
 
+BRIDGING = ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
+"""Frames to skip before and behind a gap, in turn, until two frames are found whose motion can be measured."""
+
+TREND = 0.5
+"""Two neighboring motions that differ by less than this share of theirs are a trend, as with breathing; a link between
+them that cannot be measured is assumed to follow it."""
+
 NOTICED_MOTION = 0.5
 """Pixels at a corner: frames that moved less are not warped."""
 
 CERTAINTY = 3.0
 """Standard deviations by which a motion must exceed `NOTICED_MOTION`."""
+
+LEAST_UNCERTAINTY = 0.01
+"""Pixels: the same frame twice moves by nothing, and all links must weigh alike to within what can be computed."""
 
 UNMEASURED_UNCERTAINTY = 1e4
 """Pixels: uncertainty assumed between two frames whose motion could not be measured; any other link counts more."""
@@ -33,7 +43,7 @@ class Alignment:
     """The warps from the reference frame of a stack to all frames.
 
     Attributes:
-        reference: Index of the reference: the middle one of the frames that match.
+        reference: Index of the reference: the middle one of the frames that match and whose motion could be measured.
         warps: (3, 3) float64 for each frame, (x, y, 1) of the reference to the frame's own; None: left out.
         moved: Whether any frame moved; if not, all warps are the identity.
         left_out: Maps the index of each frame that does not match the others to the reason, one clause.
@@ -75,10 +85,12 @@ def measure_alignment(frames: Sequence[np.ndarray], *, observe: Callable[[int], 
             observe(index)
     parts = _parts(views, links)
     used = max(parts, key=lambda part: (len(part), -abs(np.median(part) - (len(views) - 1) / 2)))
-    reference = used[len(used) // 2]
     matching = {pair: link for pair, link in links.items() if link.matches and set(pair) <= set(used)}
+    measured = [index for index in used if any(link.motion for pair, link in matching.items() if index in pair)]
+    middle = measured or used
+    reference = middle[len(middle) // 2]
     corners = corners_of(views[reference].shape)
-    reduced = _solve(used, reference, matching, corners)
+    reduced = _solve(used, reference, _with_trend(matching, corners), corners)
     moved = _is_moved(used, reference, matching, reduced, corners, factor)
     warps = {index: rescale_warp(warp, factor) if moved else np.eye(3) for index, warp in reduced.items()}
     common = common_part([warps[index] for index in used], [shapes[index] for index in used], shapes[reference])
@@ -104,7 +116,7 @@ class _Link:
 
     @property
     def uncertainty(self) -> float:
-        return UNMEASURED_UNCERTAINTY if self.motion is None else self.motion.uncertainty
+        return UNMEASURED_UNCERTAINTY if self.motion is None else max(LEAST_UNCERTAINTY, self.motion.uncertainty)
 
 
 def _reduce(frame: np.ndarray, factor: int) -> np.ndarray:
@@ -130,10 +142,42 @@ def _parts(views: list[np.ndarray], links: dict[tuple[int, int], _Link]) -> list
     parts = _connected(len(views), links)
     for number, part in enumerate(parts):
         for other in parts[number + 1 : number + 1 + BRIDGED_PARTS]:
-            pair = (part[-1], other[0])
-            if pair[0] < pair[1] and pair not in links:
-                links[pair] = _link(views, *pair)
+            for before, behind in BRIDGING:
+                if before < len(part) and behind < len(other) and part[-1 - before] < other[behind]:
+                    pair = (part[-1 - before], other[behind])
+                    if pair not in links:
+                        links[pair] = _link(views, *pair)
+                    if links[pair].matches:
+                        break
+    for first, second in [pair for pair, link in links.items() if link.matches and link.motion is None]:
+        for before, behind in BRIDGING[1:]:
+            pair = (first - before, second + behind)
+            if pair[0] >= 0 and pair[1] < len(views) and pair not in links:
+                link = _link(views, *pair)
+                if link.motion is not None and link.matches:
+                    links[pair] = link
+                    break
     return _connected(len(views), links)
+
+
+def _with_trend(links: dict[tuple[int, int], _Link], corners: np.ndarray) -> dict[tuple[int, int], _Link]:
+    """Gives links between neighbors that could not be measured the motion of their neighbors, where that is a trend."""
+    measured = {first: link.warp for (first, second), link in links.items() if link.motion and second == first + 1}
+    filled = dict(links)
+    for (first, second), link in links.items():
+        if link.motion is not None or second != first + 1:
+            continue
+        before = sorted((one for one in measured if one < first), reverse=True)[:2]
+        behind = sorted(one for one in measured if one > first)[:2]
+        for one, other in ((before[:1], behind[:1]), (before[:1], before[1:]), (behind[:1], behind[1:])):
+            if one and other:
+                warps = measured[one[0]], measured[other[0]]
+                shifts = [transform_points(warp, corners) - corners for warp in warps]
+                if np.abs(shifts[0] - shifts[1]).max() < TREND * min(np.abs(shift).max() for shift in shifts):
+                    motion = Motion((warps[0] + warps[1]) / 2, UNMEASURED_UNCERTAINTY, NO_POINTS, NO_POINTS)
+                    filled[first, second] = _Link(motion, link.difference)
+                    break
+    return filled
 
 
 def _connected(count: int, links: dict[tuple[int, int], _Link]) -> list[list[int]]:

@@ -17,6 +17,12 @@ RELATIVE_DIFFERENCE = 0.25
 MAXIMUM_GAIN = 2.0
 """Factor by which the brightness of two frames of one stack may differ."""
 
+STRUCTURE_SIGMAS = 2.5, 20.0
+"""Pixels: standard deviations of the Gaussians whose difference shows structure, whatever the light."""
+
+SAME_STRUCTURE, LEAST_STRUCTURE = 0.5, 1.0
+"""Correlation of the structure of two cells that hold the same, and gray levels (root mean square) that both show."""
+
 MISMATCH_SHARE = 0.15
 """Share of differing cells from which two frames do not show the same scene."""
 
@@ -35,7 +41,11 @@ class Difference:
 
 
 def compare(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> Difference:
-    """Compares two gray views, (H, W) and (H2, W2) float32, 0..255, the second warped to the first."""
+    """Compares two gray views, (H, W) and (H2, W2) float32, 0..255, the second warped to the first.
+
+    Cells of another brightness differ, unless so many do that the frames would not match: then those do not in which
+    both show the same structure, since the light may have changed in a part of the scene.
+    """
     height, width = first.shape
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(second, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT)
@@ -52,6 +62,21 @@ def compare(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> Differen
     gain = np.clip(np.median((here + 1) / (there + 1)), 1 / MAXIMUM_GAIN, MAXIMUM_GAIN)
     low, high = np.percentile(here, (5, 95))
     differs = np.abs(here - gain * there) > max(LEAST_DIFFERENCE, RELATIVE_DIFFERENCE * (high - low))
+    if differs.mean() >= MISMATCH_SHARE:
+        differs &= ~_same_structure(first, warped, size)[shown]
     rows, columns = (axis[differs] for axis in np.nonzero(shown))
     center = (0.5, 0.5) if not differs.any() else ((columns.mean() + 0.5) / size[0], (rows.mean() + 0.5) / size[1])
     return Difference(float(differs.mean()), center)
+
+
+def _same_structure(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns the cells, (rows, columns) bool, in which the band-passed views correlate; `size` is (columns, rows)."""
+    one, other = (
+        cv2.GaussianBlur(view, (0, 0), STRUCTURE_SIGMAS[0]) - cv2.GaussianBlur(view, (0, 0), STRUCTURE_SIGMAS[1])
+        for view in (first, second)
+    )
+    shared, power, other_power = (
+        cv2.resize(product, size, interpolation=cv2.INTER_AREA) for product in (one * other, one * one, other * other)
+    )
+    shown = np.minimum(power, other_power) > LEAST_STRUCTURE**2
+    return shown & (shared > SAME_STRUCTURE * np.sqrt(power * other_power))

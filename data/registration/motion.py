@@ -1,6 +1,6 @@
 """The motion between two frames, measured such that defocus does not matter, with its uncertainty."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -32,7 +32,23 @@ INLIER_RESIDUAL = 1.5
 """Pixels: points whose residual is smaller count as following the motion."""
 
 MINIMUM_INLIER_SHARE = 0.5
-"""Share of the tracked points that must follow the motion."""
+"""Share of the tracked points that must follow the motion. Parallax leaves fewer; then the views decide."""
+
+MINIMUM_CORRELATION, CORRELATION_GAIN = 0.3, 0.1
+"""Correlation of the band-passed views that a motion must reach which few points follow, and by how much it must exceed
+that of no motion."""
+
+REPEATED = 0.8
+"""Correlation of a view with itself, shifted by more than `REPEATED_SHIFT`, from which its pattern repeats."""
+
+REPEATED_SHIFT, REPEATED_SIDE = 4, 256
+"""Pixels: smallest shift, and longest side of the views, with which repetition is looked for."""
+
+BETTER_MATCH = 0.002
+"""Correlation by which another shift of a repeated pattern must fit better to be taken."""
+
+UNTRACKED_UNCERTAINTY = 4.0
+"""Pixels: least uncertainty of a motion from which no point was tracked."""
 
 SHIFT_PER_OCTAVE = 0.25
 """Pixels by which blur alone may shift the measured motion, for each doubling of sharpness between the views.
@@ -56,6 +72,10 @@ COARSE_SIDES = (256, 512)
 """Pixels: the longest sides at which the correlation is maximized before points are tracked."""
 
 
+NO_POINTS = np.empty((0, 2))
+"""Of a motion that was not found by tracking points."""
+
+
 @dataclass(frozen=True)
 class Motion:
     """The motion between two views.
@@ -72,13 +92,26 @@ class Motion:
     points: np.ndarray
     residuals: np.ndarray
 
+    @property
+    def follows(self) -> np.ndarray:
+        """Which of the points follow the motion, (N,) bool."""
+        return np.hypot(*self.residuals.T) < INLIER_RESIDUAL
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether enough points follow it for the motion to be beyond doubt."""
+        return int(self.follows.sum()) >= max(MINIMUM_POINTS, MINIMUM_INLIER_SHARE * len(self.points))
+
 
 def measure_motion(first: np.ndarray, second: np.ndarray) -> Motion | None:
     """Measures the motion between two views of a scene, whatever parts of them are sharp.
 
     A first estimate comes from the enhanced correlation coefficient (Evangelidis & Psarakis, IEEE TPAMI 30(10), 2008)
-    on small images, or if that fails from matched SIFT features (Lowe, IJCV 60(2), 2004). Points are tracked from
-    there (Lucas & Kanade 1981, in pyramids), and a similarity or an affine motion is fitted to them robustly.
+    on small images, or if that fails from matched SIFT features (Lowe, IJCV 60(2), 2004), then from the shift of the
+    middle with the highest normalized correlation. Points are tracked from there (Lucas & Kanade 1981, in pyramids),
+    and a similarity or an affine motion is fitted to them robustly. Where a pattern repeats, the shift with the highest
+    correlation is compared with what was found, which may lie a period beside it. Where few points follow any such
+    motion, as with parallax, the motion is taken with which the views correlate best.
 
     Args:
         first: (H, W) float32 gray, 0..255.
@@ -87,12 +120,82 @@ def measure_motion(first: np.ndarray, second: np.ndarray) -> Motion | None:
     Returns:
         The motion; None if the views do not show the same scene, or nothing in them can be tracked.
     """
-    for estimate in (_maximize_correlation, _match_features):
+    repeats = _repeats(first)
+    doubtful = []
+    for estimate in (_maximize_correlation, _match_features, _match_shift):
         start = estimate(first, second)
-        found = None if start is None else _track(first, second, start)
+        if start is None:
+            continue
+        found = _track(first, second, start)
+        if found is not None and found.is_certain:
+            return _other_period(first, second, found) if repeats else found
         if found is not None:
-            return found
-    return None
+            doubtful.append(found)
+        uncertainty = UNTRACKED_UNCERTAINTY if found is None else max(UNTRACKED_UNCERTAINTY, found.uncertainty)
+        doubtful.append(Motion(start, uncertainty, NO_POINTS, NO_POINTS))
+    if not doubtful:
+        return None
+    correlations = [_correlate(first, second, motion.warp) for motion in doubtful]
+    best = int(np.argmax(correlations))
+    least = max(MINIMUM_CORRELATION, _correlate(first, second, np.eye(3)) + CORRELATION_GAIN)
+    return doubtful[best] if correlations[best] > least else None
+
+
+def _match_shift(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+    """Finds the shift with which the middle of the first view correlates best with the second."""
+    if first.shape != second.shape or min(first.shape) < MINIMUM_SIDE:
+        return None
+    matched, (top, left) = _match_middle(_band_pass(first), _band_pass(second))
+    _, _, _, (column, row) = cv2.minMaxLoc(matched)
+    return np.array([[1, 0, column - left], [0, 1, row - top], [0, 0, 1]], np.float64)
+
+
+def _match_middle(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Correlates the middle of a view with each place of another; the place of no shift, (row, column), as well."""
+    top, left = one.shape[0] // 4, one.shape[1] // 4
+    middle = one[top : top + one.shape[0] // 2, left : left + one.shape[1] // 2]
+    return cv2.matchTemplate(other, middle, cv2.TM_CCOEFF_NORMED), (top, left)
+
+
+def _repeats(view: np.ndarray) -> bool:
+    """Returns whether a view correlates with itself at another place."""
+    scale = min(1.0, REPEATED_SIDE / max(view.shape))
+    if scale * min(view.shape) < MINIMUM_SIDE:
+        return False
+    small = _resize(view, scale)
+    band = small - cv2.GaussianBlur(small, (0, 0), max(1.0, COARSE_SIGMA * scale))
+    matched, (top, left) = _match_middle(band, band)
+    rows, columns = (slice(max(0, place - REPEATED_SHIFT), place + REPEATED_SHIFT + 1) for place in (top, left))
+    matched[rows, columns] = -1
+    return bool(matched.max() > REPEATED)
+
+
+def _other_period(first: np.ndarray, second: np.ndarray, found: Motion) -> Motion:
+    """Returns the motion that fits a repeated pattern best: the one that was found, or another period of it."""
+    height, width = first.shape
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(second, found.warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    matched, (top, left) = _match_middle(_band_pass(first), _band_pass(warped))
+    _, best, _, (column, row) = cv2.minMaxLoc(matched)
+    if best < matched[top, left] + BETTER_MATCH:
+        return found
+    shift = np.array([[1, 0, column - left], [0, 1, row - top], [0, 0, 1]], np.float64)
+    other = _track(first, second, found.warp @ shift)
+    return other if other is not None and other.is_certain else found
+
+
+def _correlate(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> float:
+    """Returns the correlation of two band-passed views where the warped second one covers the first; -1 where that is
+    less than half of it."""
+    height, width = first.shape
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(second, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    covered = cv2.warpAffine(np.ones_like(second), warp[:2], (width, height), flags=flags) > 0.99
+    if covered.mean() < 0.5:
+        return -1.0
+    one, other = (_band_pass(view)[covered] for view in (first, warped))
+    power = float(np.square(one).mean()) * float(np.square(other).mean())
+    return float((one * other).mean()) / power**0.5 if power else -1.0
 
 
 def _maximize_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
@@ -153,11 +256,13 @@ def _track(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> Motion |
     points, targets = points[good, 0].astype(np.float64), transform_points(start, targets[good, 0].astype(np.float64))
     warp, spread = fit_motion(points, targets, corners_of(first.shape))
     residuals = targets - transform_points(warp, points)
-    inliers = np.hypot(*residuals.T) < INLIER_RESIDUAL
-    if inliers.sum() < MINIMUM_POINTS or inliers.mean() < MINIMUM_INLIER_SHARE or not np.isfinite(spread):
+    if not np.isfinite(spread):
         return None
     octaves = _sharpness_difference(first, warped, points)
-    return Motion(warp, float(np.hypot(spread, SHIFT_PER_OCTAVE * octaves)), points, residuals)
+    motion = Motion(warp, float(np.hypot(spread, SHIFT_PER_OCTAVE * octaves)), points, residuals)
+    if motion.is_certain:
+        return motion
+    return replace(motion, uncertainty=float(np.hypot(motion.uncertainty, np.median(np.hypot(*residuals.T)))))
 
 
 def _follow(view: np.ndarray, other: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -196,6 +301,8 @@ def find_motion_within(motion: Motion, shape: tuple[int, int]) -> str | None:
     Returns:
         The position of the first such cell, in words; None if there is none.
     """
+    if not motion.is_certain:
+        return None
     height, width = shape
     off = np.hypot(*motion.residuals.T)
     limit = max(SCENE_MOTION_DISTANCE, 6 * float(np.median(off)))

@@ -41,9 +41,11 @@ def common_part(warps: list[np.ndarray], shapes: list[tuple[int, ...]], shape: t
     """
     low, high = np.zeros(2), np.array(shape[1::-1]) - 1.0
     for warp, size in zip(warps, shapes, strict=True):
-        left_top, right_top, right_bottom, left_bottom = transform_points(np.linalg.inv(warp), corners_of(size))
-        low = np.maximum(low, [max(left_top[0], left_bottom[0]), max(left_top[1], right_top[1])])
-        high = np.minimum(high, [min(right_top[0], right_bottom[0]), min(left_bottom[1], right_bottom[1])])
+        corners = np.sort(transform_points(np.linalg.inv(warp), corners_of(size)), axis=0)
+        low, high = (
+            np.maximum(low, corners[1]),
+            np.minimum(high, corners[2]),
+        )  # of a frame that is turned by any quarter
     first, last = np.ceil(low - 1e-6).astype(int), np.floor(high + 1e-6).astype(int)
     columns, rows = (slice(int(a), int(max(a, b + 1))) for a, b in zip(first, last, strict=True))
     return rows, columns

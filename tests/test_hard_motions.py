@@ -1,0 +1,94 @@
+"""Motions that are hard to measure: parallax, local light, repeated patterns, gaps, quarter turns."""
+
+import cv2
+import numpy as np
+import pytest
+
+from data.registration.affine import corners_of
+from data.registration.alignment import measure_alignment
+from data.registration.motion import measure_motion
+from data.registration.warping import common_part
+from tests.test_registration import BREATHING, SHAPE, at_corners, camera_warp, scene, see
+
+
+def gray(image):
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+
+def test_parallax_does_not_lose_the_motion():
+    """Each of eight columns of the scene moved by its own: few points follow any one motion."""
+    near = scene(1)
+    far = np.empty_like(near)
+    for place, start in enumerate(range(0, 320, 40)):
+        moved = see(near, camera_warp(1, 0, 14 + 0.9 * place, 5))
+        far[:, start : start + 40] = moved[:, start : start + 40]
+    motion = measure_motion(gray(near), gray(far))
+    assert motion is not None
+    assert at_corners(motion.warp, camera_warp(1, 0, 17, 5)) < 6
+    found = measure_alignment([near, far])
+    assert found.moved and not found.left_out and not found.remarks
+
+
+def test_light_that_changes_in_a_part_leaves_no_frame_out():
+    image = scene(2)
+    light = np.ones(SHAPE, np.float32)
+    light[:110] = 0.55
+    shaded = (image * cv2.GaussianBlur(light, (0, 0), 12)[..., None]).astype(np.uint8)
+    warp = camera_warp(1.004, 0.3, 4, -3)
+    found = measure_alignment([image, see(shaded, warp), image])
+    assert not found.left_out
+    assert at_corners(found.warps[0], np.linalg.inv(warp)) < 0.5
+
+
+@pytest.mark.parametrize("shift", [(9, 4), (13, -7), (-17, 11)])
+def test_a_repeated_pattern_is_laid_on_the_right_period(shift):
+    rows, columns = np.indices((260, 380))
+    grid = np.where((rows % 24 < 12) & (columns % 24 < 12), 60, 205).astype(np.uint8)
+    cv2.circle(grid, (150, 110), 10, 130, -1)
+    cv2.circle(grid, (240, 160), 14, 100, -1)
+    grid = cv2.GaussianBlur(grid, (0, 0), 1)
+    x, y = shift
+    one, other = grid[20:240, 30:350], grid[20 - y : 240 - y, 30 - x : 350 - x]
+    motion = measure_motion(one.astype(np.float32), cv2.GaussianBlur(other, (0, 0), 1.5).astype(np.float32))
+    assert motion is not None
+    assert at_corners(motion.warp, camera_warp(1, 0, x, y)) < 0.5
+
+
+def test_a_frame_twice_beside_a_gap_is_no_reason_to_refuse():
+    image = scene(3)
+    blank = cv2.GaussianBlur(image, (0, 0), 14)  # matches in brightness, but nothing in it can be tracked
+    found = measure_alignment([image, image, blank, see(image, BREATHING[3])])
+    rows, columns = found.common
+    assert rows.stop - rows.start > 200 and columns.stop - columns.start > 280
+    assert all(warp is not None for warp in found.warps)
+
+
+def test_a_gap_is_bridged_by_other_frames():
+    image = scene(4)
+    frames = [see(image, warp) for warp in BREATHING]
+    frames[2] = cv2.GaussianBlur(image, (0, 0), 14)
+    found = measure_alignment(frames)
+    relative = found.warps[4] @ np.linalg.inv(found.warps[0])
+    assert at_corners(relative, BREATHING[4] @ np.linalg.inv(BREATHING[0])) < 0.5
+
+
+def test_what_no_link_reaches_follows_the_trend():
+    image = scene(5)
+    warps = [camera_warp(1 + 0.012 * step, 0, 2.0 * step, 0) for step in range(6)]
+    frames = [see(image, warp) for warp in warps]
+    frames[0] = cv2.GaussianBlur(frames[0], (0, 0), 14)
+    found = measure_alignment(frames)
+    expected = warps[0] @ np.linalg.inv(warps[found.reference])
+    assert at_corners(found.warps[0], expected) < 1.5
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_the_common_part_of_a_turned_frame(turn):
+    angle = turn * np.pi / 2
+    rotation = np.round([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    corners = corners_of((80, 100)) @ rotation.T
+    warp = np.eye(3)
+    warp[:2, :2], warp[:2, 2] = rotation, -corners.min(0)
+    size = (80, 100) if turn % 2 == 0 else (100, 80)
+    rows, columns = common_part([np.eye(3), warp], [(80, 100), size], (80, 100))
+    assert (rows, columns) == (slice(0, 80), slice(0, 100))
