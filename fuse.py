@@ -127,8 +127,12 @@ def _check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace,
     if arguments.align_only and work.outputs.companions:
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
     several = arguments.jobs > 1 or arguments.cluster
-    if arguments.input is None and (arguments.resume or arguments.pattern or several or arguments.shard != (1, 1)):
-        parser.error("--resume, --shard, --pattern, --jobs and --cluster are for a folder: -i DIR.")
+    if arguments.input is None and (
+        arguments.resume or arguments.pattern or arguments.split or several or arguments.shard != (1, 1)
+    ):
+        parser.error("--resume, --shard, --pattern, --split, --jobs and --cluster are for a folder: -i DIR.")
+    if arguments.split and arguments.pattern:
+        parser.error("give either --pattern or --split.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
@@ -168,7 +172,7 @@ def _find_jobs(arguments: argparse.Namespace, work: SceneWork) -> tuple[list[Job
         listing = find_scene(*arguments.images, largest=largest, as_given=arguments.project is not None)
         outputs = [arguments.output]
     else:
-        listing = find_stacks(arguments.input, largest=largest, pattern=arguments.pattern)
+        listing = find_stacks(arguments.input, largest=largest, pattern=arguments.pattern, division=arguments.split)
         outputs = [arguments.output / stack.name for stack in listing.stacks]
     part, parts = arguments.shard
     jobs = []

@@ -86,7 +86,7 @@ def test_results_below_the_photographs_are_not_fused(tmp_path, capsys):
     [
         ([], "no image pair in"),
         (["x/1_001.png", "x/1_002.png", "y/1_001.png", "y/1_002.png"], "holds 2 scenes, x to y; -i"),
-        (["front.png", "back.png"], "belongs to no pair"),
+        (["front.png", "back.png"], "belongs to no stack"),
         (["1_001.png", "1_002.png", "1_003.png"], "has more than 2 images"),
     ],
 )

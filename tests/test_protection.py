@@ -284,7 +284,7 @@ def test_letters_that_are_no_places(photographs, tmp_path, name, capsys):
         shutil.copy(photographs / f"{side}.png", folder / f"good-{side}.png")
     shutil.copy(photographs / "A.png", folder / f"{name}.png")
     assert fuse("-i", folder, "-o", tmp_path / "out", "--method", "pca") == 1
-    assert f"{name}.png belongs to no pair" in capsys.readouterr().err
+    assert f"{name}.png belongs to no stack" in capsys.readouterr().err
     assert (tmp_path / "out" / "good.png").exists()
 
 

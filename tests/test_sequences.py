@@ -5,6 +5,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from PIL.ExifTags import IFD
+from PIL.ExifTags import Base as Tag
 
 from data.io.listing import check_stack, find_pairs, find_scene, find_stacks
 from data.io.sequences import find_series
@@ -120,7 +123,7 @@ def test_pairs_beside_numbered_photographs_stay_pairs(tmp_path):
     images(tmp_path, "good-A.png", "good-B.png", *(f"DSC_{number}.png" for number in range(4711, 4719)))
     stacks, listing = found(tmp_path)
     assert stacks == {"good": ["good-A.png", "good-B.png"]}
-    assert len(listing.problems) == 8 and "DSC_4711.png belongs to no pair" in listing.problems[0]
+    assert len(listing.problems) == 8 and "DSC_4711.png belongs to no stack" in listing.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +131,10 @@ def test_pairs_beside_numbered_photographs_stay_pairs(tmp_path):
     [
         (["x-1", "x-2", "x-4"], "lacks number 3"),
         (["x_2", "x_3"], "lacks number 1"),
-        (["front", "back"], "belongs to no pair"),
-        (["DSC_4711"], "belongs to no pair"),
+        (["front", "back"], "belongs to no stack"),
+        (["DSC_4711"], "belongs to no stack"),
         (["lytro-01-A", "lytro-02-A"], "has no partner"),
-        (["s1-C", "s2-C"], "belongs to no pair"),
+        (["s1-C", "s2-C"], "belongs to no stack"),
     ],
 )
 def test_what_is_no_series(tmp_path, names, message):
@@ -151,7 +154,7 @@ def test_one_stack_from_each_subfolder(tmp_path):
         "pcb": ["pcb_009.png", "pcb_010.png"],
     }
     assert listing.notes == ["fly: truth.png is left out, not of the series 0000.png to 0001.png"]
-    assert len(listing.problems) == 1 and "DSC_1234.png belongs to no pair" in listing.problems[0]
+    assert len(listing.problems) == 1 and "DSC_1234.png belongs to no stack" in listing.problems[0]
     assert listing.lines() == [f"warning: {listing.notes[0]}"]  # pairs of a batch need no line
 
 
@@ -176,7 +179,7 @@ def test_a_scene_of_more_images_than_a_method_takes(tmp_path):
     images(tmp_path / "pcb", "1_001.png", "1_002.png", "1_003.png")
     with pytest.raises(InputError, match=r"pcb has more than 2 images, .*1_003.png among them"):
         find_scene(tmp_path / "pcb", largest=2)
-    with pytest.raises(InputError, match="belongs to no pair"):
+    with pytest.raises(InputError, match="belongs to no stack"):
         find_pairs(tmp_path / "pcb")
 
 
@@ -243,3 +246,61 @@ def test_the_real_stacks(stacks):
         frames = [path for path in stack.images[0].parent.glob("*.*g") if path.stem.isdecimal()]
         assert sorted(stack.images) == sorted(frames)
         assert note.startswith(f"{stack.name}: truth.png is left out")
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        ([f"Project_Series001_z{z:02d}_ch00" for z in range(8)], 8),
+        ([f"beetle {z:02d} - 10x NA0.25" for z in range(1, 5)], 4),
+        ([f"DSC_{z:04d}_NX2" for z in range(5)], 5),
+        ([f"BURST2018{z:02d}_1920x1280" for z in range(6)], 6),
+    ],
+)
+def test_a_constant_number_behind_the_varying_one_does_not_count(tmp_path, names, count):
+    images(tmp_path, *(f"{name}.png" for name in names))
+    (stack,) = find_stacks(tmp_path).stacks
+    assert [path.stem for path in stack.images] == names and len(names) == count
+
+
+def test_two_channels_are_two_series(tmp_path):
+    images(tmp_path, *(f"{name}.png" for name in [f"x_z{z:02d}_ch{c:02d}" for z in range(3) for c in range(2)]))
+    with pytest.raises(InputError, match=r"x_z00_ch00\.png to x_z02_ch00\.png and x_z00_ch01\.png to"):
+        find_stacks(tmp_path)
+
+
+def photograph(path, taken=None):
+    exif = Image.Exif()
+    if taken:
+        exif.get_ifd(IFD.Exif)[Tag.DateTimeOriginal] = taken
+    Image.new("L", (8, 8)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize(("dated", "expected"), [(None, True), ((58, 3), True), ((3, 58), False)])
+def test_a_counter_that_starts_anew(tmp_path, dated, expected):
+    """9998, 9999, 1, 2: the earlier come first, unless the EXIF times say that these are two runs."""
+    for number in (9998, 9999, 1, 2):
+        late = None if dated is None else dated[0] if number < 100 else dated[1]
+        photograph(tmp_path / f"DSC_{number:04d}.jpg", late and f"2026:11:30 10:00:{late:02d}")
+    (stack,) = find_stacks(tmp_path).stacks
+    found = [int(path.stem[4:]) for path in stack.images]
+    assert found == ([9998, 9999, 1, 2] if expected else [1, 2, 9998, 9999])
+
+
+def test_a_large_gap_is_said(tmp_path):
+    images(tmp_path, *(f"{name}.png" for name in [f"IMG_{number:04d}" for number in (1, 2, 3, 4, 40, 41)]))
+    (note,) = find_stacks(tmp_path).notes
+    assert "between IMG_0004.png and IMG_0040.png 35 numbers are missing" in note
+
+
+def test_a_series_is_divided_by_count_or_time(tmp_path):
+    for number in range(6):
+        photograph(tmp_path / f"IMG_{number:04d}.jpg", f"2026:11:30 10:{number // 4 * 9:02d}:{number:02d}")
+    by_count = find_stacks(tmp_path, division="count:3").stacks
+    by_time = find_stacks(tmp_path, division="gap:60").stacks
+    name = tmp_path.name
+    assert [(stack.name, len(stack.images)) for stack in by_count] == [(f"{name}-1", 3), (f"{name}-2", 3)]
+    assert [(stack.name, len(stack.images)) for stack in by_time] == [(f"{name}-1", 4), (f"{name}-2", 2)]
+    for wrong in ("count:1", "count:2.5", "gap:", "gap:0", "time:3", "gap:nan"):
+        with pytest.raises(InputError, match="a division is count:N"):
+            find_stacks(tmp_path, division=wrong)

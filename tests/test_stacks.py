@@ -100,8 +100,8 @@ def test_folder_of_one_pair_gives_it_the_folders_name(tmp_path):
         (["x-A.png", "x-B.png", "x-A.jpg"], "x has two files for one side, .*x-A.jpg and .*x-A.png"),
         (["x-A.png", "x-B.png", "x_B.png"], "x has two files for one side, .*x-B.png and .*x_B.png"),
         (["x-A.png", "x-B.png", "x-C.png"], "x has more than 2 images, .*x-C.png"),
-        (["x-3.png"], "x-3.png belongs to no pair"),
-        (["holiday.png"], "holiday.png belongs to no pair"),
+        (["x-3.png"], "x-3.png belongs to no stack"),
+        (["holiday.png"], "holiday.png belongs to no stack"),
     ],
 )
 def test_each_problem_is_named_and_leaves_the_other_pairs(tmp_path, wrong, message):

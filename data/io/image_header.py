@@ -7,11 +7,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from io import BufferedReader
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as Tag
 
 from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_heif, is_raw, raw_shape
@@ -96,6 +98,20 @@ def read_header(path: str | os.PathLike) -> Header:
 def read_size(path: str | os.PathLike) -> tuple[int, int]:
     """Reads height and width from the header of an image; errors as `read_header`."""
     return read_header(path).size
+
+
+def taken_at(path: str | os.PathLike) -> datetime | None:
+    """Reads from the EXIF data when a photograph was taken, to parts of a second; None where nothing tells."""
+    try:
+        with open_image_file(path) as file, open_image(path, file) as image:
+            exif = Image.Image.getexif(image)
+            details = exif.get_ifd(IFD.Exif)
+            text = details.get(Tag.DateTimeOriginal) or exif.get(Tag.DateTime)
+            taken = datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+            part = str(details.get(Tag.SubsecTimeOriginal, "")).strip("\0 ")
+            return taken.replace(microsecond=int(part[:6].ljust(6, "0"))) if part.isdecimal() else taken
+    except Exception:  # damaged EXIF data raise anything; whether the image can be used is said when it is read
+        return None
 
 
 def open_image_file(path: str | os.PathLike) -> BufferedReader:

@@ -74,7 +74,12 @@ class Listing:
 
 
 def find_stacks(
-    folder: str | os.PathLike, *, largest: int = MOST_FRAMES, places_only: bool = False, pattern: str | None = None
+    folder: str | os.PathLike,
+    *,
+    largest: int = MOST_FRAMES,
+    places_only: bool = False,
+    pattern: str | None = None,
+    division: str | None = None,
 ) -> Listing:
     """Finds the stacks of a folder by name.
 
@@ -92,6 +97,7 @@ def find_stacks(
         largest: How many images a stack may have.
         places_only: Whether only the three layouts count, and sizes must be equal to the pixel.
         pattern: Names of another layout in one folder; see `data.io.stack_names.find_by_pattern`.
+        division: How a series of frames is divided into scenes; see `data.io.sequences.divide`.
 
     Returns:
         The stacks with fitting sizes, and a sentence on everything that is in the way: an image without its partner, a
@@ -105,7 +111,7 @@ def find_stacks(
         raise InputError(f"cannot look for pairs in {folder}: there is no such folder; check the name.")
     if not folder.is_dir():
         raise InputError(f"cannot look for pairs in {folder}: it is a file; give the folder that holds the pairs.")
-    found = find_by_pattern(folder, pattern) if pattern else find_members(folder, places_only)
+    found = find_by_pattern(folder, pattern) if pattern else find_members(folder, places_only, division)
     problems = found.problems
     groups: dict[str, dict[int, list[Path]]] = {}
     for name, place, image in found.members:

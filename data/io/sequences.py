@@ -1,16 +1,20 @@
 """Frames numbered by a camera or a program: which files of a folder are one series, and in which order."""
 
+import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
+from functools import partial
 from pathlib import Path
 
-from data.io.image_header import READ_SUFFIXES
+from data.io.image_header import READ_SUFFIXES, taken_at
+from data.runtime.errors import InputError
 
 _NUMBER = re.compile(r"\d+", re.ASCII)
 """Run of digits in a name."""
 
-_LAST_NUMBER = re.compile(r"\d+(?=\D*$)", re.ASCII)
-"""Last run of digits in a name."""
+LARGE_GAP = 10
+"""Usual steps of the numbers of a series from which a gap is said."""
 
 _PREFERRED = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 """Types in the order of preference where all frames exist in several; raw files come last."""
@@ -31,8 +35,10 @@ def list_images(folder: Path) -> list[Path]:
 def find_series(images: Iterable[Path]) -> list[tuple[Path, ...]]:
     """Groups files whose names differ in their numbers alone (`DSC_4711`, `DSC_4712`; case does not count).
 
-    Where the last numbers of such names repeat (`a1_001`, `a2_001`), that number alone may differ. Of frames that are
-    there in several types, one type is taken: that of the most frames, else a developed one before the raw files.
+    Where the last numbers of such names repeat (`a1_001`, `a2_001`; `z00_ch00`, `z01_ch00`), one number alone may
+    differ: the one that has the most values, of several the last. Of frames that are there in several types, one type
+    is taken: that of the most frames, else a developed one before the raw files. Where a camera's counter starts anew
+    (`DSC_9999`, `DSC_0001`), the frames before that come first, unless their EXIF times say otherwise.
 
     Args:
         images: Files of one folder.
@@ -41,18 +47,90 @@ def find_series(images: Iterable[Path]) -> list[tuple[Path, ...]]:
         Each series of two or more frames in natural order, the longest series first.
     """
     series = []
-    for group in _group_by_name(images, _NUMBER):
-        numbers = [_LAST_NUMBER.findall(path.stem)[0] for path in group]
-        repeat = len(set(numbers)) < len({path.stem.lower() for path in group})
-        series += [_choose_type(part) for part in (_group_by_name(group, _LAST_NUMBER) if repeat else [group])]
+    numbered = [image for image in images if _NUMBER.search(image.stem)]
+    for group in _group(numbered, lambda path: _NUMBER.sub("#", path.stem.lower())):
+        numbers = [_NUMBER.findall(path.stem) for path in group]
+        place = len(numbers[0]) - 1
+        if len({one[place] for one in numbers}) < len({path.stem.lower() for path in group}):
+            values = [len({int(one[index]) for one in numbers}) for index in range(place + 1)]
+            place = max(range(place + 1), key=lambda index: (values[index], index))
+            parts = _group(group, partial(_without_number, place=place))
+        else:
+            parts = [group]
+        series += [_in_order(_choose_type(part), place) for part in parts]
     return sorted((frames for frames in series if len(frames) > 1), key=len, reverse=True)
 
 
-def _group_by_name(images: Iterable[Path], number: re.Pattern) -> list[list[Path]]:
-    """Groups files by what their names are without `number`; names without one belong to no group."""
-    return _group(
-        [image for image in images if number.search(image.stem)], lambda path: number.sub("#", path.stem.lower())
-    )
+def largest_gap(frames: Sequence[Path]) -> tuple[int, int]:
+    """Finds where most numbers are missing in a series.
+
+    Args:
+        frames: A series in the order of its numbers.
+
+    Returns:
+        How many are missing, and the index of the frame before the gap; 0 where the numbers step evenly.
+    """
+    numbers = [list(map(int, _NUMBER.findall(path.stem))) for path in frames]
+    if len({len(one) for one in numbers}) > 1 or len(frames) < 3:
+        return 0, 0
+    varying = [place for place, values in enumerate(zip(*numbers, strict=True)) if len(set(values)) > 1]
+    if len(varying) != 1:
+        return 0, 0
+    values = [one[varying[0]] for one in numbers]
+    steps = [after - before for before, after in itertools.pairwise(values)]
+    usual = sorted(steps)[len(steps) // 2]
+    widest = max(range(len(steps)), key=steps.__getitem__)
+    return (steps[widest] - 1, widest) if steps[widest] >= LARGE_GAP * max(1, usual) else (0, 0)
+
+
+def divide(frames: Sequence[Path], division: str) -> list[tuple[Path, ...]]:
+    """Divides a series into scenes.
+
+    Args:
+        frames: The series.
+        division: "count:N", scenes of N frames; or "gap:SECONDS", a new scene where more time passed between two
+            frames, by their EXIF data, or by their files where these have none.
+
+    Raises:
+        InputError: There is no such division.
+    """
+    kind, _, number = division.partition(":")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if kind not in ("gap", "count") or not value > 0 or (kind == "count" and (value != int(value) or value < 2)):
+        raise InputError(f"a division is count:N, from 2 on, or gap:SECONDS, received {division!r}.")
+    if kind == "count":
+        return [tuple(frames[start : start + int(value)]) for start in range(0, len(frames), int(value))]
+    taken = [taken_at(frame) for frame in frames]
+    times = [
+        frame.stat().st_mtime if one is None else one.replace(tzinfo=UTC).timestamp()
+        for frame, one in zip(frames, taken, strict=True)
+    ]
+    starts = [0, *(index for index in range(1, len(frames)) if abs(times[index] - times[index - 1]) > value)]
+    return [tuple(frames[start:end]) for start, end in zip(starts, [*starts[1:], len(frames)], strict=True)]
+
+
+def _in_order(frames: tuple[Path, ...], place: int) -> tuple[Path, ...]:
+    """Puts the frames before a counter's restart first; `frames` are in the order of the number at `place`."""
+    texts = [_NUMBER.findall(path.stem)[place] for path in frames]
+    numbers = [int(text) for text in texts]
+    last = 10 ** len(texts[-1]) - 1
+    if len(frames) < 2 or len(set(map(len, texts))) > 1 or len(texts[-1]) < 3 or numbers[0] > 1 or numbers[-1] < last:
+        return frames
+    start = next((index for index in range(1, len(numbers)) if numbers[index] - numbers[index - 1] > len(frames)), 0)
+    first, other = taken_at(frames[0]), taken_at(frames[-1])
+    if first and other and first < other:
+        return frames
+    return frames[start:] + frames[:start]
+
+
+def _without_number(path: Path, place: int) -> str:
+    """Returns a name without its number at a place."""
+    parts = re.split(r"(\d+)", path.stem.lower(), flags=re.ASCII)
+    parts[2 * place + 1] = "#"
+    return "".join(parts)
 
 
 def _choose_type(files: list[Path]) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.io.sequences import find_series, list_images
+from data.io.sequences import divide, find_series, largest_gap, list_images
 from data.runtime.errors import InputError
 
 MANIFESTS = ".fused"
@@ -40,9 +40,15 @@ def split_name(stem: str) -> tuple[str, int] | None:
     return match["name"] or "", place
 
 
-def find_members(folder: Path, places_only: bool) -> Found:
-    """Finds the images of `folder`, and of its folders where it has none that belong to a stack."""
-    found = _members_of(folder, places_only)
+def find_members(folder: Path, places_only: bool, division: str | None = None) -> Found:
+    """Finds the images of `folder`, and of its folders where it has none that belong to a stack.
+
+    Args:
+        folder: The folder.
+        places_only: As in `find_stacks`.
+        division: How a series is divided into scenes, see `data.io.sequences.divide`; None: it is one.
+    """
+    found = _members_of(folder, places_only, division)
     if found.members:
         return found
     folders = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
@@ -55,8 +61,8 @@ def find_members(folder: Path, places_only: bool) -> Found:
         if places_only or len({stem for stem, _, _ in members}) < len(members):
             return Found(members, found.problems, [])
     for entry in folders:
-        inside = _members_of(entry, places_only)
-        found.members += [(entry.name, place, image) for _, place, image in inside.members]
+        inside = _members_of(entry, places_only, division)
+        found.members += [(name if division else entry.name, place, image) for name, place, image in inside.members]
         found.problems += inside.problems
         found.notes += inside.notes
     return found
@@ -94,7 +100,7 @@ def find_by_pattern(folder: Path, pattern: str) -> Found:
     return Found(members, problems, [])
 
 
-def _members_of(folder: Path, places_only: bool) -> Found:
+def _members_of(folder: Path, places_only: bool, division: str | None) -> Found:
     """Sorts the images of one folder by their names; a bare A or B belongs to the stack of the folder's name."""
     images, name = list_images(folder), folder.resolve().name
     try:
@@ -103,8 +109,24 @@ def _members_of(folder: Path, places_only: bool) -> Found:
         return Found([], [str(error)], [])
     if frames:
         others = [image.name for image in images if image not in frames]
-        notes = [f"{name}: {_some(others)} left out, not of the series {frames[0].name} to {frames[-1].name}"]
-        return Found([(name, place, image) for place, image in enumerate(frames, 1)], [], notes if others else [])
+        series = f"{frames[0].name} to {frames[-1].name}"
+        notes = [f"{name}: {_some(others)} left out, not of the series {series}"] if others else []
+        if division:
+            scenes = divide(frames, division)
+            return Found(
+                [
+                    (f"{name}-{number:0{len(str(len(scenes)))}}", place, image)
+                    for number, scene in enumerate(scenes, 1)
+                    for place, image in enumerate(scene, 1)
+                ],
+                [],
+                notes,
+            )
+        missing, before = largest_gap(frames)
+        if missing:
+            pair = f"{frames[before].name} and {frames[before + 1].name}"
+            notes.append(f"{name}: between {pair} {missing} numbers are missing; are all frames of one scene?")
+        return Found([(name, place, image) for place, image in enumerate(frames, 1)], [], notes)
     splits = {image: split_name(image.stem) for image in images}
     members = [(split[0] or name, split[1], image) for image, split in splits.items() if split]
     return Found(members, [stray(image) for image, split in splits.items() if not split], [])
@@ -141,4 +163,7 @@ def _some(names: Sequence[str]) -> str:
 
 def stray(image: Path) -> str:
     """Returns the sentence about an image that belongs to no stack."""
-    return f"{image} belongs to no pair: its name ends in none of -A/-B, -1/-2, -near/-far; rename or remove it."
+    return (
+        f"{image} belongs to no stack: its name ends in none of -A/-B, -1/-2, -near/-far, and no series of numbers has "
+        "it; rename or remove it, or say how files are named with --pattern."
+    )

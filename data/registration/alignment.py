@@ -237,8 +237,14 @@ def _is_moved(
     return False
 
 
+OTHER_SCENE = "shows another scene"
+"""Why a frame is left out that matches others which are left out."""
+
+
 def _reason(index: int, links: dict[tuple[int, int], _Link]) -> str:
     """Says why a frame is left out."""
+    if any(link.matches for pair, link in links.items() if index in pair):
+        return OTHER_SCENE
     (first, second), link = min(
         ((pair, link) for pair, link in links.items() if index in pair), key=lambda item: item[1].difference.share
     )

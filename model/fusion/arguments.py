@@ -117,6 +117,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         "--project", type=Path, metavar="FILE", help="fuse and retouch what the page saved; its frames lie beside it"
     )
     add_shared(group, "--pattern")
+    text = "with -i, divide each series into scenes: count:N frames each, or gap:SECONDS, where more time passed"
+    group.add_argument("--split", metavar="HOW", help=text)
     _add_settings(group, "input")
 
 

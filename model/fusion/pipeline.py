@@ -14,6 +14,7 @@ from data.imaging.pixels import check_images
 from data.io.frames import Frames
 from data.io.listing import Stack, find_scene
 from data.io.metadata import Metadata
+from data.registration.alignment import OTHER_SCENE
 from data.registration.prepared import FramesByNumber, Observer, PreparedFrames
 from data.runtime.errors import InputError
 from model.fusion.decision import MapDecision
@@ -215,12 +216,37 @@ def _noticed(images: PreparedFrames, names: Sequence[str], strict: bool) -> tupl
     """What was noticed of the frames; raises InputError for the first frame that is left out if strict."""
     if images.alignment is None:
         return ()
-    left_out = [f"{names[index]} {reason}" for index, reason in images.alignment.left_out.items()]
+    reasons = images.alignment.left_out
+    others = [index for index, reason in reasons.items() if reason == OTHER_SCENE]
+    left_out = [f"{names[index]} {reason}" for index, reason in reasons.items() if index not in others]
     if left_out and strict:
         raise InputError(f"{left_out[0]}; without --strict it is left out.")
+    if others and strict:
+        raise InputError(f"{_span(others, names)} another scene; give each scene a folder of its own.")
     if strict and not images.matched:
         raise InputError("the images do not match each other: do they show one scene?")
-    return (*(f"{text}, and is left out" for text in left_out), *images.alignment.remarks)
+    scenes = [
+        f"{_span(run, names)} another scene, and {'is' if len(run) == 1 else 'are'} left out; give each scene a folder "
+        "of its own, or divide the folder with --split"
+        for run in _runs(others)
+    ]
+    return (*(f"{text}, and is left out" for text in left_out), *scenes, *images.alignment.remarks)
+
+
+def _runs(indices: Sequence[int]) -> list[list[int]]:
+    """Groups numbers that follow each other."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return runs
+
+
+def _span(run: Sequence[int], names: Sequence[str]) -> str:
+    """Names frames that follow each other, with the verb."""
+    return f"{names[run[0]]} shows" if len(run) == 1 else f"{names[run[0]]} to {names[run[-1]]} show"
 
 
 def _number_by_stack(decision: PaperDecision | MapDecision, kept: Sequence[int]) -> PaperDecision | MapDecision:
