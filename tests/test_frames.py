@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.ExifTags import Base as Tag
 
 from data.io.frames import MOST_CACHED, Frames
 from data.io.image_io import read_photograph, write_image
-from data.io.listing import Stack
+from data.io.listing import Stack, check_stack
 from data.runtime.errors import InputError
 
 
@@ -133,3 +134,20 @@ def test_transparency_is_refused_or_dropped_as_asked(tmp_path):
         Frames(Stack("x", paths))[0]
     with pytest.warns(UserWarning, match="alpha channel"):
         assert Frames(Stack("x", paths), alpha="drop")[1].shape == (6, 8, 3)
+
+
+@pytest.mark.parametrize("tag", [3, 6, 8])
+def test_frames_whose_orientation_differs_are_laid_as_most_are(tmp_path, tag):
+    """A camera that looks down does not know where up is: the stored pixels are alike."""
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    paths = []
+    for number, orientation in enumerate((1, 1, tag), 1):
+        exif = Image.Exif()
+        exif[Tag.Orientation] = orientation
+        paths.append(tmp_path / f"x_{number}.png")
+        Image.fromarray(pixels).save(paths[-1], exif=exif)
+    frames = Frames(check_stack(*paths))
+    assert all(np.array_equal(frames[index], pixels) for index in range(3))
+    (remark,) = frames.remarks
+    assert "EXIF orientation of x_3.png differs" in remark
+    assert len(Frames(check_stack(*paths[:2])).remarks) == 0

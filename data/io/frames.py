@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from data.io.camera_files import is_raw, raw_balance
-from data.io.image_header import Header, open_image_file, read_header
+from data.io.image_header import Header, lay_alike, open_image_file, read_header
 from data.io.image_io import read_photograph
 from data.io.listing import Stack, common_size
 from data.io.metadata import Metadata
@@ -41,7 +41,12 @@ class Frames(Sequence[np.ndarray]):
 
     def __init__(self, stack: Stack, alpha: Literal["refuse", "drop"] = "refuse"):
         self._stack, self._alpha = stack, alpha
-        self._headers = [read_header(path) for path in stack.images]
+        given = [read_header(path) for path in stack.images]
+        self._headers = lay_alike(given)
+        self._laid = [
+            None if header.orientation == own.orientation else header.orientation
+            for header, own in zip(self._headers, given, strict=True)
+        ]
         first = self._headers[0]
         for path, header in zip(stack.images, self._headers, strict=True):
             if header.dtype != first.dtype or len(header.shape) != len(first.shape):
@@ -59,6 +64,12 @@ class Frames(Sequence[np.ndarray]):
         self._profiles: set[bytes | None] = set()
         self._metadata: Metadata | None = None  # of the first frame, once that was read
         self.remarks: list[str] = []
+        turned = [path.name for path, laid in zip(stack.images, self._laid, strict=True) if laid]
+        if turned:
+            others = f" and {len(turned) - 1} more" if len(turned) > 1 else ""
+            self.remarks.append(
+                f"the EXIF orientation of {turned[0]}{others} differs from that of most frames, which is used for all"
+            )
 
     def __len__(self) -> int:
         return len(self._headers)
@@ -81,7 +92,8 @@ class Frames(Sequence[np.ndarray]):
 
     def _load(self, place: int) -> np.ndarray:
         path = self._stack.images[place]
-        image, metadata = read_photograph(path, alpha=self._alpha, balance=self._balance)
+        laid = self._laid[place]
+        image, metadata = read_photograph(path, alpha=self._alpha, balance=self._balance, laid=laid)
         wanted = self._headers[place]
         if image.shape != wanted.shape or image.dtype != wanted.dtype:
             now = Header(image.shape, image.dtype)

@@ -3,6 +3,7 @@
 Pillow reports nothing where a TIFF lacks strips or tiles, and leaves them black.
 """
 
+import io
 import os
 import re
 import struct
@@ -15,6 +16,7 @@ from typing import Any
 from PIL import Image
 from PIL.ExifTags import Base as Tag
 
+from data.io.tiff_pages import count_pages
 from data.runtime.errors import InputError
 
 ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
@@ -53,7 +55,14 @@ def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None
     # Not `n_frames`: to count the pages of a TIFF takes a time that grows with the square of their number.
     # A phone's HEIC may hold several, of which the first, the photograph, is read.
     if image.format not in ("MPO", "HEIF") and getattr(image, "is_animated", False):
-        raise InputError(f"cannot use {path}: it holds several images; save the wanted one as a file of its own.")
+        pages = count_pages(io.BytesIO(data)) if image.format == "TIFF" else 0
+        if pages > 1:
+            raise InputError(
+                f"cannot use {path}: it holds several images, {pages} pages; save each as a file of its own, and fuse "
+                "their folder."
+            )
+        if pages != 1:
+            raise InputError(f"cannot use {path}: it holds several images; save the wanted one as a file of its own.")
     if image.format in ("JPEG", "MPO") and _has_too_many_scans(data):
         raise InputError(
             f"cannot read {path}: it has more than {MOST_SCANS} scans, as no camera writes; save it again."

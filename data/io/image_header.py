@@ -4,11 +4,13 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BufferedReader
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -20,7 +22,11 @@ from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_he
 from data.io.files import open_file
 from data.io.image_checks import is_16_bit, most_pixels
 from data.io.metadata import LARGEST_BLOCK
+from data.io.tiff_pages import is_floating
 from data.runtime.errors import InputError
+
+SIDEWAYS = (5, 6, 7, 8)
+"""Orientations that exchange width and height."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 """Suffixes of the files that are read and written, in lower case."""
@@ -54,15 +60,34 @@ class Header:
     Attributes:
         shape: (H, W, 3) for RGB or (H, W) for gray.
         dtype: uint8 or uint16.
+        orientation: EXIF's, by which the stored pixels are turned; 1 where the decoder turns them.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
+    orientation: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.shape[0], self.shape[1]
+
+    def laid(self, orientation: int) -> "Header":
+        """Returns the header of the same stored pixels, turned by another orientation."""
+        if (self.orientation in SIDEWAYS) == (orientation in SIDEWAYS):
+            return replace(self, orientation=orientation)
+        height, width, *channels = self.shape
+        return replace(self, shape=(width, height, *channels), orientation=orientation)
+
+
+def lay_alike(headers: Sequence[Header]) -> list[Header]:
+    """Lays the frames of a stack alike, by the orientation that most have, where it differs over equal stored sizes: of
+    a camera that looks down, what it says of up and down is chance."""
+    counted = Counter(header.orientation for header in headers)
+    (usual, _), *others = counted.most_common()
+    if not others or len({header.laid(1).size for header in headers}) > 1:
+        return list(headers)
+    return [header.laid(usual) for header in headers]
 
 
 def read_header(path: str | os.PathLike) -> Header:
@@ -85,14 +110,16 @@ def read_header(path: str | os.PathLike) -> Header:
         file.seek(0)
         with open_image(path, file) as image:
             width, height = image.size
-            # The sizes of the other types are upright already.
-            if image.format not in ("TIFF", "HEIF") and _orientation(image, file) in (5, 6, 7, 8):
+            # The pixels of the other types are upright already.
+            orientation = 1 if image.format in ("TIFF", "HEIF") else _orientation(image, file)
+            if orientation in SIDEWAYS:
                 width, height = height, width
             # Bit depth and color type are bytes 24 and 25 of every PNG; color type 4 is gray with alpha.
             wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
             gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
             gray = gray or (image.format == "PNG" and start[25] == 4)
-    return Header((height, width) if gray else (height, width, 3), np.dtype(np.uint16 if wide else np.uint8))
+    shape = (height, width) if gray else (height, width, 3)
+    return Header(shape, np.dtype(np.uint16 if wide else np.uint8), orientation)
 
 
 def read_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -156,10 +183,21 @@ def readable(path: str | os.PathLike) -> Iterator[None]:
             limit = f"{most_pixels() // 10**6} megapixels"
             raise InputError(f"cannot read {path}: it has more than {limit}; reduce it first.") from error
         except UnidentifiedImageError as error:
+            if _is_floating(path):
+                kind = "its pixels are floating-point; convert it to RGB or gray of 16 bits."
+                raise InputError(f"cannot use {path}: {kind}") from error
             problem = "it is no JPEG, PNG, TIFF, BMP or WebP image, nor HEIC, or its header is damaged; save it again."
             raise InputError(f"cannot read {path}: {problem}") from error
         except _DAMAGE as error:
             raise InputError(f"cannot read {path}: it is damaged or cut short ({error}); copy it again.") from error
+
+
+def _is_floating(path: str | os.PathLike) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return is_floating(file)
+    except OSError:
+        return False
 
 
 def _orientation(image: Image.Image, file: BinaryIO) -> int:
@@ -168,7 +206,8 @@ def _orientation(image: Image.Image, file: BinaryIO) -> int:
         exif = Image.Image.getexif(image)
         if image.format == "PNG" and not exif:
             exif.load(_late_exif(file))
-        return exif.get(Tag.Orientation, 1)
+        orientation = exif.get(Tag.Orientation, 1)
+        return orientation if orientation in range(1, 9) else 1
     except Exception:  # as `read_metadata`, which says so when the image is read
         return 1
 

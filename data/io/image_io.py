@@ -49,11 +49,15 @@ def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refu
 
 
 def read_photograph(
-    path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refuse", balance: Balance | None = None
+    path: str | os.PathLike,
+    alpha: Literal["refuse", "drop"] = "refuse",
+    balance: Balance | None = None,
+    laid: int | None = None,
 ) -> tuple[np.ndarray, Metadata]:
     """Reads an image as `read_image`, with its color profile and those EXIF data that are true of the upright image.
 
-    `balance` is the white balance for a raw file (see `develop_raw`); it does not change other types.
+    `balance` is the white balance for a raw file (see `develop_raw`); it does not change other types. `laid` is an
+    orientation to apply in place of that in the EXIF data, to types whose decoders do not turn the pixels.
     """
     data = _read(path)
     if is_raw(path):
@@ -73,7 +77,7 @@ def read_photograph(
         if alpha == "refuse":
             raise InputError(f"cannot use {path}: it has transparent pixels; save it without an alpha channel.")
         warnings.warn(f"the alpha channel of {path} is dropped", stacklevel=2)
-    return np.ascontiguousarray(turn_upright(pixels, orientation)), metadata
+    return np.ascontiguousarray(turn_upright(pixels, orientation if laid is None else laid)), metadata
 
 
 def read_index_image(path: str | os.PathLike) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.io.image_header import read_size
+from data.io.image_header import lay_alike, read_header
 from data.io.sequences import find_series, natural_key
 from data.io.stack_names import find_by_pattern, find_members, split_name, stray
 from data.runtime.errors import InputError
@@ -183,7 +183,7 @@ def check_stack(*images: str | os.PathLike, as_given: bool = False) -> Stack:
     series = find_series(paths)
     if not as_given and series and len(series[0]) == len(paths) > 2 and list(paths) == sorted(paths):
         paths = series[0]
-    common_size(paths, [read_size(path) for path in paths])
+    common_size(paths, [header.size for header in lay_alike([read_header(path) for path in paths])])
     seen = set()
     for path in paths:
         status = path.stat()
@@ -212,7 +212,8 @@ def _make_stack(name: str, places: dict[int, list[Path]], largest: int, exact: b
         )
     if len(images) > largest:
         raise InputError(f"{name} has more than {largest} images, {images[largest]} among them; remove it.")
-    common_size(images, [read_size(image) for image in images], exact)
+    headers = [read_header(image) for image in images]
+    common_size(images, [header.size for header in (headers if exact else lay_alike(headers))], exact)
     return Stack(name, images)
 
 

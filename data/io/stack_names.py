@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.io.sequences import divide, find_series, largest_gap, list_images
+from data.io.tiff_pages import count_pages
 from data.runtime.errors import InputError
 
 MANIFESTS = ".fused"
@@ -163,6 +165,10 @@ def _some(names: Sequence[str]) -> str:
 
 def stray(image: Path) -> str:
     """Returns the sentence about an image that belongs to no stack."""
+    if image.suffix.lower() in (".tif", ".tiff"):
+        with suppress(OSError), image.open("rb") as file:
+            if (pages := count_pages(file)) > 1:
+                return f"{image} holds {pages} pages; save each as a file of its own, and fuse their folder."
     return (
         f"{image} belongs to no stack: its name ends in none of -A/-B, -1/-2, -near/-far, and no series of numbers has "
         "it; rename or remove it, or say how files are named with --pattern."

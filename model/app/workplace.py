@@ -61,7 +61,7 @@ class Retouched:
         uploads: The frames, by their numbers, in order.
         settings: How they were fused.
         fused: As it was fused.
-        image: Retouched, (H, W, 3) or (H, W).
+        image: Retouched, in the range of the prepared frames, (H, W, 3) or (H, W).
         pyramid: Its tiles.
         strokes: Painted over it.
         version: Another number after each change of it.
@@ -207,7 +207,7 @@ class Workplace:
         with named({upload.path: upload.name for upload in uploads}):
             names = [upload.name for upload in uploads]
             fused = fuse([upload.path for upload in uploads], settings, observe, names)
-            image = retouch(fused.image, FramesByNumber(fused.stack.images), strokes)
+            image = retouch(fused.fused, FramesByNumber(fused.stack.images), strokes)
         pyramid = Pyramid(image)
         with self._lock:
             version = self._result.version + 1 if self._result else 1
@@ -269,7 +269,7 @@ class Workplace:
             result = self._need()
             if result.strokes:
                 result.strokes.pop()
-                result.image = retouch(result.fused.image, result.frames, result.strokes)
+                result.image = retouch(result.fused.fused, result.frames, result.strokes)
                 result.pyramid = Pyramid(result.image)
                 result.version += 1
             return self.describe()
@@ -283,7 +283,8 @@ class Workplace:
         with self._lock:
             result = self._need()
             path = self.folder / f"result-{result.version}.{suffix}"
-            image = result.image if suffix in ("png", "tif") else to_uint8(result.image)
+            as_given = result.fused.stack.as_given
+            image = as_given(result.image) if suffix in ("png", "tif") else to_uint8(result.image)
             write_image(path, image, metadata=result.fused.stack.metadata)
             return path
 

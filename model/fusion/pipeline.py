@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data.imaging.composition import index_type
+from data.imaging.full_range import FullRange, shift_back, unused_bits
 from data.imaging.pixels import check_images
 from data.io.frames import Frames
 from data.io.listing import Stack, find_scene
@@ -39,11 +40,17 @@ class PreparedStack:
         images: The frames that are fused.
         noticed: What aligning them showed, one sentence each.
         files: Their files; None where they were arrays.
+        shift: Bits by which their values were shifted to use the full range; see `data.imaging.full_range`.
     """
 
     images: PreparedFrames
     noticed: tuple[str, ...]
     files: Frames | None = None
+    shift: int = 0
+
+    def as_given(self, image: np.ndarray) -> np.ndarray:
+        """Brings an image of the prepared frames' range back to that of the given ones."""
+        return shift_back(image, self.shift)
 
     @property
     def metadata(self) -> Metadata | None:
@@ -61,16 +68,21 @@ class Result:
     """A fused stack and what led to it.
 
     Attributes:
-        image: The fused image, of the frames' type, (H, W, 3) RGB or (H, W) gray.
+        fused: The fused image in the range of the prepared frames, (H, W, 3) RGB or (H, W) gray.
         stack: What was fused.
         method: "proposed", or the name of a method of others.
         decision: What the strategy decided; None for methods of others.
     """
 
-    image: np.ndarray
+    fused: np.ndarray
     stack: PreparedStack
     method: str = "proposed"
     decision: PaperDecision | MapDecision | None = None
+
+    @property
+    def image(self) -> np.ndarray:
+        """The fused image, of the given frames' type and range, (H, W, 3) RGB or (H, W) gray."""
+        return self.stack.as_given(self.fused)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -139,15 +151,16 @@ def prepare(
 ) -> PreparedStack:
     """Aligns a stack and matches its brightness; arguments and errors as `fuse`."""
     frames, known = _open(stack, settings)
+    shift = unused_bits(frames)
     images = PreparedFrames(
-        frames,
+        FullRange(frames, shift) if shift else frames,
         align=settings.align,
         crop=settings.chosen_crop,
         match_exposure=settings.match_exposure,
         observe=observe or (lambda stage, done, total: None),
     )
     noticed = _noticed(images, names or known, settings.strict)
-    return PreparedStack(images, noticed, frames if isinstance(frames, Frames) else None)
+    return PreparedStack(images, noticed, frames if isinstance(frames, Frames) else None, shift)
 
 
 def decide(

@@ -135,7 +135,8 @@ def fuse_scene(
             _write_result(folder / job.output.name, job, result, summary, outputs)
         else:
             for number, image in zip(prepared.images.frame_numbers, prepared.images, strict=True):
-                write_image(folder / job.files[number].name, image, metadata=prepared.metadata)
+                aligned = prepared.as_given(image)
+                write_image(folder / job.files[number].name, aligned, metadata=prepared.metadata)
         if manifest is not None:
             manifest.write(job, folder)
     return summary
