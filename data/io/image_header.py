@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from PIL.ExifTags import Base as Tag
 
 from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_heif, is_raw, raw_shape
 from data.io.files import open_file
-from data.io.image_checks import is_16_bit, most_pixels
+from data.io.image_checks import is_16_bit, most_pixels, without_metadata
 from data.io.metadata import LARGEST_BLOCK
 from data.io.tiff_pages import is_floating
 from data.runtime.errors import InputError
@@ -106,18 +106,33 @@ def read_header(path: str | os.PathLike) -> Header:
     with open_image_file(path) as file:
         if is_raw(path):
             return Header(raw_shape(path, file), np.dtype(np.uint16))
-        start = file.read(26)
-        file.seek(0)
-        with open_image(path, file) as image:
-            width, height = image.size
-            # The pixels of the other types are upright already.
-            orientation = 1 if image.format in ("TIFF", "HEIF") else _orientation(image, file)
-            if orientation in SIDEWAYS:
-                width, height = height, width
-            # Bit depth and color type are bytes 24 and 25 of every PNG; color type 4 is gray with alpha.
-            wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
-            gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
-            gray = gray or (image.format == "PNG" and start[25] == 4)
+        try:
+            return _header(path, file)
+        except InputError:
+            file.seek(0)
+            plain = without_metadata(file.read())  # which `read_photograph` leaves out with a warning
+            if plain is None:
+                raise
+            try:
+                return _header(path, BytesIO(plain))
+            except InputError:
+                pass
+            raise
+
+
+def _header(path: str | os.PathLike, file: BinaryIO) -> Header:
+    start = file.read(26)
+    file.seek(0)
+    with open_image(path, file) as image:
+        width, height = image.size
+        # The pixels of the other types are upright already.
+        orientation = 1 if image.format in ("TIFF", "HEIF") else _orientation(image, file)
+        if orientation in SIDEWAYS:
+            width, height = height, width
+        # Bit depth and color type are bytes 24 and 25 of every PNG; color type 4 is gray with alpha.
+        wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
+        gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
+        gray = gray or (image.format == "PNG" and start[25] == 4)
     shape = (height, width) if gray else (height, width, 3)
     return Header(shape, np.dtype(np.uint16 if wide else np.uint8), orientation)
 
