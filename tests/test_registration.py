@@ -11,6 +11,7 @@ from data.io.listing import find_pairs
 from data.registration.affine import corners_of, rescale_warp, transform_points
 from data.registration.alignment import measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
+from data.registration.prepared import PreparedFrames
 from data.registration.warping import warp_to_reference
 from tests.conftest import dataset_folder
 
@@ -227,6 +228,16 @@ def test_black_stays_black_under_a_tone_curve():
     image = np.array([[0, 1, 128, 255]], np.uint8)
     corrected = ExposureCorrection(np.ones(1), np.zeros(5), tone=-0.1).apply(image)
     np.testing.assert_array_equal(corrected, [[0, 2, 128, 238]])
+
+
+def test_a_tone_curve_that_is_too_strong_leaves_gains_and_is_said():
+    image = scene(5)
+    bent = np.rint(255 * 0.8 * (image / 255) ** 1.5).astype(np.uint8)
+    _, found = measure_exposure(map(shown, [image, bent]), 0)
+    assert not found.matched and found.tone == 0 and not found.is_nothing
+    assert np.abs(found.apply(bent).astype(int) - image).mean() < 0.5 * np.abs(bent.astype(int) - image).mean()
+    prepared = PreparedFrames([image, image, bent], align="none")
+    assert prepared.unmatched == (2,)
 
 
 def test_gray_frames_are_corrected_as_well():

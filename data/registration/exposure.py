@@ -46,7 +46,11 @@ TONE_RESIDUALS = 0.85
 """Factor by which a tone curve must reduce the residuals."""
 
 MAXIMUM_TONE = 0.25
-"""Largest exponent of a plausible tone curve: beyond, blur of thin structures was measured and nothing is corrected."""
+"""Largest exponent of a plausible tone curve: beyond, blur of thin structures may have been measured, and only gains
+are corrected."""
+
+LEAST_IMPROVEMENT = 0.7
+"""Factor by which gains alone must reduce the residuals to be corrected where a tone curve is not plausible."""
 
 TONE_SHARE, TONE_SHARE_OF_PAIRS = 0.5, 0.25
 """Smallest share of equally blurred cells with which a tone curve is plausible, in a stack and in a pair."""
@@ -64,11 +68,18 @@ class ExposureCorrection:
         gains: (C,) float64, the gain of each channel.
         field: (5,) float64, coefficients of the logarithm of the field (`_POWERS`): the difference in vignetting.
         tone: Exponent of the power, whose base is 1 at `TONE_LEVEL`: the difference in tone curve; mostly 0.
+        matched: Whether it leaves no difference that was measured.
     """
 
     gains: np.ndarray
     field: np.ndarray
     tone: float = 0.0
+    matched: bool = True
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it changes no pixel."""
+        return bool(np.all(self.gains == 1) and not self.field.any() and not self.tone)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """Corrects an image warped to the reference, (H, W, 3) RGB or (H, W) gray, uint8 or uint16."""
@@ -113,7 +124,8 @@ def measure_exposure(
         reference: Index of the frame whose brightness is kept.
 
     Returns:
-        The correction of each frame; None where it would be negligible or cannot be measured.
+        The correction of each frame; None where it would be negligible or cannot be measured. One that is not `matched`
+        corrects what gains can, which may be nothing.
     """
     cells, size = [], (0, 0)
     for image, covered in frames:
@@ -168,7 +180,7 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray, tone_share: float)
     share = np.mean(1 / (1 + unequal**2))  # equally blurred cells: if they are few, blur may look like brightness
     if abs(with_tone[-1]) > MINIMUM_TONE and _rms(smaller, unequal) < TONE_RESIDUALS * _rms(residuals, unequal):
         if share < tone_share or abs(with_tone[-1]) > MAXIMUM_TONE:
-            return None
+            return _fit_gains(design[:, :channels], target, level, unequal)
         solution, residuals = with_tone, smaller
     else:
         solution = np.append(solution, 0.0)
@@ -176,6 +188,15 @@ def _fit(frame: _Cells, reference: _Cells, terms: np.ndarray, tone_share: float)
     if change < max(NOTICED_DIFFERENCE / share, NOTICED_RESIDUALS * float(np.median(residuals))):
         return None
     return ExposureCorrection(np.exp(solution[:channels]), solution[channels:-1], float(solution[-1]))
+
+
+def _fit_gains(design: np.ndarray, target: np.ndarray, level: np.ndarray, unequal: np.ndarray) -> ExposureCorrection:
+    """Corrects what gains explain of a difference that is more than that; says that it is not matched."""
+    gains, residuals = _solve(design, target, level, unequal)
+    before = _rms(level * np.abs(target), unequal)
+    if _rms(residuals, unequal) > LEAST_IMPROVEMENT * before:
+        gains = np.zeros_like(gains)
+    return ExposureCorrection(np.exp(gains), np.zeros(len(_POWERS)), 0.0, matched=False)
 
 
 def _solve(

@@ -49,6 +49,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         alignment: The measured alignment; None with `align="none"`.
         corrections: The brightness correction of each given frame; None for frames that are not changed.
         frame_numbers: For each prepared frame its index among the given ones; frames that do not match are left out.
+        unmatched: Numbers of frames whose brightness differs by more than could be corrected.
         matched: False if no two frames match; then all of them are used as they were given.
         observe: As given, for the stages that follow.
 
@@ -70,6 +71,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.alignment: Alignment | None = None
         self.corrections: tuple[ExposureCorrection | None, ...] = (None,) * len(frames)
         self.frame_numbers, self.matched = tuple(range(len(frames))), True
+        self.unmatched: tuple[int, ...] = ()
         self._reference = len(frames) // 2
         self._warps: dict[int, np.ndarray] = {}  # by frame number; empty if nothing moved
         self._window = (slice(None), slice(None))
@@ -166,6 +168,8 @@ class PreparedFrames(Sequence[np.ndarray]):
         frames = (self._with_coverage(index) for index in range(len(self)))
         corrections = measure_exposure(frames, self.frame_numbers.index(self._reference))
         found = dict(zip(self.frame_numbers, corrections, strict=True))
+        self.unmatched = tuple(number for number, one in found.items() if one is not None and not one.matched)
+        found = {number: None if one is None or one.is_nothing else one for number, one in found.items()}
         self.corrections = tuple(found.get(number) for number in range(len(self._frames)))
         if self.corrected:
             self._cache.clear()

@@ -227,8 +227,12 @@ def _open(
 
 def _noticed(images: PreparedFrames, names: Sequence[str], strict: bool) -> tuple[str, ...]:
     """What was noticed of the frames; raises InputError for the first frame that is left out if strict."""
+    unmatched = tuple(
+        f"the brightness of {names[number]} could not be matched to the others; its borders may show"
+        for number in images.unmatched
+    )
     if images.alignment is None:
-        return ()
+        return unmatched
     reasons = images.alignment.left_out
     others = [index for index, reason in reasons.items() if reason == OTHER_SCENE]
     left_out = [f"{names[index]} {reason}" for index, reason in reasons.items() if index not in others]
@@ -243,7 +247,7 @@ def _noticed(images: PreparedFrames, names: Sequence[str], strict: bool) -> tupl
         "of its own, or divide the folder with --split"
         for run in _runs(others)
     ]
-    return (*(f"{text}, and is left out" for text in left_out), *scenes, *images.alignment.remarks)
+    return (*(f"{text}, and is left out" for text in left_out), *scenes, *images.alignment.remarks, *unmatched)
 
 
 def _runs(indices: Sequence[int]) -> list[list[int]]:
