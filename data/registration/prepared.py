@@ -10,6 +10,7 @@ import numpy as np
 from data.imaging.pixels import per_level
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
+from data.registration.hot_pixels import HotPixels, find_hot_pixels
 from data.registration.warping import warp_to_reference
 from data.runtime.errors import InputError
 
@@ -50,6 +51,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         corrections: The brightness correction of each given frame; None for frames that are not changed.
         frame_numbers: For each prepared frame its index among the given ones; frames that do not match are left out.
         unmatched: Numbers of frames whose brightness differs by more than could be corrected.
+        hot_pixels: What stays in place while the scene moves; None if nothing moved.
         matched: False if no two frames match; then all of them are used as they were given.
         observe: As given, for the stages that follow.
 
@@ -72,6 +74,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.corrections: tuple[ExposureCorrection | None, ...] = (None,) * len(frames)
         self.frame_numbers, self.matched = tuple(range(len(frames))), True
         self.unmatched: tuple[int, ...] = ()
+        self.hot_pixels: HotPixels | None = None
         self._reference = len(frames) // 2
         self._warps: dict[int, np.ndarray] = {}  # by frame number; empty if nothing moved
         self._window = (slice(None), slice(None))
@@ -159,6 +162,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.alignment, self._reference = found, found.reference
         if found.moved:
             self._warps = warps
+            self.hot_pixels = find_hot_pixels(_Chosen(self._frames, self.frame_numbers), list(warps.values()))
             if crop == "common":
                 self._window = found.common
                 if any(span.stop - span.start < 1 for span in self._window):
@@ -184,6 +188,8 @@ class PreparedFrames(Sequence[np.ndarray]):
         if index not in self._cache:
             number = self.frame_numbers[index]
             image, covered = self._frames[number], None
+            if self.hot_pixels:
+                image = self.hot_pixels.remove(image)
             if self._warps:
                 image, covered = warp_to_reference(image, self._warps[number], image.shape)
                 image, covered = image[self._window], covered[self._window]
@@ -196,6 +202,19 @@ class PreparedFrames(Sequence[np.ndarray]):
             self._cache[index] = np.ascontiguousarray(image), covered
         self._cache.move_to_end(index)
         return self._cache[index]
+
+
+class _Chosen(Sequence[np.ndarray]):
+    """Some of the frames of a stack."""
+
+    def __init__(self, frames: Sequence[np.ndarray], numbers: Sequence[int]):
+        self._frames, self._numbers = frames, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return self._frames[self._numbers[index]]
 
 
 class FramesByNumber:
