@@ -53,7 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs, kept = plan(jobs, manifest, resume=arguments.resume, overwrite=arguments.overwrite)
     refuse_existing([] if arguments.overwrite else report)
     problems, lines = (listing.problems, listing.lines()) if arguments.shard[0] == 1 else ([], [])
-    for line in (*(f"error: {problem}" for problem in problems), *([] if _silent(arguments) else lines)):
+    for line in (
+        *(f"error: {problem}" for problem in problems),
+        *([] if arguments.quiet or arguments.json == STDOUT else lines),
+    ):
         say(line)
     results = [job.describe() | {"kept": True} for job in kept]
     if arguments.dry_run:

@@ -139,3 +139,11 @@ def test_frames_of_16_bits_with_all_that_a_camera_says(tmp_path):
     assert metadata == read_photograph(tmp_path / "in" / "P0009.tif")[1] and metadata.profile == profile
     with Image.open(tmp_path / "fused.tif") as opened:
         assert opened.getexif().get_ifd(0x8769)[0x927C] == bytes(9000)
+
+
+def test_with_a_json_file_what_was_understood_is_said_all_the_same(tmp_path, capsys):
+    frames(tmp_path / "pcb", "0000.png", "0001.png", "0002.png", "all.png")
+    options = ("-o", tmp_path / "fused.png", "--dry-run", "--json", tmp_path / "report.json")
+    assert fuse(tmp_path / "pcb", *options) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "pcb: 3 frames, 0000 to 0002" and "all.png is left out" in said[1]

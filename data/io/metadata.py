@@ -1,6 +1,7 @@
 """Metadata of image files, and the part of them that is copied to a result."""
 
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,12 @@ _DESCRIPTIVE = (
 )
 """Tags outside the blocks that are kept; the others say how pixels are stored, which differs in another file."""
 
+LARGEST_XMP_IN_JPEG = 65_504
+"""Most bytes of an XMP packet that one segment of a JPEG holds."""
+
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:>|=[\"']))[1-8]")
+"""Orientation in an XMP packet, as an attribute or an element."""
+
 _NOT_KEPT = (Tag.ExifImageWidth, Tag.ExifImageHeight, Tag.ExifInteroperabilityOffset)
 """Tags that are left out of a block: width and height, which are those of the unrotated image, and a pointer."""
 
@@ -32,13 +39,17 @@ class Metadata:
     Attributes:
         profile: An ICC color profile, or None.
         exif: An EXIF block, as `Image.Exif.tobytes` gives it, or None.
+        xmp: An XMP packet (rating, creator, keywords), of an upright image, or None.
+        dpi: Pixels an inch, across and down, or None.
     """
 
     profile: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.profile or self.exif)
+        return bool(self.profile or self.exif or self.xmp or self.dpi)
 
 
 def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Metadata]:
@@ -76,7 +87,38 @@ def read_metadata(path: str | os.PathLike, image: Image.Image) -> tuple[int, Met
     if profile and not _is_profile(profile):
         _leave_out(path, "a color profile", "that is damaged")
         profile = None
-    return orientation if orientation in range(1, 9) else 1, Metadata(profile, exif)
+    metadata = Metadata(profile, exif, _upright_xmp(path, image.info.get("xmp")), _dpi(image))
+    return orientation if orientation in range(1, 9) else 1, metadata
+
+
+def _upright_xmp(path: str | os.PathLike, packet: object) -> bytes | None:
+    """Returns an XMP packet with the orientation 1; None where it is no text or too large."""
+    if isinstance(packet, str):
+        packet = packet.encode()
+    if not isinstance(packet, bytes) or not packet.strip(b"\0 \n\r\t"):
+        return None
+    if len(packet) > LARGEST_BLOCK:
+        _leave_out(path, "an XMP packet", f"of more than {LARGEST_BLOCK:,} bytes")
+        return None
+    try:
+        packet.decode()
+    except UnicodeDecodeError:
+        _leave_out(path, "an XMP packet", "that is damaged")
+        return None
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Returns the resolution that a JPEG or PNG says outside its EXIF data, which are kept as they are; None: none."""
+    if image.format == "PNG":
+        value = image.info.get("dpi")
+    else:
+        value = image.info.get("jfif_density") if image.info.get("jfif_unit") == 1 else None
+    try:
+        across, down = (float(one) for one in value)  # type: ignore[union-attr] # whatever the file holds
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return (across, down) if 1 <= across < 1e6 and 1 <= down < 1e6 else None
 
 
 def kept_tags(exif: Image.Exif, without: tuple[int, ...] = ()) -> Image.Exif:

@@ -18,8 +18,9 @@ _STRIP = 2**18
 _LEVEL = 1
 """Level of zlib, the fastest: photographs of 16 bits hardly become smaller with a higher one."""
 
-_DEFLATE, _DIFFERENCES, _GRAY, _RGB, _UNSIGNED = 8, 2, 1, 2, 1
-"""Values of Compression, Predictor, PhotometricInterpretation (two) and SampleFormat (TIFF 6.0; Technical Note 3)."""
+_DEFLATE, _DIFFERENCES, _GRAY, _RGB, _UNSIGNED, _INCH = 8, 2, 1, 2, 1, 2
+"""Values of Compression, Predictor, PhotometricInterpretation (two), SampleFormat and ResolutionUnit (TIFF 6.0;
+Technical Note 3)."""
 
 
 def encode_tiff(image: np.ndarray, metadata: Metadata) -> bytes:
@@ -60,6 +61,11 @@ def encode_tiff(image: np.ndarray, metadata: Metadata) -> bytes:
     )
     if metadata.profile:
         tags[Tag.InterColorProfile] = metadata.profile
+    if metadata.xmp:
+        tags[Tag.XMLPacket] = metadata.xmp
+    if metadata.dpi and Tag.XResolution not in tags:
+        tags[Tag.XResolution], tags[Tag.YResolution] = metadata.dpi
+        tags[Tag.ResolutionUnit] = _INCH
     return b"".join([tags.tobytes().removeprefix(b"Exif\0\0"), *strips])
 
 
