@@ -162,10 +162,11 @@ def _pairs_only(work: SceneWork) -> bool:
 
 
 def _networks(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Path | None]:
-    """Returns the weights files that the method reads."""
+    """Returns the files that are read besides the images: weights and warps."""
+    warps = work.settings.warps
     if work.method != "proposed":
-        return {"weights": getattr(arguments, "weights", None)}
-    return {"weights": work.settings.weights, "comparer": work.settings.chosen_comparer}
+        return {"weights": getattr(arguments, "weights", None), "warps": warps}
+    return {"weights": work.settings.weights, "comparer": work.settings.chosen_comparer, "warps": warps}
 
 
 def _find_jobs(arguments: argparse.Namespace, work: SceneWork) -> tuple[list[Job], Listing]:
@@ -222,7 +223,15 @@ def _method(name: str, weights: Path | None) -> Method:
 
 def _recorded_settings(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Any]:
     """Returns what decides a result besides its sources, for the manifest."""
-    apart = {"strict", "strategy", "weights", "comparer", "engine", "device"}  # recorded below, or of no effect
+    apart = {
+        "strict",
+        "strategy",
+        "weights",
+        "comparer",
+        "warps",
+        "engine",
+        "device",
+    }  # recorded below, or of no effect
     names = [setting.name for setting in fields(work.settings) if setting.name not in apart]
     recorded: dict[str, Any] = {name: getattr(work.settings, name) for name in names}
     recorded |= {"method": work.method, "align_only": work.outputs.align_only, "weights": None}

@@ -238,3 +238,26 @@ def test_wrong_usage(arguments, message, capsys):
     code, said = failure(capsys, *arguments)
     assert code == 2
     assert message in said
+
+
+def test_reference_and_warps_on_the_command_line(tmp_path, capsys):
+    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8), (0, 0), 1.5)
+    for number in range(3):
+        warp = cv2.getRotationMatrix2D((80, 60), 0, 1 + 0.02 * number)
+        write_image(tmp_path / "light" / f"x_{number:03d}.png", cv2.warpAffine(image, warp, (160, 120)))
+        write_image(tmp_path / "other" / f"x_{number:03d}.png", np.full((120, 160, 3), 90, np.uint8))
+    report = tmp_path / "report.json"
+
+    def run(*words):
+        return run_command(main, [str(word) for word in (*words, "--quiet", "--overwrite")])
+
+    assert run(tmp_path / "light", "-o", tmp_path / "a.png", "--reference", 1, "--json", report) == 0
+    assert json.loads(report.read_text())["results"][0]["reference"] == 0
+    assert run(tmp_path / "other", "-o", tmp_path / "b.png", "--warps", report) == 0
+    assert read_image(tmp_path / "b.png").shape == read_image(tmp_path / "a.png").shape
+    assert run(tmp_path / "light", "-o", tmp_path / "c.png", "--reference", 7) == 1
+    assert "there is no frame 7 of 3" in capsys.readouterr().err
+    assert run(tmp_path / "other", "-o", tmp_path / "c.png", "--warps", report, "--json", report) != 0  # would be lost
+    for words in (("--warps", report, "--reference", 2), ("--reference", 0)):
+        with pytest.raises(SystemExit):
+            run(tmp_path / "light", "-o", tmp_path / "c.png", *words)

@@ -1,12 +1,14 @@
 """Frames as they are fused: laid on each other, cut, and of one brightness; read when they are needed."""
 
+import json
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import pytest
 
-from data.registration.prepared import PreparedFrames
+from data.registration.prepared import KnownWarps, PreparedFrames
+from data.runtime.errors import InputError
 from tests.conftest import drawn_photograph
 
 HEIGHT, WIDTH = 240, 320
@@ -132,3 +134,40 @@ def test_a_pair_keeps_its_size_and_more_frames_are_cut(scene):
     assert kept.moved and kept[0].shape == frames[0].shape
     assert cut[0].shape[1] in range(WIDTH - 12, WIDTH - 8)
     assert PreparedFrames([frames[0], *frames])[0].shape[1] < WIDTH
+
+
+def test_another_reference_stays_as_it_is(scene):
+    frames = [view(scene, 1 + 0.02 * (index - 1)) for index in range(3)]
+    prepared = PreparedFrames(frames, reference=0, crop="none", match_exposure="none")
+    np.testing.assert_array_equal(prepared[0], frames[0])
+    assert prepared.describe()["reference"] == 0
+    with pytest.raises(InputError, match="there is no frame 4 of 3"):
+        PreparedFrames(frames, reference=3)
+    other = drawn_photograph(np.random.default_rng(99), HEIGHT, WIDTH)
+    with pytest.raises(InputError, match="frame 2 does not match the others"):
+        PreparedFrames([frames[0], 255 - other, frames[0]], reference=1)
+
+
+def test_warps_of_another_light_are_used(scene, tmp_path):
+    frames = [view(scene, 1 + 0.02 * (index - 1)) for index in range(3)]
+    measured = PreparedFrames(frames, match_exposure="none")
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"results": [measured.describe()]}))
+    flat = [np.full_like(frame, 40 + index) for index, frame in enumerate(frames)]  # nothing to measure
+    laid = PreparedFrames(flat, warps=KnownWarps.read(report), match_exposure="none")
+    assert laid.moved and laid[0].shape == measured[0].shape
+    for one, other in zip(
+        PreparedFrames(frames, warps=KnownWarps.read(report), match_exposure="none"), measured, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="the warps are of 3 frames, but there are 2"):
+        PreparedFrames(frames[:2], warps=KnownWarps.read(report))
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"results": [{}, {}]}', '{"results": [{"warps": [[1]], "reference": 0}]}']
+)
+def test_a_file_without_warps_is_refused(tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError, match=r"x\.json holds no warps of one scene"):
+        KnownWarps.read(tmp_path / "x.json")

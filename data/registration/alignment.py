@@ -11,6 +11,7 @@ from data.registration.affine import corners_of, fit_affine, rescale_warp, trans
 from data.registration.differences import MISMATCH_SHARE, Difference, compare
 from data.registration.motion import NO_POINTS, Motion, find_motion_within, measure_motion
 from data.registration.warping import common_part
+from data.runtime.errors import InputError
 
 MEASURED_SIDE = 1024
 """Pixels: motion is measured on frames averaged over whole pixels such that the longest side is about this."""
@@ -59,14 +60,20 @@ class Alignment:
     remarks: tuple[str, ...]
 
 
-def measure_alignment(frames: Sequence[np.ndarray], *, observe: Callable[[int], None] | None = None) -> Alignment:
+def measure_alignment(
+    frames: Sequence[np.ndarray], *, reference: int | None = None, observe: Callable[[int], None] | None = None
+) -> Alignment:
     """Measures the motion between the frames of a stack.
 
     Each frame is read once, in order; only small gray views stay in memory.
 
     Args:
         frames: (H, W, 3) RGB or (H, W) gray, uint8 or uint16, in the order of the stack; they may differ in size.
+        reference: Index of the frame that stays as it is; None takes the middle one.
         observe: Called with the index of each frame once it is measured.
+
+    Raises:
+        InputError: The reference that is asked for does not match the other frames.
     """
     views: list[np.ndarray] = []
     shapes: list[tuple[int, ...]] = []
@@ -85,10 +92,12 @@ def measure_alignment(frames: Sequence[np.ndarray], *, observe: Callable[[int], 
             observe(index)
     parts = _parts(views, links)
     used = max(parts, key=lambda part: (len(part), -abs(np.median(part) - (len(views) - 1) / 2)))
+    if reference is not None and reference not in used:
+        raise InputError(f"frame {reference + 1} does not match the others and cannot be the reference.")
     matching = {pair: link for pair, link in links.items() if link.matches and set(pair) <= set(used)}
     measured = [index for index in used if any(link.motion for pair, link in matching.items() if index in pair)]
     middle = measured or used
-    reference = middle[len(middle) // 2]
+    reference = middle[len(middle) // 2] if reference is None else reference
     corners = corners_of(views[reference].shape)
     reduced = _solve(used, reference, _with_trend(matching, corners), corners)
     moved = _is_moved(used, reference, matching, reduced, corners, factor)

@@ -1,17 +1,19 @@
 """Frames prepared for fusion: aligned, cropped to their common part, and of equal brightness."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
 
 from data.imaging.pixels import per_level
+from data.io.files import read_json
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
 from data.registration.hot_pixels import HotPixels, find_hot_pixels
-from data.registration.warping import warp_to_reference
+from data.registration.warping import common_part, warp_to_reference
 from data.runtime.errors import InputError
 
 ALIGN = ("auto", "none")
@@ -34,6 +36,40 @@ Observer = Callable[[str, int, int], None]
 """Progress callback (stage, done, total)."""
 
 
+@dataclass(frozen=True)
+class KnownWarps:
+    """Warps as a report of `PreparedFrames.describe` holds them.
+
+    Attributes:
+        reference: Index of the frame on which the others are laid.
+        warps: For each frame (3, 3) float64, (x, y, 1) of the reference to its own; None: left out.
+    """
+
+    reference: int
+    warps: tuple[np.ndarray | None, ...]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "KnownWarps":
+        """Reads the warps of the one scene of a report (`fuse.py --json FILE`).
+
+        Raises:
+            InputError: It is no such report, or holds several scenes or none with warps.
+        """
+        wrong = InputError(f"{path} holds no warps of one scene, as fuse.py STACK -o RESULT --json FILE writes them.")
+        content = read_json(path)
+        try:
+            (scene,) = content.get("results", [content])
+            warps = tuple(None if one is None else np.array(one, np.float64) for one in scene["warps"])
+            reference = int(scene["reference"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise wrong from error
+        shapes = {None if one is None else one.shape for one in warps} - {None}
+        finite = all(one is None or np.isfinite(one).all() for one in warps)
+        if shapes != {(3, 3)} or not finite or not 0 <= reference < len(warps) or warps[reference] is None:
+            raise wrong
+        return cls(reference, warps)
+
+
 class PreparedFrames(Sequence[np.ndarray]):
     """Aligned frames of equal brightness, as a sequence of arrays; read, warped and corrected when they are indexed.
 
@@ -44,6 +80,8 @@ class PreparedFrames(Sequence[np.ndarray]):
         align: A name in `ALIGN`.
         crop: A name in `CROP`.
         match_exposure: A name in `MATCH_EXPOSURE`.
+        reference: Index of the frame on which the others are laid, and whose brightness is kept; None: the middle one.
+        warps: Warps that were measured before, instead of measuring; see `KnownWarps`.
         observe: Progress callback (stage, done, total).
 
     Attributes:
@@ -66,6 +104,8 @@ class PreparedFrames(Sequence[np.ndarray]):
         align: str = "auto",
         crop: str = "auto",
         match_exposure: str = "auto",
+        reference: int | None = None,
+        warps: "KnownWarps | None" = None,
         observe: Observer = lambda stage, done, total: None,
     ):
         self._frames, self.observe = frames, observe
@@ -75,11 +115,16 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.frame_numbers, self.matched = tuple(range(len(frames))), True
         self.unmatched: tuple[int, ...] = ()
         self.hot_pixels: HotPixels | None = None
-        self._reference = len(frames) // 2
+        self._reference = len(frames) // 2 if reference is None else reference
+        if not 0 <= self._reference < len(frames):
+            raise InputError(f"there is no frame {self._reference + 1} of {len(frames)} to be the reference.")
         self._warps: dict[int, np.ndarray] = {}  # by frame number; empty if nothing moved
         self._window = (slice(None), slice(None))
-        if align == "auto":
-            self._align(crop if crop != "auto" else "none" if len(frames) == 2 else "common")
+        crop = crop if crop != "auto" else "none" if len(frames) == 2 else "common"
+        if warps is not None:
+            self._take(warps, crop)
+        elif align == "auto":
+            self._align(crop, reference)
         if match_exposure == "auto" and self.matched:
             self._match_exposure()
 
@@ -147,10 +192,27 @@ class PreparedFrames(Sequence[np.ndarray]):
             ]
         return done
 
-    def _align(self, crop: str) -> None:
+    def _take(self, known: "KnownWarps", crop: str) -> None:
+        """Lays the frames by warps that were measured on others, such as another light or channel of the scene."""
+        if len(known.warps) != len(self._frames):
+            raise InputError(f"the warps are of {len(known.warps)} frames, but there are {len(self._frames)}.")
+        self._warps = {number: warp for number, warp in enumerate(known.warps) if warp is not None}
+        self.frame_numbers, self._reference = tuple(self._warps), known.reference
+        shape = self._frames[self._reference].shape
+        if crop == "common":
+            self._window = common_part(list(self._warps.values()), [shape] * len(self._warps), shape)
+            self._refuse_empty_window()
+
+    def _refuse_empty_window(self) -> None:
+        if any(span.stop - span.start < 1 for span in self._window):
+            raise InputError("the images have no part in common; --crop none shows the whole reference.")
+
+    def _align(self, crop: str, reference: int | None) -> None:
         total = len(self._frames)
         found = measure_alignment(
-            self._frames, observe=lambda index: self.observe("measuring motion", index + 1, total)
+            self._frames,
+            reference=reference,
+            observe=lambda index: self.observe("measuring motion", index + 1, total),
         )
         warps = {index: warp for index, warp in enumerate(found.warps) if warp is not None}
         if len(warps) < 2:  # of a pair, neither frame could be left out
@@ -165,8 +227,7 @@ class PreparedFrames(Sequence[np.ndarray]):
             self.hot_pixels = find_hot_pixels(_Chosen(self._frames, self.frame_numbers), list(warps.values()))
             if crop == "common":
                 self._window = found.common
-                if any(span.stop - span.start < 1 for span in self._window):
-                    raise InputError("the images have no part in common; --crop none shows the whole reference.")
+                self._refuse_empty_window()
 
     def _match_exposure(self) -> None:
         frames = (self._with_coverage(index) for index in range(len(self)))

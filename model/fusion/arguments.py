@@ -92,7 +92,10 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _add_settings(group: argparse._ArgumentGroup, theme: str) -> None:
     """Adds an option for each setting of a theme; one that is not given does not appear among the arguments."""
-    kinds = {"size": int, "weights": Path, "comparer": Path, "device": device}
+    kinds = {
+        **{"size": int, "reference": int, "device": device},
+        **dict.fromkeys(("weights", "comparer", "warps"), Path),
+    }
     for setting in fields(FusionSettings):
         metadata, name = setting.metadata, setting.name
         if metadata["group"] != theme:

@@ -16,7 +16,7 @@ from data.io.frames import Frames
 from data.io.listing import Stack, find_scene
 from data.io.metadata import Metadata
 from data.registration.alignment import OTHER_SCENE
-from data.registration.prepared import FramesByNumber, Observer, PreparedFrames
+from data.registration.prepared import FramesByNumber, KnownWarps, Observer, PreparedFrames
 from data.runtime.errors import InputError
 from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthMap
@@ -157,6 +157,8 @@ def prepare(
         align=settings.align,
         crop=settings.chosen_crop,
         match_exposure=settings.match_exposure,
+        reference=None if settings.reference is None else settings.reference - 1,
+        warps=KnownWarps.read(settings.warps) if settings.warps else None,
         observe=observe or (lambda stage, done, total: None),
     )
     noticed = _noticed(images, names or known, settings.strict)
@@ -191,7 +193,7 @@ def decide(
 def loaded_fuser(settings: FusionSettings) -> Fuser:
     """Returns the fuser for settings; the last few stay loaded. Errors as `load_fuser`."""
     default = FusionSettings()
-    names = ("alpha", "align", "crop", "strict", "match_exposure")  # what a fuser does not see
+    names = ("alpha", "align", "crop", "reference", "warps", "strict", "match_exposure")  # what a fuser does not see
     files = [path for path in (settings.weights, settings.chosen_comparer) if path and path.is_file()]
     stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     return _loaded(replace(settings, **{name: getattr(default, name) for name in names}), stamps)

@@ -73,6 +73,15 @@ class FusionSettings:
         choices=CROP,
         shared=CROP,
     )
+    reference: int | None = _setting(
+        "alignment", None, "number of the image that the others are laid on (the middle one)", metavar="N"
+    )
+    warps: Path | None = _setting(  # noqa: RUF009 - a field
+        "alignment",
+        None,
+        "lay the images as in this report (--json) of another light or channel of the same stack",
+        metavar="FILE",
+    )
     strict: bool = _setting("alignment", False, "an image that cannot be aligned is an error, and is not left out")
 
     match_exposure: str = _setting(
@@ -132,7 +141,7 @@ class FusionSettings:
     device: str = _setting("decision", "auto", "auto, cpu, gpu or gpu:N: what TensorFlow computes on", metavar="NAME")
 
     def __post_init__(self) -> None:
-        for name in ("weights", "comparer"):
+        for name in ("weights", "comparer", "warps"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))
         for setting in fields(self):
@@ -146,6 +155,10 @@ class FusionSettings:
         for name in ("prefer", "comparer"):
             if getattr(self, name) and self.chosen_strategy != "learned":
                 raise InputError(f"{name} is for the strategy learned, not for {self.chosen_strategy}.")
+        if self.reference is not None and self.reference < 1:
+            raise InputError(f"the reference is a number from 1 on, received {self.reference}.")
+        if self.warps and (self.align == "none" or self.reference is not None):
+            raise InputError("warps are for align auto, and without a reference: the report names it.")
         if self.crop == "none" and self.chosen_strategy == "paper":
             raise InputError("crop none is for the strategies learned and refined: paper knows no uncovered pixels.")
 
