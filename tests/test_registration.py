@@ -12,7 +12,7 @@ from data.registration.affine import corners_of, rescale_warp, transform_points
 from data.registration.alignment import measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
 from data.registration.prepared import PreparedFrames
-from data.registration.warping import warp_to_reference
+from data.registration.warping import coverage, warp_to_reference
 from tests.conftest import dataset_folder
 
 SHAPE = (240, 320)
@@ -84,7 +84,7 @@ def test_frames_are_laid_on_each_other_and_cut_to_what_all_show(breathing):
     height, width = (part.stop - part.start for part in found.common)
     assert 0.9 * SHAPE[0] < height < SHAPE[0] and 0.9 * SHAPE[1] < width < SHAPE[1]
     for number, (frame, warp) in enumerate(zip(breathing, found.warps, strict=True)):
-        laid, covered = warp_to_reference(frame, warp, SHAPE)
+        laid, covered = warp_to_reference(frame, warp, SHAPE), coverage(frame.shape, warp, SHAPE)
         assert laid.dtype == frame.dtype and laid.shape == frame.shape
         assert covered[found.common].all()
         expected = focused(image, 0.2 * number - 0.1, 0.2 * number + 0.3)
@@ -96,7 +96,7 @@ def test_frames_that_lie_on_each_other_are_not_touched():
     found = measure_alignment(frames)
     assert not found.moved and not found.remarks
     for frame, warp in zip(frames, found.warps, strict=True):
-        laid, covered = warp_to_reference(frame, warp, SHAPE)
+        laid, covered = warp_to_reference(frame, warp, SHAPE), coverage(frame.shape, warp, SHAPE)
         assert laid is frame and covered.all()
     assert found.common == (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
 
@@ -120,7 +120,7 @@ def test_frames_of_unequal_size_are_laid_in_their_own_coordinates():
     small = see(image, warp, (SHAPE[0] - 5, SHAPE[1] - 8))
     found = measure_alignment([small, image])
     assert at_corners(found.warps[0], warp) < 0.25
-    laid, covered = warp_to_reference(small, found.warps[0], SHAPE)
+    laid, covered = warp_to_reference(small, found.warps[0], SHAPE), coverage(small.shape, found.warps[0], SHAPE)
     assert laid.shape == image.shape and covered[found.common].all()
     assert np.abs(laid[found.common].astype(int) - image[found.common]).mean() < 1.0
 

@@ -1,6 +1,6 @@
 """Alignment of a stack: motions between neighboring frames, solved jointly for the warps from the middle frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +12,7 @@ from data.registration.differences import MISMATCH_SHARE, Difference, compare
 from data.registration.motion import NO_POINTS, Motion, find_motion_within, measure_motion
 from data.registration.warping import common_part
 from data.runtime.errors import InputError
+from data.runtime.parallel import in_order
 
 MEASURED_SIDE = 1024
 """Pixels: motion is measured on frames averaged over whole pixels such that the longest side is about this."""
@@ -79,15 +80,24 @@ def measure_alignment(
     shapes: list[tuple[int, ...]] = []
     links: dict[tuple[int, int], _Link] = {}
     factor = 1
-    for index in range(len(frames)):
-        frame = frames[index]
-        if index == 0:
-            factor = max(1, round(max(frame.shape[:2]) / MEASURED_SIDE))
-        shapes.append(frame.shape[:2])
-        views.append(_reduce(frame, factor))
-        del frame
-        if index > 0:
-            links[index - 1, index] = _link(views, index - 1, index)
+
+    def read_views() -> Iterator[int]:
+        nonlocal factor
+        for index in range(len(frames)):
+            frame = frames[index]
+            if index == 0:
+                factor = max(1, round(max(frame.shape[:2]) / MEASURED_SIDE))
+            shapes.append(frame.shape[:2])
+            views.append(_reduce(frame, factor))
+            del frame
+            yield index
+
+    def link(index: int) -> "_Link | None":
+        return _link(views, index - 1, index) if index else None
+
+    for index, found in enumerate(in_order(link, read_views())):
+        if found is not None:
+            links[index - 1, index] = found
         if observe is not None:
             observe(index)
     parts = _parts(views, links)

@@ -1,7 +1,6 @@
 """Frames prepared for fusion: aligned, cropped to their common part, and of equal brightness."""
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -13,7 +12,7 @@ from data.io.files import read_json
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
 from data.registration.hot_pixels import HotPixels, find_hot_pixels
-from data.registration.warping import common_part, warp_to_reference
+from data.registration.warping import common_part, coverage, warp_to_reference
 from data.runtime.errors import InputError
 
 ALIGN = ("auto", "none")
@@ -109,7 +108,8 @@ class PreparedFrames(Sequence[np.ndarray]):
         observe: Observer = lambda stage, done, total: None,
     ):
         self._frames, self.observe = frames, observe
-        self._cache: OrderedDict[int, tuple[np.ndarray, np.ndarray | None]] = OrderedDict()
+        self._cache: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+        self._latest: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self.alignment: Alignment | None = None
         self.corrections: tuple[ExposureCorrection | None, ...] = (None,) * len(frames)
         self.frame_numbers, self.matched = tuple(range(len(frames))), True
@@ -237,7 +237,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         found = {number: None if one is None or one.is_nothing else one for number, one in found.items()}
         self.corrections = tuple(found.get(number) for number in range(len(self._frames)))
         if self.corrected:
-            self._cache.clear()
+            self._cache, self._latest = {}, {}
 
     def _with_coverage(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         image, covered = self._prepare(index)
@@ -245,24 +245,35 @@ class PreparedFrames(Sequence[np.ndarray]):
         return image, np.ones(image.shape[:2], bool) if covered is None else covered
 
     def _prepare(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Returns a frame and where it has content; None: everywhere."""
-        if index not in self._cache:
-            number = self.frame_numbers[index]
-            image, covered = self._frames[number], None
-            if self.hot_pixels:
-                image = self.hot_pixels.remove(image)
-            if self._warps:
-                image, covered = warp_to_reference(image, self._warps[number], image.shape)
-                image, covered = image[self._window], covered[self._window]
+        """Returns a frame and where it has content; None: everywhere.
+
+        The first frames stay in memory, as many as fit, and beyond them the last that was asked for: frames are looked
+        at in order, several times, and a cache of the latest ones would never hold the next.
+        """
+        if index in self._cache:
+            return self._cache[index]
+        if index not in self._latest:
+            self._latest = {index: self._make(index)}
+            image = self._latest[index][0]
+            if (1 + len(self._cache)) * image.nbytes <= CACHE_BYTES:
+                self._cache |= self._latest
+        return self._latest[index]
+
+    def _make(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        number = self.frame_numbers[index]
+        image, covered = self._frames[number], None
+        if self.hot_pixels:
+            image = self.hot_pixels.remove(image)
+        if self._warps:
+            warp, shape = self._warps[number], image.shape
+            if self._window[0].start is None:
+                covered = coverage(image.shape, warp, shape)
                 covered = None if covered.all() else covered
-            correction = self.corrections[number]
-            if correction is not None:
-                image = correction.apply(image)
-            while self._cache and (1 + len(self._cache)) * image.nbytes > CACHE_BYTES:
-                self._cache.popitem(last=False)
-            self._cache[index] = np.ascontiguousarray(image), covered
-        self._cache.move_to_end(index)
-        return self._cache[index]
+            image = warp_to_reference(image, warp, shape)[self._window]
+        correction = self.corrections[number]
+        if correction is not None:
+            image = correction.apply(image)
+        return np.ascontiguousarray(image), covered
 
 
 class _Chosen(Sequence[np.ndarray]):

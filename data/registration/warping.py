@@ -6,7 +6,7 @@ import numpy as np
 from data.registration.affine import corners_of, transform_points
 
 
-def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Warps a frame to the reference.
 
     Args:
@@ -15,20 +15,37 @@ def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...
         shape: (H, W, ...) of the reference.
 
     Returns:
-        The warped frame, (H, W, 3) or (H, W), of the frame's type; and its coverage, (H, W) bool, True where the frame
-        has content. Elsewhere the frame's border is repeated. With the identity, the frame itself is returned.
+        The warped frame, (H, W, 3) or (H, W), of the frame's type; where it has no content its border is repeated. With
+        the identity, the frame itself is returned.
     """
     height, width = shape[:2]
-    if frame.shape[:2] == (height, width) and np.array_equal(warp, np.eye(3)):
-        return frame, np.ones((height, width), bool)
+    if _is_identity(frame.shape, warp, shape):
+        return frame
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(frame, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    columns, rows = np.arange(width), np.arange(height)[:, None]
+    return cv2.warpAffine(frame, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def coverage(size: tuple[int, ...], warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns where a warped frame has content, (H, W) bool.
+
+    Args:
+        size: (H2, W2, ...) of the frame.
+        warp: As in `warp_to_reference`.
+        shape: (H, W, ...) of the reference.
+    """
+    height, width = shape[:2]
     covered = np.ones((height, width), bool)
-    for (across, down, shift), side in zip(warp[:2], frame.shape[1::-1], strict=True):
+    if _is_identity(size, warp, shape):
+        return covered
+    columns, rows = np.arange(width), np.arange(height)[:, None]
+    for (across, down, shift), side in zip(warp[:2], size[1::-1], strict=True):
         place = across * columns + (down * rows + shift)
         covered &= (place >= 0) & (place <= side - 1)
-    return warped, covered
+    return covered
+
+
+def _is_identity(size: tuple[int, ...], warp: np.ndarray, shape: tuple[int, ...]) -> bool:
+    return tuple(size[:2]) == tuple(shape[:2]) and np.array_equal(warp, np.eye(3))
 
 
 def common_part(warps: list[np.ndarray], shapes: list[tuple[int, ...]], shape: tuple[int, ...]) -> tuple[slice, slice]:

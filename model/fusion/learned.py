@@ -10,7 +10,7 @@ volume (`model/fusion/volume.py`) limits the network: it chooses among the frame
 cannot bring in one that shows nothing sharp there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 
@@ -22,6 +22,7 @@ from data.imaging.boundaries import near_boundaries
 from data.imaging.composition import compose, compose_each
 from data.imaging.pixels import per_level, to_gray
 from data.registration.prepared import CACHE_BYTES, PreparedFrames
+from data.runtime.parallel import in_order
 from model.fusion import multiband, tiling
 from model.fusion.averaging import NOISY, NoiseCurve, average
 from model.fusion.blending import BoundaryBlending
@@ -131,9 +132,13 @@ class LearnedStrategy:
         step = counter(images.observe, "measuring sharpness", len(images))
         for index, image in enumerate(images):
             gray = to_gray(image) / np.float32(per_level(image.dtype))
-            lights.add(gray, images.clipped(index))
-            noise.add(gray)
-            volume.add(_reduce(gray, scale), _coverage(images, index, volume.sharpest.shape))
+            clipped, covered = images.clipped(index), _coverage(images, index, volume.sharpest.shape)
+            looks: list[Callable[[], None]] = [
+                partial(lights.add, gray, clipped),
+                partial(noise.add, gray),
+                partial(volume.add, _reduce(gray, scale), covered),
+            ]
+            list(in_order(lambda look: look(), looks))
             if smaller is not None:
                 smaller.append(_reduce(image, decision_scale(shape)))
             step()

@@ -15,6 +15,7 @@ import numpy as np
 
 from data.imaging.blocks import mixed_blocks, within
 from data.imaging.pixels import copy_pixels, per_level, quantize
+from data.runtime.parallel import in_order
 
 BANDS = 1
 """Pyramid levels in the blending of strokes."""
@@ -32,6 +33,9 @@ HIDDEN = 14.0
 
 REACH, FURTHER_REACH = 14, 16
 """Pixels from a step within which coefficients are chosen, and within which the rest fades over more octaves."""
+
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
+"""Of the channels, as a matrix."""
 
 SIDE = 512
 """Side of the windows, in pixels."""
@@ -67,10 +71,15 @@ def blend(
         for part, (_, around) in zip(parts, windows, strict=True):
             if mask[around].any():
                 part[index] = image[around].copy()
-    for part, (inside, around) in zip(parts, windows, strict=True):
-        mixed = _mix(part, decision_map[around], None if plain is None else plain[around], choose)
-        fused[inside] = quantize(mixed[within(inside, around)], fused.dtype)
-        part.clear()
+
+    def mix(number: int) -> np.ndarray:
+        inside, around = windows[number]
+        mixed = _mix(parts[number], decision_map[around], None if plain is None else plain[around], choose)
+        parts[number] = {}
+        return quantize(mixed[within(inside, around)], fused.dtype)
+
+    for (inside, _), mixed in zip(windows, in_order(mix, range(len(windows))), strict=True):
+        fused[inside] = mixed
     return fused
 
 
@@ -140,7 +149,7 @@ def _blend_level(
         band = image - cv2.pyrUp(coarse[index], dstsize=size)
         weighted += band * _each_channel(mask, band)
         squares = band * band
-        energy = cv2.GaussianBlur(squares.mean(-1) if squares.ndim == 3 else squares, (0, 0), 1)
+        energy = cv2.GaussianBlur(cv2.transform(squares, _MEAN) if squares.ndim == 3 else squares, (0, 0), 1)
         energy *= cv2.dilate((mask > 0.5).view(np.uint8), disc)
         if most is None:
             strongest, most = band, energy
