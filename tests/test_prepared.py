@@ -123,9 +123,9 @@ def test_memory_holds_a_few_large_frames(scene, monkeypatch):
     prepared = PreparedFrames(frames, align="none", match_exposure="none")
     for _ in range(2):
         list(prepared)
-    assert frames.reads == [2] * 5
-    _ = prepared[4], prepared[3]
-    assert frames.reads == [2] * 5
+    assert frames.reads == [1, 1, 2, 2, 2]  # the first that fit stay, the others are read again
+    _ = prepared[4], prepared[4], prepared[0]
+    assert frames.reads == [1, 1, 2, 2, 2]
 
 
 def test_a_pair_keeps_its_size_and_more_frames_are_cut(scene):

@@ -8,12 +8,13 @@ pixel cannot show them; and where a step between sources is not hidden by an edg
 more octaves. Every pixel that is not near a seam is that of a source, to the bit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import cv2
 import numpy as np
 
-from data.imaging.blocks import mixed_blocks, within
+from data.imaging.blocks import Window, mixed_blocks, within
 from data.imaging.pixels import copy_pixels, per_level, quantize
 from data.runtime.parallel import in_order
 
@@ -40,18 +41,21 @@ _MEAN = np.full((1, 3), 1 / 3, np.float32)
 SIDE = 512
 """Side of the windows, in pixels."""
 
+PARTS_BYTES = 400_000_000
+"""Memory for the parts of sources that meet at seams; where they need more, windows are blended in several turns."""
+
 CONTEXT = 2 ** (FINE_BANDS + FURTHER_BANDS + 2)
 """Pixels around them: beyond the reach of the pyramid's filters, and on the grid of its last level."""
 
 
 def blend(
-    images: Iterable[np.ndarray], decision_map: np.ndarray, plain: np.ndarray | None = None, *, choose: bool = True
+    images: Sequence[np.ndarray], decision_map: np.ndarray, plain: np.ndarray | None = None, *, choose: bool = True
 ) -> np.ndarray:
     """Fuses a stack by its decision map.
 
     Args:
         images: Sources in order, (H, W) or (H, W, 3), uint8 or uint16, all of one shape and type; each is read
-            once.
+            once, and again where so many meet at seams that `PARTS_BYTES` do not hold them.
         decision_map: (H, W), the index of the source of each pixel.
         plain: (H, W) bool, where no coefficients are chosen and no further octaves are blended: the rims of blown
             lights are no detail. None: nowhere.
@@ -61,26 +65,49 @@ def blend(
         The fused image, of their shape and type.
     """
     windows = list(mixed_blocks(decision_map, SIDE, CONTEXT))
-    parts: list[dict[int, np.ndarray]] = [{} for _ in windows]
-    fused = np.empty(0, np.uint8)
-    for index, image in enumerate(images):
-        if index == 0:
-            fused = np.empty(image.shape, image.dtype)
-        mask = decision_map == index
-        copy_pixels(fused, image, mask)
-        for part, (_, around) in zip(parts, windows, strict=True):
-            if mask[around].any():
-                part[index] = image[around].copy()
+    first = images[0]
+    fused = np.empty(first.shape, first.dtype)
+    groups = _groups(windows, decision_map, first.nbytes / decision_map.size) or [([], set())]
+    for number, (group, needed) in enumerate(groups):
+        parts: list[dict[int, np.ndarray]] = [{} for _ in group]
+        for index in range(len(images)):
+            if number and index not in needed:
+                continue
+            image, mask = images[index], decision_map == index
+            if number == 0:
+                copy_pixels(fused, image, mask)
+            for part, (_, around) in zip(parts, group, strict=True):
+                if mask[around].any():
+                    part[index] = image[around].copy()
 
-    def mix(number: int) -> np.ndarray:
-        inside, around = windows[number]
-        mixed = _mix(parts[number], decision_map[around], None if plain is None else plain[around], choose)
-        parts[number] = {}
-        return quantize(mixed[within(inside, around)], fused.dtype)
+        def mix(place: int, parts: list = parts, group: list = group) -> np.ndarray:
+            inside, around = group[place]
+            mixed = _mix(parts[place], decision_map[around], None if plain is None else plain[around], choose)
+            parts[place] = {}
+            return quantize(mixed[within(inside, around)], fused.dtype)
 
-    for (inside, _), mixed in zip(windows, in_order(mix, range(len(windows))), strict=True):
-        fused[inside] = mixed
+        for (inside, _), mixed in zip(group, in_order(mix, range(len(group))), strict=True):
+            fused[inside] = mixed
     return fused
+
+
+def _groups(
+    windows: Sequence[tuple[Window, Window]], decision_map: np.ndarray, pixel_bytes: float
+) -> list[tuple[list[tuple[Window, Window]], set[int]]]:
+    """Groups windows such that the parts of sources in each group fit into `PARTS_BYTES`; with the sources of each."""
+    groups: list[tuple[list[tuple[Window, Window]], set[int]]] = []
+    held = 0.0
+    for window in windows:
+        around = decision_map[window[1]]
+        present = set(np.unique(around).tolist())
+        size = len(present) * around.size * pixel_bytes
+        if not groups or held + size > PARTS_BYTES:
+            groups.append(([], set()))
+            held = 0.0
+        groups[-1][0].append(window)
+        groups[-1][1].update(present)
+        held += size
+    return groups
 
 
 def share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
@@ -105,93 +132,93 @@ def share(image: np.ndarray, mask: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _mix(sources: Mapping[int, np.ndarray], labels: np.ndarray, plain: np.ndarray | None, choose: bool) -> np.ndarray:
-    """Blends a window; returns float32 in the sources' range."""
+    """Blends a window; returns float32 in the sources' range. One source at a time is held as floating point."""
     first = next(iter(sources.values()))
-    if min(labels.shape) < 2**FINE_BANDS:
-        return _add(sources, {index: labels == index for index in sources}, 0)
     unit = np.float32(per_level(first.dtype))
-    images = {index: image.astype(np.float32) / unit for index, image in sources.items()}
-    chosen, further = _steps(images, labels)
+    if min(labels.shape) < 2**FINE_BANDS:
+        return reduce(np.add, (share(image, labels == index, 0) for index, image in sources.items()))
+    chosen, further = _steps(sources, labels, unit)
     if not choose:
         chosen[:] = 0
     if plain is not None and plain.any():
         free = 1 - cv2.GaussianBlur(cv2.dilate(plain.astype(np.float32), np.ones((5, 5), np.uint8)), (0, 0), 1.5)
         chosen, further = chosen * free, further * free
-    return unit * _blend_level(images, {index: labels == index for index in images}, chosen, further, FINE_BANDS)
+    levels = [_Level(number) for number in range(FINE_BANDS)]
+    narrow, wide = np.zeros((2, 1, 1) + (1,) * (first.ndim - 2), np.float32)  # what is beneath the bands
+    for index, image in sources.items():
+        fine, mask = image.astype(np.float32) / unit, (labels == index).astype(np.float32)
+        for level in levels:
+            fine, mask = level.add(fine, mask)
+        narrow = narrow + share(fine, mask, 0)
+        wide = wide + share(fine, mask, FURTHER_BANDS)
+    shares = [chosen]
+    for _ in levels:
+        shares.append(cv2.pyrDown(shares[-1]))
+        further = cv2.pyrDown(further)
+    mixed = narrow + _each_channel(further, narrow) * (wide - narrow)
+    for level, strong in zip(levels[::-1], shares[-2::-1], strict=True):
+        mixed = level.detail(strong) + cv2.pyrUp(mixed, dstsize=strong.shape[::-1])
+    return unit * mixed
 
 
-def _blend_level(
-    images: Mapping[int, np.ndarray],
-    masks: Mapping[int, np.ndarray],
-    chosen: np.ndarray,
-    further: np.ndarray,
-    levels: int,
-) -> np.ndarray:
-    """Blends the finest of some bands and, beneath it, the others.
+class _Level:
+    """One band of a window: the sources' coefficients weighted by their masks, and the strongest nearby.
 
     Args:
-        images: (h, w) or (h, w, C) float32 each, of one level of the pyramid.
-        masks: (h, w) of each, shares in [0, 1].
-        chosen: (h, w) float32 in [0, 1], how much the strongest coefficients count against the weighted ones.
-        further: The same for `FURTHER_BANDS` against none beneath the last band.
-        levels: How many bands follow.
+        number: 0 for the finest.
     """
-    size = chosen.shape[::-1]
-    if levels == 0 or min(size) == 1:
-        narrow, wide = (_add(images, masks, bands) for bands in (0, FURTHER_BANDS))
-        return narrow + _each_channel(further, narrow) * (wide - narrow)
-    reach = REACH * 2**levels // 2**FINE_BANDS
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    coarse = {index: cv2.pyrDown(image) for index, image in images.items()}
-    weighted, strongest, most = np.zeros_like(images[min(images)]), np.zeros_like(images[min(images)]), None
-    for index, image in images.items():
-        mask = masks[index].astype(np.float32)
-        band = image - cv2.pyrUp(coarse[index], dstsize=size)
-        weighted += band * _each_channel(mask, band)
+
+    def __init__(self, number: int):
+        reach = REACH // 2**number
+        self._disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        self._weighted = self._strongest = self._most = np.zeros(0, np.float32)
+
+    def add(self, fine: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Adds a source, (h, w) or (h, w, C) float32, with its mask; returns both at half the size."""
+        coarse = cv2.pyrDown(fine)
+        band = fine - cv2.pyrUp(coarse, dstsize=mask.shape[::-1])
         squares = band * band
         energy = cv2.GaussianBlur(cv2.transform(squares, _MEAN) if squares.ndim == 3 else squares, (0, 0), 1)
-        energy *= cv2.dilate((mask > 0.5).view(np.uint8), disc)
-        if most is None:
-            strongest, most = band, energy
+        energy *= cv2.dilate((mask > 0.5).view(np.uint8), self._disc)
+        if not self._most.size:
+            self._weighted = band * _each_channel(mask, band)
+            self._strongest, self._most = band, energy
         else:
-            copy_pixels(strongest, band, energy > most)
-            np.maximum(most, energy, out=most)
-    detail = weighted + _each_channel(chosen, weighted) * (strongest - weighted)
-    smaller = {index: cv2.pyrDown(mask.astype(np.float32)) for index, mask in masks.items()}
-    rest = _blend_level(coarse, smaller, cv2.pyrDown(chosen), cv2.pyrDown(further), levels - 1)
-    return detail + cv2.pyrUp(rest, dstsize=size)
+            self._weighted += band * _each_channel(mask, band)
+            copy_pixels(self._strongest, band, energy > self._most)
+            np.maximum(self._most, energy, out=self._most)
+        return coarse, cv2.pyrDown(mask)
+
+    def detail(self, chosen: np.ndarray) -> np.ndarray:
+        """Returns the band; `chosen`, (h, w) float32 in [0, 1], is how much the strongest coefficients count."""
+        return self._weighted + _each_channel(chosen, self._weighted) * (self._strongest - self._weighted)
 
 
-def _add(images: Mapping[int, np.ndarray], masks: Mapping[int, np.ndarray], levels: int) -> np.ndarray:
-    """Adds the shares of images; see `share`."""
-    total = np.zeros(images[min(images)].shape, np.float32)
-    for index, image in images.items():
-        total += share(image, masks[index], levels)
-    return total
-
-
-def _steps(images: Mapping[int, np.ndarray], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _steps(sources: Mapping[int, np.ndarray], labels: np.ndarray, unit: np.float32) -> tuple[np.ndarray, np.ndarray]:
     """Finds where sources differ in brightness at seams: near any such step, and near those that would show; shares in
     [0, 1], (h, w) float32 each."""
-    step = np.zeros(labels.shape, np.float32)
-    smooth = {index: cv2.GaussianBlur(image, (0, 0), STEP_SIGMA) for index, image in images.items()}
+    seams = []
     for axis in (0, 1):
         before, after = _neighbors(labels, axis)
         rows, columns = np.nonzero(before != after)
-        here, there = (rows, columns), (rows + (axis == 0), columns + (axis == 1))
-        levels = []
-        for place in (here, there):
-            first = np.empty((len(rows), smooth[labels[0, 0]].size // labels.size), np.float32)
-            for index, image in smooth.items():
-                taken = labels[place] == index
-                first[taken] = image[rows[taken], columns[taken]].reshape(-1, first.shape[1])
-            levels.append(first)
-        height = np.abs(levels[0] - levels[1]).mean(-1)
-        for place in (here, there):
-            step[place] = np.maximum(step[place], height)
+        seams.append(((rows, columns), (rows + (axis == 0), columns + (axis == 1))))
+    channels = next(iter(sources.values())).size // labels.size
+    values = [[np.empty((len(place[0]), channels), np.float32) for place in sides] for sides in seams]
     slope = np.zeros(labels.shape, np.float32)
-    for image in images.values():
+    for index, source in sources.items():
+        image = source.astype(np.float32) / unit
         np.maximum(slope, _slope(image), out=slope)
+        smooth = cv2.GaussianBlur(image, (0, 0), STEP_SIGMA)
+        for sides, levels in zip(seams, values, strict=True):
+            rows, columns = sides[0]  # both sources at one pixel: what the scene does from pixel to pixel is no step
+            for place, level in zip(sides, levels, strict=True):
+                taken = labels[place] == index
+                level[taken] = smooth[rows[taken], columns[taken]].reshape(-1, channels)
+    step = np.zeros(labels.shape, np.float32)
+    for sides, (here, there) in zip(seams, values, strict=True):
+        height = np.abs(here - there).mean(-1)
+        for place in sides:
+            step[place] = np.maximum(step[place], height)
     shows = step > HIDDEN * cv2.GaussianBlur(slope, (0, 0), 3)
     return _near(step > STEP, REACH), _near((step > STEP) & shows, FURTHER_REACH)
 
