@@ -1,10 +1,11 @@
 """Conversion of an image to the planes that metrics are computed on: BT.601 gray, or each of the three channels."""
 
+from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
 
-from metrics.checks import RefusedError, require_known
+from metrics.checks import RefusedError, require_comparable, require_known
 
 COLOR_MODES = ("gray", "rgb")
 """Names of what metrics are computed on, the default first; see `to_planes`."""
@@ -103,3 +104,13 @@ def stretched(gray: np.ndarray) -> np.ndarray:
     if high == low:
         return gray.astype(np.float64)
     return np.floor((gray.astype(np.float64) - low) / (high - low) * 255 + 0.5)
+
+
+def comparable_planes(sources: Sequence[np.ndarray], fused: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Returns the gray planes of sources and of their fused image, float64.
+
+    Raises:
+        RefusedError: Fewer than two sources, unequal shapes, or an image that `to_gray` refuses.
+    """
+    require_comparable(sources, fused)
+    return [to_gray(source).astype(np.float64) for source in sources], to_gray(fused).astype(np.float64)

@@ -7,8 +7,8 @@ from math import nan
 import cv2
 import numpy as np
 
-from metrics.checks import require_comparable, require_known
-from metrics.color import to_gray
+from metrics.checks import require_known
+from metrics.color import comparable_planes
 from metrics.metric import Metric
 from metrics.windows import (
     SSIM_CONSTANTS,
@@ -63,7 +63,7 @@ def piella(sources: Sequence[np.ndarray], fused: np.ndarray, variant: str = "uiq
     Source: Piella & Heijmans, "A new quality metric for image fusion", ICIP 2003.
     """
     require_known("variant of Piella's index", variant, PIELLA_VARIANTS)
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _LEAST_SIDE:
         return nan
     return _piella(planes, result, variant, weighted)
@@ -75,7 +75,7 @@ def piella_edges(sources: Sequence[np.ndarray], fused: np.ndarray, variant: str 
     Arguments, errors and source as `piella`. Returns -1..1; larger is better; NaN where one of both is undefined.
     """
     require_known("variant of Piella's index", variant, PIELLA_VARIANTS)
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _LEAST_SIDE:
         return nan
     of_edges = _piella(list(map(_prewitt, planes)), _prewitt(result), variant, True)
@@ -100,7 +100,7 @@ def cvejic(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     International Journal of Signal Processing 2(3), 2006; constants as in Z. Liu's implementation. Places where neither
     source varies with the fused image (0/0 there) weigh both alike.
     """
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _LEAST_SIDE or len(planes) != 2:
         return nan
     local_mean = partial(filter_valid, window=gaussian_window(7, 1.5))
@@ -132,7 +132,7 @@ def correlations_of_differences(sources: Sequence[np.ndarray], fused: np.ndarray
     Source: Aslantas & Bendes, "A new image quality metric for image fusion: the sum of the correlations of
     differences", AEU International Journal of Electronics and Communications 69(12), 2015.
     """
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if len(planes) != 2:
         return nan
     first, second = planes
@@ -152,7 +152,7 @@ def ssim_with_sources(sources: Sequence[np.ndarray], fused: np.ndarray) -> float
     Raises:
         RefusedError: Unequal shapes, or an image that `to_gray` refuses.
     """
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _LEAST_SIDE:
         return nan
     local_mean = partial(filter_valid, window=gaussian_window(11, 1.5))
@@ -188,11 +188,6 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     one, other = one - one.mean(), other - other.mean()
     norm = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
     return float((one * other).sum()) / norm if norm else 0.0
-
-
-def _planes(sources: Sequence[np.ndarray], fused: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    require_comparable(sources, fused)
-    return [to_gray(source).astype(np.float64) for source in sources], to_gray(fused).astype(np.float64)
 
 
 METRICS = (

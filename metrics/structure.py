@@ -7,8 +7,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 
-from metrics.checks import require_comparable
-from metrics.color import to_gray
+from metrics.color import comparable_planes
 from metrics.metric import Metric
 from metrics.windows import (
     SSIM_CONSTANTS,
@@ -54,7 +53,7 @@ def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     9(2), 2008; constants as in Z. Liu's implementation (2e-16 in place of SSIM's). Where that divides what rounding
     leaves in flat windows, here both variances are 0 (see `local_moments`).
     """
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if min(result.shape) < 11:
         return float("nan")
     local_mean = partial(filter_valid, window=gaussian_window(7, 1.5))
@@ -85,7 +84,7 @@ def multi_scale_ssim(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     Source: Wang, Simoncelli & Bovik, "Multiscale structural similarity for image quality assessment", Asilomar
     Conference 2003; a negative structure at a scale counts as 0.
     """
-    planes, result = _planes(sources, fused)
+    planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _MINIMUM_SIDE:
         return float("nan")
     return float(np.mean([_ms_ssim(plane, result) for plane in planes]))
@@ -110,11 +109,6 @@ def _halve(plane: np.ndarray) -> np.ndarray:
     """Averages 2 x 2 pixels; drops the last of an odd number, which TensorFlow's `ssim_multiscale` doubles."""
     height, width = (side - side % 2 for side in plane.shape)
     return cv2.resize(plane[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-
-
-def _planes(sources: Sequence[np.ndarray], fused: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    require_comparable(sources, fused)
-    return [to_gray(source).astype(np.float64) for source in sources], to_gray(fused).astype(np.float64)
 
 
 METRICS = (
