@@ -22,7 +22,7 @@ from data.runtime.spread import spread
 from model.baselines import BASELINES
 from model.fusion.arguments import build_parser, given_settings
 from model.fusion.fuser import Fuser
-from model.fusion.outputs import OutputOptions
+from model.fusion.outputs import OutputOptions, Slabs
 from model.fusion.pipeline import Method, loaded_fuser
 from model.fusion.project import Project
 from model.fusion.scene import SceneWork, fuse_scenes, make_alignment_job, make_job
@@ -110,9 +110,12 @@ def _make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, p
     except InputError as error:
         parser.error(str(error))
     names = ("align_only", "save_maps", "panel", "depth_map")
-    outputs = OutputOptions(
-        **{name: getattr(arguments, name) for name in names}, strokes=project.strokes if project else ()
-    )
+    try:
+        slabs = Slabs.parse(arguments.slabs) if arguments.slabs else None
+    except InputError as error:
+        parser.error(f"--slabs: {error}")
+    strokes = project.strokes if project else ()
+    outputs = OutputOptions(**{name: getattr(arguments, name) for name in names}, strokes=strokes, slabs=slabs)
     return SceneWork(settings, outputs, arguments.method)
 
 
@@ -152,6 +155,8 @@ def _check_method(parser: argparse.ArgumentParser, arguments: argparse.Namespace
         parser.error(f"--method {work.method} {'has no' if weights else 'needs'} weights: {mend}.")
     if work.settings.crop == "none" and _pairs_only(work):
         parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
+    if arguments.slabs and (work.outputs.align_only or _pairs_only(work)):
+        parser.error("--slabs is for the strategies learned and refined, and not for --align-only.")
     if arguments.depth_map and strategy != "learned":
         parser.error(f"--depth-map is for --strategy learned, not for {strategy}.")
 
@@ -240,6 +245,8 @@ def _recorded_settings(arguments: argparse.Namespace, work: SceneWork) -> dict[s
             recorded[name] = file_digest(path, "sha256")
     if work.method == "proposed":
         recorded["strategy"] = work.settings.chosen_strategy
+    if work.outputs.slabs:
+        recorded["slabs"] = [work.outputs.slabs.size, work.outputs.slabs.overlap]
     return recorded
 
 

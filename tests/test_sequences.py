@@ -224,7 +224,11 @@ def test_sizes_may_differ_by_a_few_pixels(tmp_path):
         find_pairs(tmp_path / "pair")  # what is measured must be the same to the pixel
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=9, unique=True), st.integers(1, 7))
+# A counter that starts anew after 9999 has a test of its own.
+NUMBERS = st.integers(0, 10**6).filter(lambda number: number != 9999)
+
+
+@given(st.lists(NUMBERS, min_size=2, max_size=9, unique=True), st.integers(1, 7))
 def test_any_numbers_come_in_their_order(tmp_path_factory, numbers, width):
     folder = tmp_path_factory.getbasetemp() / "never-made"
     paths = [folder / f"DSC_{number:0{width}}.JPG" for number in numbers]

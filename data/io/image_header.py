@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BufferedReader, BytesIO
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -209,9 +208,9 @@ def readable(path: str | os.PathLike) -> Iterator[None]:
 
 def _is_floating(path: str | os.PathLike) -> bool:
     try:
-        with Path(path).open("rb") as file:
+        with open_image_file(path) as file:
             return is_floating(file)
-    except OSError:
+    except InputError:
         return False
 
 

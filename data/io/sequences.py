@@ -16,6 +16,9 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 LARGE_GAP = 10
 """Usual steps of the numbers of a series from which a gap is said."""
 
+LAST_NUMBER = 9999
+"""Number after which cameras begin anew."""
+
 _PREFERRED = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 """Types in the order of preference where all frames exist in several; raw files come last."""
 
@@ -113,13 +116,18 @@ def divide(frames: Sequence[Path], division: str) -> list[tuple[Path, ...]]:
 
 
 def _in_order(frames: tuple[Path, ...], place: int) -> tuple[Path, ...]:
-    """Puts the frames before a counter's restart first; `frames` are in the order of the number at `place`."""
+    """Puts the frames before a counter's restart first; `frames` are in the order of the number at `place`.
+
+    Cameras count to 9999: both runs, up to there and from 0 or 1 on, must be without a gap.
+    """
     texts = [_NUMBER.findall(path.stem)[place] for path in frames]
     numbers = [int(text) for text in texts]
-    last = 10 ** len(texts[-1]) - 1
-    if len(frames) < 2 or len(set(map(len, texts))) > 1 or len(texts[-1]) < 3 or numbers[0] > 1 or numbers[-1] < last:
+    if len(frames) < 3 or set(map(len, texts)) != {4} or numbers[0] > 1 or numbers[-1] != LAST_NUMBER:
         return frames
-    start = next((index for index in range(1, len(numbers)) if numbers[index] - numbers[index - 1] > len(frames)), 0)
+    gaps = [index for index in range(1, len(numbers)) if numbers[index] != numbers[index - 1] + 1]
+    if len(gaps) != 1:
+        return frames
+    (start,) = gaps
     first, other = taken_at(frames[0]), taken_at(frames[-1])
     if first and other and first < other:
         return frames

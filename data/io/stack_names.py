@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.io.image_header import open_image_file
 from data.io.sequences import divide, find_series, largest_gap, list_images
 from data.io.tiff_pages import count_pages
 from data.runtime.errors import InputError
@@ -166,7 +167,7 @@ def _some(names: Sequence[str]) -> str:
 def stray(image: Path) -> str:
     """Returns the sentence about an image that belongs to no stack."""
     if image.suffix.lower() in (".tif", ".tiff"):
-        with suppress(OSError), image.open("rb") as file:
+        with suppress(InputError), open_image_file(image) as file:  # which never waits for a pipe
             if (pages := count_pages(file)) > 1:
                 return f"{image} holds {pages} pages; save each as a file of its own, and fuse their folder."
     return (

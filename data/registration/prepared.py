@@ -1,7 +1,8 @@
 """Frames prepared for fusion: aligned, cropped to their common part, and of equal brightness."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -173,6 +174,18 @@ class PreparedFrames(Sequence[np.ndarray]):
             covered = self.covered(index)
             if covered is not None:
                 decision_map[~covered & (decision_map == index)] = self.frame_numbers.index(self._reference)
+
+    def part(self, numbers: Collection[int]) -> "PreparedFrames":
+        """Returns the frames with some numbers, prepared as in the whole stack; if all of these were left out, the
+        nearest frame."""
+        chosen = tuple(number for number in self.frame_numbers if number in numbers)
+        if not chosen:
+            chosen = (min(self.frame_numbers, key=lambda number: min(abs(number - one) for one in numbers)),)
+        part = copy(self)
+        part.frame_numbers, part._cache, part._latest = chosen, {}, {}
+        if part._reference not in chosen:
+            part._reference = chosen[len(chosen) // 2]
+        return part
 
     def describe(self) -> dict[str, Any]:
         """Returns what was done to the frames, as JSON values."""

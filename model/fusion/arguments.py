@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ..., or one from each subfolder
   python fuse.py beetle -o fused.tif --depth-map       also the depth of each pixel, in fused-depth.png
   python fuse.py beetle -o fused.tif --depth-map depth.tif    or in depth.tif
+  python fuse.py beetle -o fused.tif --slabs 20:5      also the results of frames 1 to 20, 16 to 35, ...
   python fuse.py beetle -o aligned --align-only        the aligned frames, for other tools
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
@@ -141,6 +142,11 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         metavar="PATH",
         help="also write which frame each pixel is sharpest in, with its confidence and a picture of both; "
         "PATH.png or PATH.tif, after the images of one scene (beside the result: NAME-depth.png)",
+    )
+    group.add_argument(
+        "--slabs",
+        metavar="SIZE[:OVERLAP]",
+        help="also write the results of parts of a deep stack, NAME-slab-1 and so on, for retouching",
     )
     group.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     group.add_argument(

@@ -3,7 +3,49 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.runtime.errors import InputError
 from model.fusion.retouch import Stroke
+
+
+@dataclass(frozen=True)
+class Slabs:
+    """Parts of a deep stack that are fused by themselves as well, for retouching.
+
+    Attributes:
+        size: Frames in each, at least 2.
+        overlap: Frames that follow each other's slab share, fewer than `size`.
+    """
+
+    size: int
+    overlap: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Slabs":
+        """Reads SIZE or SIZE:OVERLAP.
+
+        Raises:
+            InputError: It is neither, or the overlap is not smaller than the size.
+        """
+        size, _, overlap = text.partition(":")
+        wrong = InputError(f"slabs are SIZE or SIZE:OVERLAP, from 2 frames on, received {text!r}.")
+        try:
+            slabs = cls(int(size), int(overlap or 0))
+        except ValueError as error:
+            raise wrong from error
+        if slabs.size < 2 or not 0 <= slabs.overlap < slabs.size:
+            raise wrong
+        return slabs
+
+    def spans(self, count: int) -> list[range]:
+        """Returns the frames of each slab of a stack; the last holds what is left, more than the overlap."""
+        starts = range(0, max(1, count - self.overlap), self.size - self.overlap)
+        return [range(start, min(start + self.size, count)) for start in starts]
+
+    def files(self, output: Path, count: int) -> list[Path]:
+        """Returns the file of each slab beside a fused image, NAME-slab-1 and so on."""
+        number = len(self.spans(count))
+        width = len(str(number))
+        return [output.with_name(f"{output.stem}-slab-{one:0{width}}{output.suffix}") for one in range(1, number + 1)]
 
 
 @dataclass(frozen=True)
@@ -17,6 +59,7 @@ class OutputOptions:
         depth_map: Whether the depth map is written, or its file where that is not NAME-depth.png; for the strategy
             `learned`.
         strokes: Retouching, painted over the result.
+        slabs: Parts of the stack whose results are written as well; None: none.
     """
 
     align_only: bool = False
@@ -24,6 +67,7 @@ class OutputOptions:
     panel: bool = False
     depth_map: bool | Path = False
     strokes: tuple[Stroke, ...] = ()
+    slabs: Slabs | None = None
 
     @property
     def companions(self) -> bool:

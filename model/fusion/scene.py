@@ -14,7 +14,7 @@ from data.io.listing import Stack
 from data.registration.prepared import Observer
 from data.runtime.parts import isolate_errors
 from model.fusion.fuser import Fuser
-from model.fusion.outputs import OutputOptions
+from model.fusion.outputs import OutputOptions, Slabs
 from model.fusion.pipeline import Method, PreparedStack, Result, decide, prepare
 from model.fusion.settings import FusionSettings
 
@@ -36,11 +36,13 @@ class SceneWork:
 
 def make_job(stack: Stack, output: Path, work: SceneWork) -> Job:
     """Lists everything that will be written for a scene whose fused image is `output`."""
-    if not work.outputs.companions:
-        return Job(stack, output)
-    from model.fusion.pictures import companions  # loads matplotlib, which nothing else here needs
+    slabs = work.outputs.slabs
+    others = slabs.files(output, len(stack.images)) if slabs else []
+    if work.outputs.companions:
+        from model.fusion.pictures import companions  # loads matplotlib, which nothing else here needs
 
-    return Job(stack, output, tuple(companions(output, work.settings.chosen_strategy, work.outputs)))
+        others += companions(output, work.settings.chosen_strategy, work.outputs)
+    return Job(stack, output, tuple(others))
 
 
 def make_alignment_job(stack: Stack, folder: Path, suffix: str) -> Job:
@@ -133,6 +135,8 @@ def fuse_scene(
             outputs = dataclasses.replace(outputs, depth_map=depth_folder / place.name)
         if result:
             _write_result(folder / job.output.name, job, result, summary, outputs)
+            if outputs.slabs and isinstance(fuser, Fuser):
+                _write_slabs(folder / job.output.name, fuser, result, len(job.stack.images), outputs.slabs)
         else:
             for number, image in zip(prepared.images.frame_numbers, prepared.images, strict=True):
                 aligned = prepared.as_given(image)
@@ -140,6 +144,15 @@ def fuse_scene(
         if manifest is not None:
             manifest.write(job, folder)
     return summary
+
+
+def _write_slabs(path: Path, fuser: Fuser, result: Result, count: int, slabs: Slabs) -> None:
+    """Writes the result of each slab, aligned and cut as the whole stack."""
+    images = result.stack.images
+    for frames, file in zip(slabs.spans(count), slabs.files(path, count), strict=True):
+        part = images.part(frames)
+        fused = fuser.decide(part).fused if len(part) > 1 else part[0]
+        write_image(file, result.stack.as_given(fused), metadata=result.stack.metadata)
 
 
 def _warn(job: Job, remarks: Sequence[str]) -> None:
