@@ -567,11 +567,14 @@ def test_an_ablation_hands_on_how_to_train(small_voc, tmp_path, monkeypatch):
 def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):
     def stopped(config, voc, folder, **_):
         begun.append(folder.name)
-        raise StoppedError("stopped by SIGTERM")
+        raise StoppedError("stopped by SIGTERM after step 3 of 9, which is saved; go on with --resume runs/x.")
 
     begun = []
     monkeypatch.setattr("model.experiments.ablation.train_alone", stopped)
-    with pytest.raises(StoppedError):
+    advice = (
+        "^proposed-seed0: stopped by SIGTERM after step 3 of 9, which is saved; the same command goes on from there"
+    )
+    with pytest.raises(StoppedError, match=advice):
         main(["ablation", "--voc", str(small_voc), "-o", str(tmp_path / "out"), "--budget", "small", "--quiet"])
     assert begun == ["proposed-seed0"]
 

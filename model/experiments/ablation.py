@@ -10,7 +10,7 @@ from data.io.image_io import read_image
 from data.io.listing import Listing, Stack, find_pairs
 from data.io.records import Record
 from data.runtime.arguments import add_shared, natural
-from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, StoppedError, say
 from data.runtime.parts import isolate_errors
 from model.experiments.ablation_tables import USES, make_tables, transfer_of, validation_table
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
@@ -152,7 +152,11 @@ def _train(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, A
         if record is not None:
             return {"record": record}
     how = {name: getattr(arguments, name) for name in ("quiet", "distribution", "cache")}
-    return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, **how)}
+    try:
+        return {"record": train_alone(experiment.config, arguments.voc, folder, resume=started, **how)}
+    except StoppedError as stop:  # which advises to resume that run alone
+        said = str(stop).partition("; go on with")[0].rstrip(".")
+        raise StoppedError(f"{experiment.name}: {said}; the same command goes on from there.") from stop
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ published images."""
 IMAGE_COLUMNS = ("Method", "Published as", "Pairs", "Identical", "Mean difference", "Largest", "Correlation")
 """Columns of the table of images."""
 
-NOTE = """Made by `python -m model.experiments agreement`.
+NOTE = """Made by `python -m model.experiments agreement -i lytro --published DIR --comparison DIR`.
 
 - **MSVD** depends on the signs that LAPACK gives singular vectors.
 - **MGIVF** differs on lytro-11, lytro-13 and lytro-18 alone, and there only in pixels that are white in both sources
