@@ -1,12 +1,13 @@
 """Composition of a stack without seams, by hand."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.fusion.multiband import CONTEXT, SIDE, blend, share
+from model.fusion.multiband import CONTEXT, OVERSHOOT, SIDE, blend, share
 from tests.conftest import drawn_photograph
 
 
@@ -83,3 +84,19 @@ def test_far_from_boundaries_every_pixel_is_that_of_its_source(noise):
     images = [layer * 100 for layer in noise]
     one = np.full(images[0].shape, 2, np.uint8)
     np.testing.assert_array_equal(blend(images, one), images[2])
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_no_value_is_far_from_what_the_sources_show_nearby(seed):
+    rng = np.random.default_rng(seed)
+    smooth = [cv2.GaussianBlur(rng.normal(0, 1, (48, 64, 3)), (0, 0), sigma) for sigma in (1, 2, 4)]
+    images = [np.clip(110 + 45 * one / one.std(), 0, 255).astype(np.uint8) for one in smooth]
+    labels = cv2.resize(rng.integers(0, 3, (6, 8), dtype=np.uint8), (64, 48), interpolation=cv2.INTER_NEAREST)
+    around = np.ones((5, 5), np.uint8)
+    lowest = np.min([cv2.erode(image, around) for image in images], 0).astype(float)
+    highest = np.max([cv2.dilate(image, around) for image in images], 0).astype(float)
+    margin = OVERSHOOT * (highest - lowest)
+    assert margin.mean() < 30
+    fused = blend(images, labels)
+    assert np.all(fused >= lowest - margin - 1) and np.all(fused <= highest + margin + 1)

@@ -35,6 +35,14 @@ HIDDEN = 14.0
 REACH, FURTHER_REACH = 14, 16
 """Pixels from a step within which coefficients are chosen, and within which the rest fades over more octaves."""
 
+OVERSHOOT = 0.15
+"""The result is bounded by the lowest and highest value that any source has within two pixels, and so much of their
+distance: no halo is far brighter or darker than what is there. Chosen on real and rendered stacks: with 0 more is lost
+of what frames show, from 0.3 on nothing is bounded."""
+
+_NEARBY = np.ones((5, 5), np.uint8)
+"""Pixels around one for that."""
+
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 """Of the channels, as a matrix."""
 
@@ -144,9 +152,13 @@ def _mix(sources: Mapping[int, np.ndarray], labels: np.ndarray, plain: np.ndarra
         free = 1 - cv2.GaussianBlur(cv2.dilate(plain.astype(np.float32), np.ones((5, 5), np.uint8)), (0, 0), 1.5)
         chosen, further = chosen * free, further * free
     levels = [_Level(number) for number in range(FINE_BANDS)]
+    lowest, highest = np.full((2, *first.shape), np.inf, np.float32)
+    highest *= -1
     narrow, wide = np.zeros((2, 1, 1) + (1,) * (first.ndim - 2), np.float32)  # what is beneath the bands
     for index, image in sources.items():
         fine, mask = image.astype(np.float32) / unit, (labels == index).astype(np.float32)
+        np.minimum(lowest, cv2.erode(fine, _NEARBY), out=lowest)
+        np.maximum(highest, cv2.dilate(fine, _NEARBY), out=highest)
         for level in levels:
             fine, mask = level.add(fine, mask)
         narrow = narrow + share(fine, mask, 0)
@@ -158,7 +170,8 @@ def _mix(sources: Mapping[int, np.ndarray], labels: np.ndarray, plain: np.ndarra
     mixed = narrow + _each_channel(further, narrow) * (wide - narrow)
     for level, strong in zip(levels[::-1], shares[-2::-1], strict=True):
         mixed = level.detail(strong) + cv2.pyrUp(mixed, dstsize=strong.shape[::-1])
-    return unit * mixed
+    margin = OVERSHOOT * (highest - lowest)
+    return unit * np.clip(mixed, lowest - margin, highest + margin)
 
 
 class _Level:
