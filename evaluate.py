@@ -53,7 +53,7 @@ class _ListAction(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         for name, metric in METRICS.items():
             aliases = [f"; also {alias}" for alias, meant in ALIASES.items() if meant == name]
-            print(f"{name:<10}{metric.help}{''.join(aliases)}")
+            print(f"{name:<14}{metric.help}{''.join(aliases)}")
         parser.exit(EXIT_DONE)
 
 

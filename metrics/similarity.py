@@ -205,7 +205,7 @@ METRICS = (
     Metric(
         "q_w",
         "Q_W",
-        "the same, where the sources vary most",
+        "similarity by Piella, where sources vary most",
         "Piella & Heijmans 2003",
         variants=PIELLA_VARIANTS,
         range=(-1.0, 1.0),
@@ -216,7 +216,7 @@ METRICS = (
     Metric(
         "q_e",
         "Q_E",
-        "the same, of images and edges",
+        "similarity by Piella, of images and edges",
         "Piella & Heijmans 2003",
         variants=PIELLA_VARIANTS,
         range=(-1.0, 1.0),
