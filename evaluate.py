@@ -25,7 +25,7 @@ from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
 from metrics import METRICS, PAPER_METRICS, Metric, Scorer, resolve_variants
 from metrics.checks import RefusedError, require_equal_shapes
-from metrics.color import COLOR_MODES, to_gray
+from metrics.color import COLOR_MODES, same_channels
 from metrics.registry import ALIASES
 from metrics.scores import Scores
 from metrics.tables import RANK_TABLES, TABLES, pair_table, summary_table, tables_as_text, to_json
@@ -209,7 +209,7 @@ def _score_stack(
     on_gray: list[str] = []
     for method, files in images.items():
         with isolate_errors(f"{method}, {stack.name}") as part:
-            fused, changed = _same_channels(read_image(files.find(stack.name)), frames[0])
+            fused, changed = same_channels(read_image(files.find(stack.name)), frames[0])
             if laid and reference is not None:
                 aligned = crop_border(align_to_reference(reference, fused))
                 scores = scorer.measure(aligned, computed, crop_border(reference))
@@ -222,21 +222,6 @@ def _score_stack(
         if part.failure:
             rows[method] = _failed(variants, part.failure)
     return rows, on_gray
-
-
-def _same_channels(fused: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Makes a result gray where its sources are, and the reverse where these have equal channels; whether it did."""
-    if fused.ndim == source.ndim:
-        return fused, False
-    if source.ndim == 2:
-        return np.ascontiguousarray(fused[..., 0]) if _is_gray(fused) else to_gray(fused), True
-    if _is_gray(source):
-        return np.repeat(fused[..., None], 3, axis=2), True
-    return fused, False
-
-
-def _is_gray(image: np.ndarray) -> bool:
-    return bool(np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]))
 
 
 def _failed(metrics: Iterable[Metric], reason: str) -> dict[str, float | str]:

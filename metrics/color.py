@@ -114,3 +114,26 @@ def comparable_planes(sources: Sequence[np.ndarray], fused: np.ndarray) -> tuple
     """
     require_comparable(sources, fused)
     return [to_gray(source).astype(np.float64) for source in sources], to_gray(fused).astype(np.float64)
+
+
+def same_channels(fused: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Makes a result gray where its sources are, and the reverse where these have equal channels.
+
+    Args:
+        fused: (H, W) or (H, W, 3).
+        source: One of its sources, the same.
+
+    Returns:
+        The result, comparable with its sources where that is possible, and whether it was changed.
+    """
+    if fused.ndim == source.ndim:
+        return fused, False
+    if source.ndim == 2:
+        return np.ascontiguousarray(fused[..., 0]) if _is_gray(fused) else to_gray(fused), True
+    if _is_gray(source):
+        return np.repeat(fused[..., None], 3, axis=2), True
+    return fused, False
+
+
+def _is_gray(image: np.ndarray) -> bool:
+    return bool(np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]))

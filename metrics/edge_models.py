@@ -1,6 +1,6 @@
 """The published edge-transfer metrics: the constants in which they differ, and the scores that they have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -70,33 +70,24 @@ class EdgeTransferScores:
     n_abf: dict[str, float]
 
 
+# Xydeas & Petrovic, "Objective image fusion performance measure", Electronics Letters 36(4), 2000.
+_XYDEAS = EdgeModel(
+    strength=Sigmoid(0.9994, -15.0, 0.5),
+    orientation=Sigmoid(0.9879, -22.0, 0.8),
+    border=cv2.BORDER_CONSTANT,
+    sobel_scale=1.0,
+    folded_angle=False,
+    geometric_mean=False,
+    weight_exponent=1.0,
+    weight_threshold=0.0,
+    weight_floor=0.0,
+)
+
 EDGE_MODELS = {
-    # Xydeas & Petrovic, "Objective image fusion performance measure", Electronics Letters 36(4), 2000.
-    "xydeas": EdgeModel(
-        strength=Sigmoid(0.9994, -15.0, 0.5),
-        orientation=Sigmoid(0.9879, -22.0, 0.8),
-        border=cv2.BORDER_CONSTANT,
-        sobel_scale=1.0,
-        folded_angle=False,
-        geometric_mean=False,
-        weight_exponent=1.0,
-        weight_threshold=0.0,
-        weight_floor=0.0,
-    ),
-    # The same constants in Y. Liu's correction of Z. Liu's toolbox (MFIF, 2019), which divides by 1e-5 in place of 0:
-    # gradients that point straight up and down are opposite, and where there is none the orientation is 0.
-    "liu": EdgeModel(
-        strength=Sigmoid(0.9994, -15.0, 0.5),
-        orientation=Sigmoid(0.9879, -22.0, 0.8),
-        border=cv2.BORDER_CONSTANT,
-        sobel_scale=1.0,
-        folded_angle=False,
-        geometric_mean=False,
-        weight_exponent=1.0,
-        weight_threshold=0.0,
-        weight_floor=0.0,
-        tiny=1e-5,
-    ),
+    "xydeas": _XYDEAS,
+    # The same in Y. Liu's correction of Z. Liu's toolbox (MFIF, 2019), which divides by 1e-5 in place of 0: gradients
+    # that point straight up and down are opposite, and where there is none the orientation is 0.
+    "liu": replace(_XYDEAS, tiny=1e-5),
     # The evaluation routine that B. K. Shreyamsha Kumar publishes with his fusion methods.
     "kumar": EdgeModel(
         strength=Sigmoid(0.9999, -19.0, 0.5),

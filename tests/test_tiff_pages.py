@@ -1,6 +1,7 @@
 """Forms of TIFF: thumbnails beside the picture, several pages, floating point."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -51,6 +52,15 @@ def test_floating_point_is_refused_for_its_reason(tmp_path, kind, channels):
 )
 def test_damage_is_no_page(content):
     assert count_pages(io.BytesIO(content)) in (0, 1) and not is_floating(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("value", [2**62, 2**64 - 1])
+def test_places_beyond_any_file_are_no_page(value):
+    start = b"II+\0\x08\0\0\0"
+    assert count_pages(io.BytesIO(start + struct.pack("<Q", value))) == 0
+    entry = struct.pack("<HHQQ", 339, 3, 9, value)  # SampleFormat, nine values elsewhere
+    content = start + struct.pack("<QQ", 16, 1) + entry + bytes(8)
+    assert not is_floating(io.BytesIO(content))
 
 
 def test_directories_in_a_circle_end():

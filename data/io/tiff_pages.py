@@ -18,6 +18,12 @@ _MOST_ENTRIES = 4096
 _FORMATS = {3: "H", 4: "I", 16: "Q"}
 """Types of the values that are read (TIFF 6.0, BigTIFF), as codes of `struct`."""
 
+_TOLD = (Tag.NewSubfileType, Tag.SubfileType, Tag.SampleFormat)
+"""Tags that are read."""
+
+_DAMAGE = (OSError, OverflowError, ValueError, struct.error)
+"""What places beyond any file raise."""
+
 _REDUCED, _FLOATING = 1, 3
 """Bit of NewSubfileType for a thumbnail, and SampleFormat of floating point."""
 
@@ -38,7 +44,7 @@ def _is_thumbnail(tags: dict[int, int]) -> bool:
 
 
 def _directories(file: BinaryIO) -> Iterator[dict[int, int]]:
-    """Yields for each directory its tags of whole numbers, with the first value of each."""
+    """Yields for each directory those of its tags that are told, with the first value of each; ends at damage."""
     file.seek(0)
     start = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
@@ -52,8 +58,11 @@ def _directories(file: BinaryIO) -> Iterator[dict[int, int]]:
     seen: set[int] = set()
     while place and place not in seen and len(seen) < MOST_PAGES:
         seen.add(place)
-        file.seek(place)
-        found = _read_directory(file, order, big)
+        try:
+            file.seek(place)
+            found = _read_directory(file, order, big)
+        except _DAMAGE:
+            return
         if found is None:
             return
         tags, place = found
@@ -76,7 +85,7 @@ def _read_directory(file: BinaryIO, order: str, big: bool) -> tuple[dict[int, in
     for index in range(count):
         entry = body[index * size : (index + 1) * size]
         tag, kind, length = struct.unpack(f"{order}HH{pointer}", entry[: 12 if big else 8])
-        if kind not in _FORMATS:
+        if tag not in _TOLD or kind not in _FORMATS:
             continue
         code, value = order + _FORMATS[kind], entry[12 if big else 8 :]
         wide = struct.calcsize(code)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from data.registration.motion import band_pass
+
 CELLS = 24
 """Cells along the longer side whose mean brightness is compared; they are wider than defocus between neighbors."""
 
@@ -16,9 +18,6 @@ RELATIVE_DIFFERENCE = 0.25
 
 MAXIMUM_GAIN = 2.0
 """Factor by which the brightness of two frames of one stack may differ."""
-
-STRUCTURE_SIGMAS = 2.5, 20.0
-"""Pixels: standard deviations of the Gaussians whose difference shows structure, whatever the light."""
 
 SAME_STRUCTURE, LEAST_STRUCTURE = 0.5, 1.0
 """Correlation of the structure of two cells that hold the same, and gray levels (root mean square) that both show."""
@@ -71,10 +70,7 @@ def compare(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> Differen
 
 def _same_structure(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns the cells, (rows, columns) bool, in which the band-passed views correlate; `size` is (columns, rows)."""
-    one, other = (
-        cv2.GaussianBlur(view, (0, 0), STRUCTURE_SIGMAS[0]) - cv2.GaussianBlur(view, (0, 0), STRUCTURE_SIGMAS[1])
-        for view in (first, second)
-    )
+    one, other = band_pass(first), band_pass(second)
     shared, power, other_power = (
         cv2.resize(product, size, interpolation=cv2.INTER_AREA) for product in (one * other, one * one, other * other)
     )

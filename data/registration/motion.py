@@ -145,7 +145,7 @@ def _match_shift(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     """Finds the shift with which the middle of the first view correlates best with the second."""
     if first.shape != second.shape or min(first.shape) < MINIMUM_SIDE:
         return None
-    matched, (top, left) = _match_middle(_band_pass(first), _band_pass(second))
+    matched, (top, left) = _match_middle(band_pass(first), band_pass(second))
     _, _, _, (column, row) = cv2.minMaxLoc(matched)
     return np.array([[1, 0, column - left], [0, 1, row - top], [0, 0, 1]], np.float64)
 
@@ -172,10 +172,8 @@ def _repeats(view: np.ndarray) -> bool:
 
 def _other_period(first: np.ndarray, second: np.ndarray, found: Motion) -> Motion:
     """Returns the motion that fits a repeated pattern best: the one that was found, or another period of it."""
-    height, width = first.shape
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(second, found.warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    matched, (top, left) = _match_middle(_band_pass(first), _band_pass(warped))
+    warped = _warp(second, found.warp, first.shape)
+    matched, (top, left) = _match_middle(band_pass(first), band_pass(warped))
     _, best, _, (column, row) = cv2.minMaxLoc(matched)
     if best < matched[top, left] + BETTER_MATCH:
         return found
@@ -187,13 +185,11 @@ def _other_period(first: np.ndarray, second: np.ndarray, found: Motion) -> Motio
 def _correlate(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> float:
     """Returns the correlation of two band-passed views where the warped second one covers the first; -1 where that is
     less than half of it."""
-    height, width = first.shape
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(second, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    covered = cv2.warpAffine(np.ones_like(second), warp[:2], (width, height), flags=flags) > 0.99
+    warped = _warp(second, warp, first.shape)
+    covered = _warp(np.ones_like(second), warp, first.shape, cv2.BORDER_CONSTANT) > 0.99
     if covered.mean() < 0.5:
         return -1.0
-    one, other = (_band_pass(view)[covered] for view in (first, warped))
+    one, other = (band_pass(view)[covered] for view in (first, warped))
     power = float(np.square(one).mean()) * float(np.square(other).mean())
     return float((one * other).mean()) / power**0.5 if power else -1.0
 
@@ -237,10 +233,8 @@ def _match_features(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
 
 def _track(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> Motion | None:
     """Measures the motion from points tracked between the first view and the second warped by a first estimate."""
-    height, width = first.shape
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(second, start[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    bands = [_band_pass(view) for view in (first, warped)]
+    warped = _warp(second, start, first.shape)
+    bands = [band_pass(view) for view in (first, warped)]
     energies = [cv2.GaussianBlur(band * band, (0, 0), TRACKING_WINDOW / 4) for band in bands]
     scale = 25 / max(1.0, min(float(band.std()) for band in bands))
     here, there = (np.clip(band * scale + 128, 0, 255).astype(np.uint8) for band in bands)
@@ -265,13 +259,19 @@ def _track(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> Motion |
     return replace(motion, uncertainty=float(np.hypot(motion.uncertainty, np.median(np.hypot(*residuals.T)))))
 
 
+def _warp(view: np.ndarray, warp: np.ndarray, shape: tuple[int, ...], border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(view, warp[:2], shape[1::-1], flags=flags, borderMode=border)
+
+
 def _follow(view: np.ndarray, other: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tracks (N, 1, 2) float32 points from one uint8 view to another: their positions, and 1 for each one found."""
     window, criteria = (TRACKING_WINDOW, TRACKING_WINDOW), (3, 20, 0.003)
     return cv2.calcOpticalFlowPyrLK(view, other, points, None, winSize=window, maxLevel=2, criteria=criteria)[:2]
 
 
-def _band_pass(view: np.ndarray) -> np.ndarray:
+def band_pass(view: np.ndarray) -> np.ndarray:
+    """Returns the structure of a view that neither blur nor brightness changes much."""
     fine = cv2.GaussianBlur(view, (0, 0), FINE_SIGMA)
     return fine - cv2.GaussianBlur(fine, (0, 0), COARSE_SIGMA)
 
