@@ -15,6 +15,7 @@ from data.io.batch import Job, Manifest, plan, protect_files, refuse_existing
 from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
 from data.io.listing import MOST_FRAMES, Listing, find_scene, find_stacks
+from data.io.sequences import parse_division
 from data.registration.prepared import Observer
 from data.runtime.arguments import STDOUT
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command, say
@@ -137,8 +138,13 @@ def _check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace,
         arguments.resume or arguments.pattern or arguments.split or several or arguments.shard != (1, 1)
     ):
         parser.error("--resume, --shard, --pattern, --split, --jobs and --cluster are for a folder: -i DIR.")
-    if arguments.split and arguments.pattern:
-        parser.error("give either --pattern or --split.")
+    if arguments.split:
+        if arguments.pattern:
+            parser.error("give either --pattern or --split.")
+        try:
+            parse_division(arguments.split)
+        except InputError as error:
+            parser.error(f"--split: {error}")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 

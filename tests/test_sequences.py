@@ -305,6 +305,6 @@ def test_a_series_is_divided_by_count_or_time(tmp_path):
     name = tmp_path.name
     assert [(stack.name, len(stack.images)) for stack in by_count] == [(f"{name}-1", 3), (f"{name}-2", 3)]
     assert [(stack.name, len(stack.images)) for stack in by_time] == [(f"{name}-1", 4), (f"{name}-2", 2)]
-    for wrong in ("count:1", "count:2.5", "gap:", "gap:0", "time:3", "gap:nan"):
+    for wrong in ("count:1", "count:2.5", "gap:", "gap:0", "time:3", "gap:nan", "gap:inf", "count:inf"):
         with pytest.raises(InputError, match="a division is count:N"):
             find_stacks(tmp_path, division=wrong)

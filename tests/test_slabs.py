@@ -72,3 +72,9 @@ def test_slabs_are_written_with_the_result(tmp_path, capsys):
     for wrong in (["--slabs", "2", "--strategy", "paper"], ["--slabs", "1"], ["--slabs", "2", "--align-only"]):
         with pytest.raises(SystemExit):
             main([*words, *wrong])
+
+
+def test_a_wrong_division_is_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["-i", str(tmp_path), "-o", str(tmp_path / "out"), "--split", "foo"])
+    assert stop.value.code == 2 and "--split: a division is count:N" in capsys.readouterr().err

@@ -86,6 +86,23 @@ def largest_gap(frames: Sequence[Path]) -> tuple[int, int]:
     return (steps[widest] - 1, widest) if steps[widest] >= LARGE_GAP * max(1, usual) else (0, 0)
 
 
+def parse_division(text: str) -> tuple[str, float]:
+    """Reads "count:N" or "gap:SECONDS"; returns the kind and the number.
+
+    Raises:
+        InputError: It is neither.
+    """
+    kind, _, number = text.partition(":")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    wrong_count = kind == "count" and (value < 2 or not value.is_integer())
+    if kind not in ("gap", "count") or not 0 < value < float("inf") or wrong_count:
+        raise InputError(f"a division is count:N, from 2 on, or gap:SECONDS, received {text!r}.")
+    return kind, value
+
+
 def divide(frames: Sequence[Path], division: str) -> list[tuple[Path, ...]]:
     """Divides a series into scenes.
 
@@ -97,13 +114,7 @@ def divide(frames: Sequence[Path], division: str) -> list[tuple[Path, ...]]:
     Raises:
         InputError: There is no such division.
     """
-    kind, _, number = division.partition(":")
-    try:
-        value = float(number)
-    except ValueError:
-        value = 0.0
-    if kind not in ("gap", "count") or not value > 0 or (kind == "count" and (value != int(value) or value < 2)):
-        raise InputError(f"a division is count:N, from 2 on, or gap:SECONDS, received {division!r}.")
+    kind, value = parse_division(division)
     if kind == "count":
         return [tuple(frames[start : start + int(value)]) for start in range(0, len(frames), int(value))]
     taken = [taken_at(frame) for frame in frames]
