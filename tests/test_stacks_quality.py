@@ -1,9 +1,10 @@
 """Floors: what the default makes of small rendered stacks, against their truth.
 
 How a floor is made: `.venv/bin/python -m tests.test_stacks_quality` prints what the default reaches on each scene; the
-floor is that figure less `MARGIN`, rounded down to a tenth, and less than what the best choice of pixels reaches. A
-change that falls below a floor has made stacks worse. A floor is raised when a change makes them better, and lowered by
-nothing but a change of the renderer, or of the decision where the mean over all kinds rises.
+floor is that figure less `MARGIN`, rounded down to a tenth, and less than what the best choice of pixels reaches,
+unless a mean of frames has less noise. A change that falls below a floor has made stacks worse. A floor is raised when
+a change makes them better, and lowered by nothing but a change of the renderer, or of the decision where the mean over
+all kinds rises.
 """
 
 from dataclasses import replace
@@ -24,8 +25,8 @@ MARGIN = 0.3
 SIZE = 160, 208
 """Rows and columns."""
 
-FRAMES = 4
-"""Of each stack."""
+FRAMES = {"deep": 100}
+"""Of each stack; of all others 4."""
 
 SEED = 3
 """Of each stack."""
@@ -33,7 +34,18 @@ SEED = 3
 COST = 1.5
 """Decibels that breathing may cost against the same scene without."""
 
-FLOORS = {"desk": 42.2, "flat-ground": 40.9, "stairs": 42.5, "breathing": 41.7, "flicker": 40.5}
+FLOORS = {
+    "desk": 42.2,
+    "flat-ground": 40.9,
+    "stairs": 42.5,
+    "breathing": 41.7,
+    "flicker": 40.6,
+    "lights": 36.6,
+    "tones": 38.5,
+    "glass": 34.5,
+    "deep": 39.8,
+    "noisy": 30.7,
+}
 """Kind of scene to the least PSNR in dB."""
 
 
@@ -47,7 +59,7 @@ def draw(kind, capture, size, still=False):
 @cache
 def small_stack(kind, still=False):
     """The frames and the truth."""
-    return draw(kind, replace(KINDS[kind].capture, frames=FRAMES), SIZE, still)
+    return draw(kind, replace(KINDS[kind].capture, frames=FRAMES.get(kind, 4)), SIZE, still)
 
 
 @cache
@@ -70,9 +82,11 @@ def test_the_default_does_not_fall_below_its_floor(kind):
 
 @pytest.mark.parametrize("kind", FLOORS)
 def test_a_floor_guards_something(kind):
-    """No single frame reaches it, and the best choice of pixels does where nothing moves or flickers."""
+    """No single frame reaches it, and the best choice of pixels does where nothing moves or flickers; but a mean of
+    noisy frames has less noise than any choice."""
     frames, truth = small_stack(kind)
-    assert max(measure(truth, frame)["psnr"] for frame in frames) + 2 < FLOORS[kind] < best(kind)
+    assert max(measure(truth, frame)["psnr"] for frame in frames) + 2 < FLOORS[kind]
+    assert FLOORS[kind] < best(kind) or kind == "noisy"
 
 
 @pytest.mark.long

@@ -44,6 +44,18 @@ def test_only_what_shows_something_sharp_is_plausible(frames):
     assert not volume.plausible(2, SHAPE).any()
 
 
+def test_an_edge_between_colors_of_equal_brightness_is_evidence():
+    image = np.empty((*SHAPE, 3), np.float32)
+    image[:, :64], image[:, 64:] = (200, 100, 60), (77, 157, 85)
+    assert np.ptp(to_gray(image)) < 1
+    volume = FocusVolume(2, SHAPE)
+    for frame in (image, cv2.GaussianBlur(image, (0, 0), 4)):
+        volume.add(frame)
+    volume.finish()
+    assert not volume.plausible(1, SHAPE)[:, 62:66].any()
+    assert volume.plausible(1, SHAPE)[:, :32].all()  # nothing is to be seen there
+
+
 @pytest.mark.parametrize("factor", [1, 2])
 def test_what_is_not_plausible_is_corrected(frames, factor):
     decision_map = np.full([side * factor for side in SHAPE], 2, np.uint8)
@@ -126,6 +138,16 @@ def test_of_two_discs_the_smaller_wins():
     lights = lit([night(9), night(4), night(6)])
     lights.assign(decision_map)
     assert np.all(decision_map[lights.region()] == 1) and not decision_map[~lights.region()].any()
+
+
+def test_lights_whose_blurred_discs_touch_are_told_apart():
+    """One is in focus in the first frame, the other in the second, where the first has grown into it."""
+    near, far = (190, 150), (208, 150)
+    frames = [np.maximum(night(4, near), night(10, far)), np.maximum(night(12, near), night(5, far))]
+    lights, decision_map = lit(frames), np.full(NIGHT, 7, np.uint8)
+    lights.assign(decision_map)
+    assert np.all(decision_map[140:160, 180:194] == 0) and np.all(decision_map[145:155, 204:212] == 1)
+    assert lights.compact()[150, 190] and lights.compact()[150, 208]
 
 
 def test_a_gap_between_leaves_that_blur_makes_smaller_stays():

@@ -46,6 +46,7 @@ class Capture:
         drift: Standard deviation of the camera's shift from one frame to the next, along each axis.
         turn: Standard deviation of its rotation from one frame to the next, in degrees.
         flicker: Relative standard deviation of the exposure from frame to frame.
+        tones: Standard deviation of the exponent of a tone curve from frame to frame; 0: all frames have the same.
         vignetting: Relative loss of light in the corners.
         noise: Standard deviation of noise, in gray levels.
         jpeg: JPEG quality; None: lossless.
@@ -57,6 +58,7 @@ class Capture:
     drift: float = 0.0
     turn: float = 0.0
     flicker: float = 0.0
+    tones: float = 0.0
     vignetting: float = 0.0
     noise: float = 0.0
     jpeg: int | None = None
@@ -67,8 +69,9 @@ class Capture:
         return self.frames // 2
 
     def still(self) -> "Capture":
-        """Returns the same capture without motion, flicker and vignetting: frames differ only in focus and noise."""
-        return replace(self, breathing=0.0, drift=0.0, turn=0.0, flicker=0.0, vignetting=0.0)
+        """Returns the same capture without motion, flicker, tone curves and vignetting: frames differ only in focus
+        and noise."""
+        return replace(self, breathing=0.0, drift=0.0, turn=0.0, flicker=0.0, tones=0.0, vignetting=0.0)
 
     def focuses(self) -> tuple[float, ...] | np.ndarray:
         """Returns the inverse depth in focus in each frame, 1 = nearest, 0 = farthest."""
@@ -86,8 +89,8 @@ class Layer:
     """A surface at a depth.
 
     Attributes:
-        color: (H, W, 3) float32, linear light in [0, 1], also where the matte is 0.
-        matte: (H, W) float32, the fraction of each pixel that the surface covers.
+        color: (H, W, 3) float32, linear light, also where the matte is 0; what is above 1 is clipped in a picture.
+        matte: (H, W) float32, the fraction of each pixel that the surface covers, or hides where it is translucent.
         inverse_depth: From 0, farthest, to 1, nearest; one number, or (H, W) for a receding surface.
     """
 
@@ -116,12 +119,13 @@ def render_frames(
     gains = 1 + capture.flicker * (
         rng.normal(size=(capture.frames, 1)) + COLOR_FLICKER * rng.normal(size=(capture.frames, 3))
     )
+    curves = np.exp(rng.normal(0, capture.tones, capture.frames)) if capture.tones else np.ones(capture.frames)
     for number, focus in enumerate(capture.focuses()):
         away = number - capture.middle
         light = composite(layers, focus, capture.widest * scale / 2)
         light = _move(light, 1 + capture.breathing * away, *(moves[number] - moves[capture.middle]))
         exposure = gains[number] / gains[capture.middle] * _vignette(light.shape, capture, away, margin)
-        values = _develop(light * exposure, margin)
+        values = _develop(light * exposure, margin, curves[number] / curves[capture.middle])
         yield quantize(values + rng.normal(0, capture.noise, values.shape))
 
 
@@ -209,6 +213,6 @@ def _vignette(shape: tuple[int, ...], capture: Capture, away: int, margin: int) 
     return np.maximum(1 - strength * square, 0)[..., None]
 
 
-def _develop(light: np.ndarray, margin: int) -> np.ndarray:
-    """Crops the margin and converts linear light to gray levels."""
-    return 255 * np.clip(light[margin:-margin, margin:-margin], 0, 1) ** np.float32(1 / GAMMA)
+def _develop(light: np.ndarray, margin: int, exponent: float = 1.0) -> np.ndarray:
+    """Crops the margin and converts linear light to gray levels, whose tone curve has an exponent."""
+    return 255 * np.clip(light[margin:-margin, margin:-margin], 0, 1) ** np.float32(exponent / GAMMA)

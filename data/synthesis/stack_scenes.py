@@ -1,12 +1,18 @@
 """Scenes for `stack_renderer`: walls, receding ground, objects with hard outlines, hairs, specks, flat backgrounds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.synthesis.stack_painter import Painter
 from data.synthesis.stack_renderer import Capture, Layer
+
+DARKNESS = np.float32(0.08)
+"""Linear light of what is in the dark, relative to daylight."""
+
+LAMP_LIGHT = 4.0, 40.0
+"""Least and greatest linear light of a lamp; 1 is white."""
 
 
 def _objects(painter: Painter, count: int, nearest: float = 0.95, farthest: float = 0.1) -> list[Layer]:
@@ -101,6 +107,32 @@ def planes(painter: Painter) -> list[Layer]:
     return [Layer(painter.surface(), painter.everywhere(), 0.1), *_objects(painter, 4, 0.95, 0.4)]
 
 
+def lights(painter: Painter) -> list[Layer]:
+    """Draws objects in the dark, and small lights before and behind them that are brighter than a picture can show."""
+    dark = [replace(layer, color=DARKNESS * layer.color) for layer in desk(painter)]
+    lamps = []
+    for depth in np.linspace(0.05, 0.95, 8):
+        lamp = painter.disc(painter.place(), painter.height * painter.rng.uniform(0.004, 0.012))
+        lamps.append(Layer(painter.rng.uniform(*LAMP_LIGHT) * painter.plain(0.8, 1.0), lamp, float(depth)))
+    return [dark[0], *_by_depth([*dark[1:], *lamps])]
+
+
+def glass(painter: Painter) -> list[Layer]:
+    """Draws translucent things and smooth opaque rods, without detail but for their outlines, before a wall."""
+    layers = [Layer(painter.surface(), painter.everywhere(), 0.05)]
+    for number, depth in enumerate(np.linspace(0.25, 0.95, 12)):
+        if number % 2:
+            foot, top = painter.place() * (1, 0) + (0, painter.height), painter.place() * (1, 0)
+            rod = painter.hair(foot, top, painter.height * painter.rng.uniform(0.02, 0.05))
+            layers.append(Layer(painter.plain(0.05, 0.9), rod, float(depth)))
+        else:
+            pane = painter.blob(painter.place(), painter.height * painter.rng.uniform(0.1, 0.2))
+            layers.append(
+                Layer(painter.plain(0.4, 1.0), np.float32(painter.rng.uniform(0.3, 0.7)) * pane, float(depth))
+            )
+    return layers
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of scene: the function that draws its layers, and the camera settings."""
@@ -123,5 +155,10 @@ KINDS = {
     "hand-held": Kind(stairs, Capture(6, 20, breathing=0.004, drift=5.0, turn=0.15, noise=2.0, jpeg=92)),
     "flicker": Kind(desk, Capture(6, 20, flicker=0.04, noise=1.0, jpeg=95)),
     "vignetting": Kind(flat_ground, Capture(5, 24, breathing=0.01, flicker=0.02, vignetting=0.35, noise=1.0, jpeg=95)),
+    "lights": Kind(lights, Capture(8, 24, noise=1.5, jpeg=95)),
+    "tones": Kind(desk, Capture(6, 20, tones=0.08, noise=1.0, jpeg=95)),
+    "glass": Kind(glass, Capture(8, 24, noise=1.0, jpeg=95)),
+    "deep": Kind(flat_ground, Capture(100, 40, noise=1.0, jpeg=95)),
+    "noisy": Kind(flat_ground, Capture(8, 24, noise=9.0, jpeg=95)),
 }
 """Kinds of scenes by name. Choosing parameters and reporting results must not use the same kind."""

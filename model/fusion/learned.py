@@ -131,12 +131,13 @@ class LearnedStrategy:
         volume, lights, noise = FocusVolume(len(images), _reduced(shape, scale)), BlownLights(shape), NoiseCurve()
         step = counter(images.observe, "measuring sharpness", len(images))
         for index, image in enumerate(images):
-            gray = to_gray(image) / np.float32(per_level(image.dtype))
+            level = np.float32(per_level(image.dtype))
+            gray, small = to_gray(image) / level, _reduce(image, scale)
             clipped, covered = images.clipped(index), _coverage(images, index, volume.sharpest.shape)
             looks: list[Callable[[], None]] = [
                 partial(lights.add, gray, clipped),
                 partial(noise.add, gray),
-                partial(volume.add, _reduce(gray, scale), covered),
+                partial(volume.add, small / level, covered),
             ]
             list(in_order(lambda look: look(), looks))
             if smaller is not None:

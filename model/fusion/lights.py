@@ -20,6 +20,15 @@ STEEP = 0.9
 """Share of the steepest rim that the rim of the taken disc must have: light that is hardly clipped, as a gap between
 leaves, shrinks when it is blurred, but its rim becomes soft."""
 
+TOGETHER = 4
+"""How many times larger than `LARGEST` a region may be that is several lights: not a sky behind leaves."""
+
+CORE = 4
+"""Pixels: the least area of a core, by which lights whose blurred discs touch are told apart."""
+
+LEVELS = 8
+"""How many numbers of frames are tried in search of the cores."""
+
 
 @dataclass(frozen=True)
 class _Frame:
@@ -40,6 +49,7 @@ class BlownLights:
     def __init__(self, shape: tuple[int, int]):
         self._any = np.zeros(shape, bool)
         self._frames: list[_Frame] = []
+        self._found: tuple[np.ndarray, np.ndarray] | None = None  # see `_lights`
 
     def add(self, gray: np.ndarray, clipped: np.ndarray) -> None:
         """Adds the next frame.
@@ -64,15 +74,15 @@ class BlownLights:
 
     def compact(self) -> np.ndarray:
         """Returns the part of the region in which a rim may be that of a blurred light, (H, W) bool."""
-        _, lights, statistics, _ = self._components()
-        return self._small(statistics)[lights]
+        lights, small = self._lights()
+        return small[lights]
 
     def assign(self, decision_map: np.ndarray) -> None:
         """Gives each light to the frame that shows it smallest; changes `decision_map`, (H, W)."""
         if not self._any.any():
             return
-        count, lights, statistics, _ = self._components()
-        inside = np.flatnonzero(lights)
+        lights, small = self._lights()
+        count, inside = small.size, np.flatnonzero(lights)
         numbers = lights.ravel()[inside]
         areas, rims = np.zeros((2, len(self._frames), count))
         for index, frame in enumerate(self._frames):
@@ -81,19 +91,70 @@ class BlownLights:
             found = lights.ravel()[frame.rim]
             steepness = np.bincount(found, frame.steepness, count)
             rims[index] = steepness / np.maximum(np.bincount(found, minlength=count), 1)
-        is_light = self._small(statistics) & (np.sum(areas > 0, axis=0) > 1)
+        is_light = small & (np.sum(areas > 0, axis=0) > 1)
         able = (areas > 0) & (rims >= STEEP * rims.max(axis=0))
         smallest = np.where(able, areas, np.inf).argmin(axis=0)
         chosen = is_light[numbers]
         decision_map.ravel()[inside[chosen]] = smallest[numbers[chosen]]
 
-    def _components(self) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-        return cv2.connectedComponentsWithStats(self.region().view(np.uint8))
+    def _lights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the number of each light, (H, W), 0 outside the region, and which of them are small.
 
-    def _small(self, statistics: np.ndarray) -> np.ndarray:
-        small = statistics[:, cv2.CC_STAT_AREA] <= LARGEST * self._any.size
-        small[0] = False  # what is clipped in no frame
-        return small
+        Lights whose blurred discs touch are one connected part of the region. Each has a core that is clipped in more
+        frames than what lies around it: the cores are the parts that are clipped in a number of frames or more, by the
+        number that makes the most of them, and what lies around goes to the nearest.
+        """
+        if self._found is None and not self._any.any():
+            self._found = np.zeros(self._any.shape, np.int32), np.zeros(1, bool)
+        if self._found is None:
+            count, regions = cv2.connectedComponents(self.region().view(np.uint8))
+            inside = np.flatnonzero(regions)
+            of_pixel = regions.ravel()[inside].astype(np.int64)
+            cores = self._cores(of_pixel, inside, count)
+            if cores.any():
+                several = np.zeros(count, bool)
+                several[of_pixel[cores]] = True
+                ground = np.ones(regions.shape, np.uint8)
+                ground.ravel()[inside[cores]] = 0
+                _, nearest = cv2.distanceTransformWithLabels(ground, cv2.DIST_L2, 5)
+                of_pixel += count * np.where(several[of_pixel], nearest.ravel()[inside], 0)
+            found, numbers = np.unique(of_pixel, return_inverse=True)
+            regions.ravel()[inside] = 1 + numbers
+            small = np.bincount(1 + numbers, minlength=1 + found.size) <= LARGEST * regions.size
+            small[0] = False  # what is clipped in no frame
+            self._found = regions, small
+        return self._found
+
+    def _cores(self, region: np.ndarray, inside: np.ndarray, count: int) -> np.ndarray:
+        """Finds the cores of the lights of those regions that have several.
+
+        Args:
+            region: (P,), the number of the region of each pixel that lies in one.
+            inside: (P,), the places of these pixels in the flattened image.
+            count: Regions, with the number 0, which is none.
+
+        Returns:
+            (P,) bool.
+        """
+        times = np.zeros(inside.size, np.uint16)
+        for frame in self._frames:
+            times += np.unpackbits(frame.clipped, count=self._any.size)[inside]
+        together = (np.bincount(region, minlength=count) <= TOGETHER * LARGEST * self._any.size)[region]
+        most, cores = np.ones(count, np.intp), np.zeros(inside.size, bool)
+        for level in np.unique(np.linspace(1, len(self._frames), LEVELS).astype(int)):
+            often = np.zeros(self._any.shape, np.uint8)
+            often.ravel()[inside] = times >= level
+            parts_count, parts, statistics, _ = cv2.connectedComponentsWithStats(often)
+            part = parts.ravel()[inside]
+            large = statistics[:, cv2.CC_STAT_AREA] >= CORE
+            large[0] = False
+            of_part = np.zeros(parts_count, np.intp)
+            of_part[part] = region  # a part lies in one region
+            found = np.bincount(of_part[large], minlength=count)
+            better = (found > most)[region] & together
+            cores[better] = large[part[better]]
+            most = np.maximum(most, found)
+        return cores
 
 
 def _difference(gray: np.ndarray, rows: np.ndarray, columns: np.ndarray, axis: int) -> np.ndarray:

@@ -1,9 +1,9 @@
 """The focus volume of a stack: how sharp each pixel of each frame is, all frames side by side.
 
-The energy of the gradient at three scales tells where a frame is sharp; its logarithm is averaged near and wide around
-each pixel, and each slice of the volume is smoothed by a guided filter whose guide is sharp everywhere, so that
-evidence does not cross the edges of things. No comparison of two frames is final then: a frame far below the sharpest
-at a place is not plausible there, whatever a network says.
+The energy of the gradient at three scales, of gray and of color, tells where a frame is sharp; its logarithm is
+averaged near and wide around each pixel, and each slice of the volume is smoothed by a guided filter whose guide is
+sharp everywhere, so that evidence does not cross the edges of things. No comparison of two frames is final then: a
+frame far below the sharpest at a place is not plausible there, whatever a network says.
 
 Sources: the filter is that of He, Sun & Tang, "Guided image filtering", IEEE TPAMI 35(6), 2013; the guide takes the
 strongest coefficients of a Laplacian pyramid: Adelson et al., "Pyramid methods in image processing", RCA Engineer
@@ -12,6 +12,8 @@ strongest coefficients of a Laplacian pyramid: Adelson et al., "Pyramid methods 
 
 import cv2
 import numpy as np
+
+from data.imaging.pixels import to_gray
 
 SCALES = (1, 2, 4)
 """Pixels: the scales of the gradient."""
@@ -34,6 +36,12 @@ RADIUS, SMOOTHNESS = 4, 30.0
 TOLERANCE = 0.8
 """How far below the sharpest frame, in the logarithm of the energy, a frame is still plausible; chosen on real and
 rendered stacks (docs/stacks.md)."""
+
+COLOR = 0.6, 0.1
+"""Weight of the energy of red and of blue, each less the gray level: edges between colors that are equally bright."""
+
+COLOR_NOISE = 4.0
+"""Like `NOISE`, of each color after weighting: photographs store color coarser than brightness."""
 
 ABSENT = -100.0
 """Evidence where a frame shows nothing."""
@@ -61,14 +69,15 @@ class FocusVolume:
         self._covered: list[np.ndarray | None] = []
         self._undecided = np.zeros(shape, bool)
 
-    def add(self, gray: np.ndarray, covered: np.ndarray | None = None) -> None:
+    def add(self, image: np.ndarray, covered: np.ndarray | None = None) -> None:
         """Adds the next frame.
 
         Args:
-            gray: (h, w) float32, gray levels of 0..255.
+            image: (h, w, 3) RGB or (h, w) gray, float32 levels of 0..255.
             covered: (h, w) bool, where it shows something; None: everywhere.
         """
-        self.evidence[len(self._covered)] = _evidence(gray)
+        gray = to_gray(image)
+        self.evidence[len(self._covered)] = _evidence(image, gray)
         self._guide.add(gray)
         self._covered.append(covered)
 
@@ -187,15 +196,24 @@ def _box(values: np.ndarray) -> np.ndarray:
     return cv2.blur(values, (2 * RADIUS + 1, 2 * RADIUS + 1))
 
 
-def _evidence(gray: np.ndarray) -> np.ndarray:
+def _evidence(image: np.ndarray, gray: np.ndarray) -> np.ndarray:
     """Returns the logarithm of the energy of the gradient, near and wide, (h, w) float32."""
-    energy = np.zeros_like(gray)
+    energy = _energy(gray)
+    if image.ndim == 3:
+        for channel, weight in zip((0, 2), COLOR, strict=True):
+            energy += np.maximum(weight * _energy(image[..., channel] - gray) - COLOR_NOISE, 0)
+    wide = cv2.GaussianBlur(energy, (0, 0), WIDE)
+    return np.log(energy + np.float32(NOISE)) + WIDE_WEIGHT * np.log(wide + np.float32(0.3 * NOISE))
+
+
+def _energy(values: np.ndarray) -> np.ndarray:
+    """Returns the energy of the gradient of (h, w) float32, near each pixel, at all scales."""
+    energy = np.zeros_like(values)
     for scale in SCALES:
-        smooth = cv2.GaussianBlur(gray, (0, 0), 0.7 * scale) if scale > 1 else gray
+        smooth = cv2.GaussianBlur(values, (0, 0), 0.7 * scale) if scale > 1 else values
         along_x = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
         along_y = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
         along_x -= cv2.blur(along_x, (RAMP, RAMP))
         along_y -= cv2.blur(along_y, (RAMP, RAMP))
         energy += cv2.GaussianBlur(along_x * along_x + along_y * along_y, (0, 0), NEAR * scale) / scale
-    wide = cv2.GaussianBlur(energy, (0, 0), WIDE)
-    return np.log(energy + np.float32(NOISE)) + WIDE_WEIGHT * np.log(wide + np.float32(0.3 * NOISE))
+    return energy
