@@ -16,6 +16,7 @@ from data.io.files import file_digest, write_json
 from data.io.image_io import checked_suffix, read_image
 from data.io.listing import MOST_FRAMES, Listing, find_scene, find_stacks
 from data.io.sequences import parse_division
+from data.io.stack_names import members_of_file
 from data.registration.prepared import Observer
 from data.runtime.arguments import STDOUT
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command, say
@@ -128,8 +129,12 @@ def _check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace,
         if len(arguments.images) not in (0, 2) or arguments.input is not None:
             parser.error("--benchmark takes two images or none.")
         return
-    if arguments.input is None and len(arguments.images) < 2 and not any(path.is_dir() for path in arguments.images):
-        parser.error(f"two images or a folder are needed, received {len(arguments.images)}; or a folder with -i DIR.")
+    stacks = [path for path in arguments.images if path.is_dir() or members_of_file(path)]
+    if arguments.input is None and len(arguments.images) < 2 and not stacks:
+        parser.error(
+            f"two images, a folder or a TIFF of several pages are needed, received {len(arguments.images)}; or a "
+            "folder with -i DIR."
+        )
     _check_method(parser, arguments, work)
     if arguments.align_only and work.outputs.companions:
         parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")

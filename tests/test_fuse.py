@@ -227,7 +227,7 @@ def test_weights_that_cannot_be_used(pair, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["A", "B", "C", "-o", "X.png", "--strategy", "paper"], "fuses two images, received 3"),
-        ([], "two images or a folder are needed, received 0"),
+        ([], "two images, a folder or a TIFF of several pages are needed, received 0"),
         (["A.png"], "received 1"),
         (["A.png", "B.png"], "-o PATH is needed"),
         (["A.png", "B.png", "-i", "DIR", "-o", "X"], "not both"),

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from data.io.files import file_digest
+from data.io.image_header import image_digest
 from data.io.listing import Stack
 from data.io.records import Record
 from data.io.stack_names import MANIFESTS
+from data.io.tiff_stack import stored_in
 from data.runtime.errors import InputError
 
 
@@ -60,7 +62,7 @@ def protect_files(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
         InputError: An output is an input, under whatever name; or a folder, pipe or device stands in its place, or a
             file in that of its folder; or two outputs are one file, on a file system that does not tell case apart.
     """
-    inputs = list(inputs)
+    inputs = [stored_in(path) for path in inputs]
     resolved = {os.path.realpath(path) for path in inputs}
     files = {_identity(path) for path in inputs} - {None}
     names: dict[str, Path] = {}
@@ -122,7 +124,7 @@ class Manifest:
         )
 
     def _record(self, job: Job) -> Record:
-        sources = [[path.name, file_digest(path, "sha256")] for path in job.stack.images]
+        sources = [[path.name, image_digest(path)] for path in job.stack.images]
         return Record(job.manifest, {"sources": sources, "settings": self._settings})
 
 

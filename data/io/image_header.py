@@ -1,5 +1,6 @@
 """Headers of image files: type, size, channels and bits, without decoding the pixels."""
 
+import hashlib
 import os
 import struct
 import warnings
@@ -22,6 +23,7 @@ from data.io.files import open_file
 from data.io.image_checks import is_16_bit, most_pixels, without_metadata
 from data.io.metadata import LARGEST_BLOCK
 from data.io.tiff_pages import is_floating
+from data.io.tiff_stack import is_page, open_page
 from data.runtime.errors import InputError
 
 SIDEWAYS = (5, 6, 7, 8)
@@ -156,13 +158,24 @@ def taken_at(path: str | os.PathLike) -> datetime | None:
 
 
 def open_image_file(path: str | os.PathLike) -> BufferedReader:
-    """Opens a file that is not empty and no larger than an image can be; errors as `data.io.files.open_file`."""
+    """Opens a file that is not empty and no larger than an image can be, or a page of a TIFF; errors as
+    `data.io.files.open_file` and `data.io.tiff_stack.open_page`."""
     # Four channels of 16 bits for every pixel that Pillow trusts.
-    file = open_file(path, 8 * most_pixels() + _LARGEST_HEADERS)
+    largest = 8 * most_pixels() + _LARGEST_HEADERS
+    if is_page(path):
+        return open_page(path, largest)
+    file = open_file(path, largest)
     if not file.peek(1):
         file.close()
         raise InputError(f"cannot read {path}: the file is empty; copy it again.")
     return file
+
+
+def image_digest(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of an image file, or of a page of a TIFF, in hexadecimal digits; errors as
+    `open_image_file`."""
+    with open_image_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from data.io.image_header import lay_alike, read_header
 from data.io.sequences import find_series, natural_key
-from data.io.stack_names import find_by_pattern, find_members, split_name, stray
+from data.io.stack_names import Found, find_by_pattern, find_members, members_of_file, split_name, stray
+from data.io.tiff_stack import is_page, stored_in
 from data.runtime.errors import InputError
 
 MOST_FRAMES = 65_535
@@ -89,7 +90,8 @@ def find_stacks(
     Subfolders count only where the folder itself has no file named as part of a stack; hidden files and files of other
     types never count.
 
-    A folder without such files is one stack, called as the folder: the longest series of names in it that differ in
+    A TIFF of several pages is a stack of them, or one for each channel and time; so is `folder` if it is such a file.
+    A folder without any of these is one stack, called as the folder: the longest series of names in it that differ in
     their numbers alone, as cameras give them (see `data.io.sequences`).
 
     Args:
@@ -109,9 +111,12 @@ def find_stacks(
     folder = Path(folder)
     if not folder.exists():
         raise InputError(f"cannot look for pairs in {folder}: there is no such folder; check the name.")
-    if not folder.is_dir():
+    if folder.is_dir():
+        found = find_by_pattern(folder, pattern) if pattern else find_members(folder, places_only, division)
+    else:
+        found = Found([] if places_only else members_of_file(folder), [], [])
+    if not folder.is_dir() and not found.members:
         raise InputError(f"cannot look for pairs in {folder}: it is a file; give the folder that holds the pairs.")
-    found = find_by_pattern(folder, pattern) if pattern else find_members(folder, places_only, division)
     problems = found.problems
     groups: dict[str, dict[int, list[Path]]] = {}
     for name, place, image in found.members:
@@ -186,10 +191,11 @@ def check_stack(*images: str | os.PathLike, as_given: bool = False) -> Stack:
     common_size(paths, [header.size for header in lay_alike([read_header(path) for path in paths])])
     seen = set()
     for path in paths:
-        status = path.stat()
-        if (status.st_dev, status.st_ino) in seen:
+        status = stored_in(path).stat()
+        identity = status.st_dev, status.st_ino, path.stem if is_page(path) else ""
+        if identity in seen:
             raise InputError(f"cannot pair {path} with itself; give images with different focus.")
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
     return Stack(_common_name(paths), paths)
 
 

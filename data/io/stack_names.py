@@ -9,6 +9,7 @@ from pathlib import Path
 from data.io.image_header import open_image_file
 from data.io.sequences import divide, find_series, largest_gap, list_images
 from data.io.tiff_pages import count_pages
+from data.io.tiff_stack import SUFFIXES, find_slices, is_page
 from data.runtime.errors import InputError
 
 MANIFESTS = ".fused"
@@ -65,7 +66,9 @@ def find_members(folder: Path, places_only: bool, division: str | None = None) -
             return Found(members, found.problems, [])
     for entry in folders:
         inside = _members_of(entry, places_only, division)
-        found.members += [(name if division else entry.name, place, image) for name, place, image in inside.members]
+        found.members += [
+            (name if division or is_page(image) else entry.name, place, image) for name, place, image in inside.members
+        ]
         found.problems += inside.problems
         found.notes += inside.notes
     return found
@@ -103,9 +106,31 @@ def find_by_pattern(folder: Path, pattern: str) -> Found:
     return Found(members, problems, [])
 
 
+def members_of_file(path: Path) -> list[Member]:
+    """Returns the pages of a TIFF that holds stacks; none of another file."""
+    if path.suffix.lower() not in SUFFIXES:
+        return []
+    with suppress(InputError), open_image_file(path) as file:  # what cannot be read is said when it is used
+        stacks = find_slices(path, file)
+        return [(name, place, page) for name, pages in stacks.items() for place, page in enumerate(pages, 1)]
+    return []
+
+
 def _members_of(folder: Path, places_only: bool, division: str | None) -> Found:
-    """Sorts the images of one folder by their names; a bare A or B belongs to the stack of the folder's name."""
-    images, name = list_images(folder), folder.resolve().name
+    """Sorts the images of one folder: TIFF files of several pages are stacks, the others go by their names."""
+    images, pages = [], []
+    for image in list_images(folder):
+        inside = [] if places_only else members_of_file(image)
+        pages += inside
+        images += [] if inside else [image]
+    found = _by_name(folder, images, places_only, division)
+    found.members += pages
+    return found
+
+
+def _by_name(folder: Path, images: Sequence[Path], places_only: bool, division: str | None) -> Found:
+    """Sorts images of a folder by their names; a bare A or B belongs to the stack of the folder's name."""
+    name = folder.resolve().name
     try:
         frames = () if places_only else _find_frames(folder, images)
     except InputError as error:
@@ -166,10 +191,10 @@ def _some(names: Sequence[str]) -> str:
 
 def stray(image: Path) -> str:
     """Returns the sentence about an image that belongs to no stack."""
-    if image.suffix.lower() in (".tif", ".tiff"):
+    if image.suffix.lower() in SUFFIXES:
         with suppress(InputError), open_image_file(image) as file:  # which never waits for a pipe
             if (pages := count_pages(file)) > 1:
-                return f"{image} holds {pages} pages; save each as a file of its own, and fuse their folder."
+                return f"{image} holds {pages} pages that differ in size or kind, which are no stack; remove it."
     return (
         f"{image} belongs to no stack: its name ends in none of -A/-B, -1/-2, -near/-far, and no series of numbers has "
         "it; rename or remove it, or say how files are named with --pattern."

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from data.io.batch import protect_files
 from data.io.files import file_digest
 from data.io.image_folder import JPEG_NOTE, title_with_type
+from data.io.image_header import image_digest
 from data.io.image_io import read_image, write_image
 from data.io.listing import Stack
 from data.io.records import Record
@@ -204,7 +205,7 @@ class _Scene:
 
     @cached_property
     def digests(self) -> list[str]:
-        return [file_digest(path, "sha256") for path in self.stack.images]
+        return [image_digest(path) for path in self.stack.images]
 
     @cached_property
     def scorer(self) -> Scorer:

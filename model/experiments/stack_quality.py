@@ -15,7 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data.io.batch import protect_files
-from data.io.files import file_digest, make_folder, write_text
+from data.io.files import make_folder, write_text
+from data.io.image_header import image_digest
 from data.io.image_io import read_image, write_image
 from data.io.records import Record
 from data.registration.truth import align_to_reference, crop_border
@@ -89,7 +90,7 @@ def measure_all(
     records: dict[str, dict[str, Outcome]] = {name: {} for name in methods}
     with tqdm(total=len(stacks) * len(methods), unit="result", disable=quiet) as bar:
         for stack in stacks:
-            digests = [file_digest(path, "sha256") for path in (stack.truth, *stack.frames)]
+            digests = [image_digest(path) for path in (stack.truth, *stack.frames)]
             for name, method in methods.items():
                 bar.update()
                 if method.bound and stack.differs:
