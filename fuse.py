@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     work = _make_work(parser, arguments, project)
     _check_usage(parser, arguments, work)
     report = [] if arguments.json in (None, STDOUT) else [arguments.json]
-    networks = [path for path in _networks(arguments, work).values() if path]
+    networks = [path for path in _files_beside(arguments, work).values() if path]
     inputs = [*networks, *(path.with_suffix(".json") for path in networks)]
     inputs += [arguments.project] if project else []
     if arguments.benchmark:
@@ -177,12 +177,12 @@ def _pairs_only(work: SceneWork) -> bool:
     return work.method != "proposed" or work.settings.chosen_strategy == "paper"
 
 
-def _networks(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Path | None]:
-    """Returns the files that are read besides the images: weights and warps."""
-    warps = work.settings.warps
+def _files_beside(arguments: argparse.Namespace, work: SceneWork) -> dict[str, Path | None]:
+    """Returns the files that are read besides the images: weights, warps and a map of dust."""
+    others = {"warps": work.settings.warps, "dust": work.settings.dust}
     if work.method != "proposed":
-        return {"weights": getattr(arguments, "weights", None), "warps": warps}
-    return {"weights": work.settings.weights, "comparer": work.settings.chosen_comparer, "warps": warps}
+        return {"weights": getattr(arguments, "weights", None), **others}
+    return {"weights": work.settings.weights, "comparer": work.settings.chosen_comparer, **others}
 
 
 def _find_jobs(arguments: argparse.Namespace, work: SceneWork) -> tuple[list[Job], Listing]:
@@ -245,13 +245,14 @@ def _recorded_settings(arguments: argparse.Namespace, work: SceneWork) -> dict[s
         "weights",
         "comparer",
         "warps",
+        "dust",
         "engine",
         "device",
     }  # recorded below, or of no effect
     names = [setting.name for setting in fields(work.settings) if setting.name not in apart]
     recorded: dict[str, Any] = {name: getattr(work.settings, name) for name in names}
     recorded |= {"method": work.method, "align_only": work.outputs.align_only, "weights": None}
-    for name, path in _networks(arguments, work).items():
+    for name, path in _files_beside(arguments, work).items():
         if path and path.is_file():  # loading reports a file that is missing
             recorded[name] = file_digest(path, "sha256")
     if work.method == "proposed":

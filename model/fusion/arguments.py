@@ -95,7 +95,7 @@ def _add_settings(group: argparse._ArgumentGroup, theme: str) -> None:
     """Adds an option for each setting of a theme; one that is not given does not appear among the arguments."""
     kinds = {
         **{"size": int, "reference": int, "device": device},
-        **dict.fromkeys(("weights", "comparer", "warps"), Path),
+        **dict.fromkeys(("weights", "comparer", "warps", "dust"), Path),
     }
     for setting in fields(FusionSettings):
         metadata, name = setting.metadata, setting.name
@@ -114,7 +114,11 @@ def _add_settings(group: argparse._ArgumentGroup, theme: str) -> None:
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "images", nargs="*", type=Path, metavar="IMAGE", help="two or more images of one scene, or a folder"
+        "images",
+        nargs="*",
+        type=Path,
+        metavar="IMAGE",
+        help="two or more images of a scene, a folder, or a TIFF of pages",
     )
     group.add_argument("-i", "--input", type=Path, metavar="DIR", help="a folder of scenes, in place of IMAGE")
     group.add_argument(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data.imaging.composition import index_type
+from data.imaging.dust import DustMap, WithoutDust
 from data.imaging.full_range import FullRange, shift_back, unused_bits
 from data.imaging.pixels import check_images
 from data.io.frames import Frames
@@ -150,7 +151,8 @@ def prepare(
     names: Sequence[str] | None = None,
 ) -> PreparedStack:
     """Aligns a stack and matches its brightness; arguments and errors as `fuse`."""
-    frames, known = _open(stack, settings)
+    given, known = _open(stack, settings)
+    frames = WithoutDust(given, DustMap.read(settings.dust)) if settings.dust else given
     shift = unused_bits(frames)
     images = PreparedFrames(
         FullRange(frames, shift) if shift else frames,
@@ -162,7 +164,7 @@ def prepare(
         observe=observe or (lambda stage, done, total: None),
     )
     noticed = _noticed(images, names or known, settings.strict)
-    return PreparedStack(images, noticed, frames if isinstance(frames, Frames) else None, shift)
+    return PreparedStack(images, noticed, given if isinstance(given, Frames) else None, shift)
 
 
 def decide(
@@ -193,10 +195,10 @@ def decide(
 def loaded_fuser(settings: FusionSettings) -> Fuser:
     """Returns the fuser for settings; the last few stay loaded. Errors as `load_fuser`."""
     default = FusionSettings()
-    names = ("alpha", "align", "crop", "reference", "warps", "strict", "match_exposure")  # what a fuser does not see
+    unseen = ("alpha", "dust", "align", "crop", "reference", "warps", "strict", "match_exposure")
     files = [path for path in (settings.weights, settings.chosen_comparer) if path and path.is_file()]
     stamps = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return _loaded(replace(settings, **{name: getattr(default, name) for name in names}), stamps)
+    return _loaded(replace(settings, **{name: getattr(default, name) for name in unseen}), stamps)
 
 
 @lru_cache(LOADED)

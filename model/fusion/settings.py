@@ -58,6 +58,9 @@ class FusionSettings:
     """
 
     alpha: Literal["refuse", "drop"] = _setting("input", "refuse", "images with transparency", choices=ALPHA)
+    dust: Path | None = _setting(  # noqa: RUF009 - a field
+        "input", None, "remove the dust that this photograph of something blank shows on the sensor", metavar="FILE"
+    )
 
     align: str = _setting(
         "alignment",
@@ -141,7 +144,7 @@ class FusionSettings:
     device: str = _setting("decision", "auto", "auto, cpu, gpu or gpu:N: what TensorFlow computes on", metavar="NAME")
 
     def __post_init__(self) -> None:
-        for name in ("weights", "comparer", "warps"):
+        for name in ("weights", "comparer", "warps", "dust"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, Path(getattr(self, name)))
         for setting in fields(self):
