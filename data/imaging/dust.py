@@ -28,7 +28,7 @@ MOST_SHARE = 0.05
 NOISE_SIGMA = 1.0
 """Standard deviation in pixels of the Gaussian that removes the noise of the blank shot."""
 
-_GROUND_SIDE, _GROUND_WINDOW = 256, 15
+_GROUND_SIDE, _GROUND_WINDOW = 256, 31
 """The surroundings of spots are a median in a picture of this longer side, in windows of so many pixels."""
 
 _RIM = 7
