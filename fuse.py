@@ -306,7 +306,8 @@ def _summarize(results: Sequence[dict[str, Any]], problems: int, arguments: argp
 def _benchmark(arguments: argparse.Namespace, work: SceneWork) -> int:
     from model.fusion.timing import benchmark, in_words
 
-    images = [read_image(path, alpha=work.settings.alpha) for path in arguments.images]
+    alpha: Any = "drop" if work.settings.alpha == "drop" else "refuse"
+    images = [read_image(path, alpha) for path in arguments.images]
     figures = benchmark(lambda: _load(work, getattr(arguments, "weights", None)), *images)
     _write_report(arguments, figures)
     if not arguments.json:

@@ -1,10 +1,15 @@
 """The frames of a stack: known from their headers, read one by one, few in memory."""
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base as Tag
 
+from data.imaging.opacity import opaque_part
 from data.io.frames import MOST_CACHED, Frames
 from data.io.image_io import read_photograph, write_image
 from data.io.listing import Stack, check_stack
@@ -151,3 +156,75 @@ def test_frames_whose_orientation_differs_are_laid_as_most_are(tmp_path, tag):
     (remark,) = frames.remarks
     assert "EXIF orientation of x_3.png differs" in remark
     assert len(Frames(check_stack(*paths[:2])).remarks) == 0
+
+
+# Transparency
+
+
+def with_alpha(path, picture, opaque):
+    alpha = np.where(opaque, np.iinfo(picture.dtype).max, 0).astype(picture.dtype)
+    channels = picture[..., ::-1] if picture.ndim == 3 else picture[..., None].repeat(3, 2)
+    cv2.imwrite(str(path), np.dstack([channels, alpha]))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_is_transparent_in_any_frame_is_cut_off_all(tmp_path, dtype, suffix):
+    rng, paths = np.random.default_rng(0), []
+    pictures = [rng.integers(0, 256, (60, 80, 3)).astype(dtype) for _ in range(3)]
+    edges = np.s_[:, :7], np.s_[50:, :], np.s_[:3, 75:]
+    for number, (picture, edge) in enumerate(zip(pictures, edges, strict=True)):
+        opaque = np.ones((60, 80), bool)
+        opaque[edge] = False
+        paths.append(tmp_path / f"x{number}.{suffix}")
+        with_alpha(paths[-1], picture, opaque)
+    frames = Frames(check_stack(*paths))
+    assert frames.shape == (47, 73, 3)
+    for frame, picture in zip(frames, pictures, strict=True):
+        np.testing.assert_array_equal(frame, picture[3:50, 7:])
+    assert frames.remarks == ["transparent pixels are cut off: 73x47 pixels from 7, 3 are left"]
+    with pytest.raises(InputError, match="it has transparent pixels"):
+        Frames(check_stack(*paths), "refuse")[0]
+    with pytest.warns(UserWarning, match="is dropped"):
+        assert Frames(check_stack(*paths), "drop")[0].shape == (60, 80, 3)
+
+
+def test_an_alpha_channel_that_is_opaque_changes_nothing(tmp_path):
+    pictures = numbered(2, (20, 30, 3))
+    for number, picture in enumerate(pictures):
+        with_alpha(tmp_path / f"x{number}.png", picture, np.ones((20, 30), bool))
+    frames = Frames(check_stack(tmp_path / "x0.png", tmp_path / "x1.png"))
+    assert frames.shape == (20, 30, 3) and not frames.remarks
+
+
+def test_little_that_is_opaque_is_refused(tmp_path):
+    opaque = np.zeros((20, 30), bool)
+    opaque[:9] = True
+    for number in range(2):
+        with_alpha(tmp_path / f"x{number}.png", np.zeros((20, 30, 3), np.uint8), opaque)
+    with pytest.raises(InputError, match=r"cannot use .*x0\.png: it has transparent pixels"):
+        Frames(check_stack(tmp_path / "x0.png", tmp_path / "x1.png"))
+
+
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_the_opaque_part_is_the_largest_rectangle(opaque):
+    rows, columns = opaque_part(opaque)
+    found = (rows.stop - rows.start) * (columns.stop - columns.start)
+    assert opaque[rows, columns].all()
+    height, width = opaque.shape
+    areas = [
+        (bottom - top) * (right - left)
+        for top in range(height)
+        for bottom in range(top + 1, height + 1)
+        for left in range(width)
+        for right in range(left + 1, width + 1)
+        if opaque[top:bottom, left:right].all()
+    ]
+    assert found == max(areas, default=0)
+
+
+def test_the_opaque_part_of_a_large_picture_is_found_in_steps():
+    opaque = np.ones((1000, 2001), bool)
+    opaque[:101], opaque[:, 1990:] = False, False
+    rows, columns = opaque_part(opaque)
+    assert opaque[rows, columns].all() and rows.start < 110 and columns.stop > 1980 and rows.stop == 1000

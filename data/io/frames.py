@@ -7,15 +7,23 @@ from typing import Literal
 
 import numpy as np
 
+from data.imaging.blocks import Window
+from data.imaging.opacity import opaque_part
 from data.io.camera_files import is_raw, raw_balance
 from data.io.image_header import Header, lay_alike, open_image_file, read_header
-from data.io.image_io import read_photograph
+from data.io.image_io import read_photograph, read_with_opacity
 from data.io.listing import Stack, common_size
 from data.io.metadata import Metadata
 from data.runtime.errors import InputError
 
 MOST_CACHED = 2
 """Most frames in memory: the work on a stack looks at two neighbors."""
+
+ALPHA = ("cut", "refuse", "drop")
+"""What is done with transparency: the part is kept in which all frames are opaque; it is refused; or it is ignored."""
+
+LEAST_OPAQUE = 0.5
+"""Least share of the picture that must be left when transparent pixels are cut off."""
 
 
 class Frames(Sequence[np.ndarray]):
@@ -27,7 +35,8 @@ class Frames(Sequence[np.ndarray]):
 
     Args:
         stack: The files.
-        alpha: See `data.io.image_io.read_image`.
+        alpha: A name in `ALPHA`: transparent pixels, where a program that aligned the frames had nothing to show, are
+            cut off all frames ("cut"); or "refuse" and "drop", see `data.io.image_io.read_image`.
 
     Attributes:
         shape: Of every frame.
@@ -39,7 +48,7 @@ class Frames(Sequence[np.ndarray]):
             few pixels in size. `frames[i]` raises it where the file has become another since, or is damaged.
     """
 
-    def __init__(self, stack: Stack, alpha: Literal["refuse", "drop"] = "refuse"):
+    def __init__(self, stack: Stack, alpha: Literal["cut", "refuse", "drop"] = "cut"):
         self._stack, self._alpha = stack, alpha
         given = [read_header(path) for path in stack.images]
         self._headers = lay_alike(given)
@@ -60,10 +69,14 @@ class Frames(Sequence[np.ndarray]):
         if is_raw(stack.images[0]):
             with open_image_file(stack.images[0]) as file:
                 self._balance = raw_balance(stack.images[0], file)
+        self.remarks: list[str] = []
+        self._part = self._opaque_part() if alpha == "cut" else None
+        if self._part:
+            rows, columns = self._part
+            self.shape = (rows.stop - rows.start, columns.stop - columns.start, *first.shape[2:])
         self._read: OrderedDict[int, np.ndarray] = OrderedDict()
         self._profiles: set[bytes | None] = set()
         self._metadata: Metadata | None = None  # of the first frame, once that was read
-        self.remarks: list[str] = []
         turned = [path.name for path, laid in zip(stack.images, self._laid, strict=True) if laid]
         if turned:
             others = f" and {len(turned) - 1} more" if len(turned) > 1 else ""
@@ -93,7 +106,8 @@ class Frames(Sequence[np.ndarray]):
     def _load(self, place: int) -> np.ndarray:
         path = self._stack.images[place]
         laid = self._laid[place]
-        image, metadata = read_photograph(path, alpha=self._alpha, balance=self._balance, laid=laid)
+        alpha: Literal["refuse", "drop", "ignore"] = "ignore" if self._alpha == "cut" else self._alpha
+        image, metadata = read_photograph(path, alpha=alpha, balance=self._balance, laid=laid)
         wanted = self._headers[place]
         if image.shape != wanted.shape or image.dtype != wanted.dtype:
             now = Header(image.shape, image.dtype)
@@ -102,8 +116,30 @@ class Frames(Sequence[np.ndarray]):
             self._metadata = metadata
         self._compare_profile(metadata.profile)
         image = _crop(image, self._size)
+        if self._part:
+            image = np.ascontiguousarray(image[self._part])
         image.flags.writeable = False  # it may be given out again
         return image
+
+    def _opaque_part(self) -> Window | None:
+        """Finds the part in which all frames are opaque; None: everywhere."""
+        opaque = np.ones(self._size, bool)
+        for path, header, laid in zip(self._stack.images, self._headers, self._laid, strict=True):
+            if header.alpha:
+                shown = read_with_opacity(path, None, laid)[1]
+                if shown is not None:
+                    opaque &= _crop(shown, self._size)
+        if opaque.all():
+            return None
+        rows, columns = part = opaque_part(opaque)
+        if (rows.stop - rows.start) * (columns.stop - columns.start) < LEAST_OPAQUE * opaque.size:
+            name = next(path for path, header in zip(self._stack.images, self._headers, strict=True) if header.alpha)
+            raise InputError(f"cannot use {name}: it has transparent pixels; save it without an alpha channel.")
+        self.remarks.append(
+            f"transparent pixels are cut off: {columns.stop - columns.start}x{rows.stop - rows.start} pixels from "
+            f"{columns.start}, {rows.start} are left"
+        )
+        return part
 
     def _compare_profile(self, profile: bytes | None) -> None:
         """Notes a second color profile, once."""

@@ -38,33 +38,43 @@ _PNG_LEVEL = 3
 """Level of zlib: writes photographs 2.9 times as fast as the default 6, with 8 % more bytes (ten Lytro images)."""
 
 
-def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple[np.ndarray, bool]:
-    """Returns the pixels of a loaded image as stored (not turned), gray or RGB, and whether any is transparent."""
+def to_pixels(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the pixels of a loaded image as stored (not turned), gray or RGB, and where they are opaque.
+
+    The latter is (H, W) bool, None where no pixel is transparent; all false where a color of 16 bits stands for
+    transparency.
+    """
     if image.format in ("JPEG", "MPO"):
-        return _decode_jpeg(path, image, data), False
+        return _decode_jpeg(path, image, data), None
     if image.format == "HEIF" and is_16_bit(image):
         return _split_alpha(deep_heif(data, image.info["bit_depth"]), image.mode in ALPHA_MODES)
     keyed = "transparency" in image.info
+    unknown = np.zeros(image.size[::-1], bool) if keyed else None
     if image.mode.startswith("I;16"):
-        return _widen(np.asarray(image).astype(np.uint16), image), keyed
+        return _widen(np.asarray(image).astype(np.uint16), image), unknown
     # Bit depth and color type are bytes 24 and 25 of every PNG; color type 4 is gray with alpha.
     if (image.format == "PNG" and data[24] == 16) or is_16_bit(image):
         gray = image.format == "PNG" and data[25] == 4
-        colors, transparent = _decode_16_bit(path, image, data)
+        colors, opaque = _decode_16_bit(path, image, data)
         pixels = colors[..., 0] if gray else colors
-        return pixels, keyed or (transparent and image.mode in ALPHA_MODES)
+        return pixels, unknown if keyed else opaque if image.mode in ALPHA_MODES else None
     if image.mode in ALPHA_MODES or keyed:
         gray = image.mode in ("1", "L", "LA", "La")
         return _split_alpha(np.asarray(image.convert("LA" if gray else "RGBA")), True)
-    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")), False
+    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")), None
 
 
-def _split_alpha(channels: np.ndarray, has_alpha: bool) -> tuple[np.ndarray, bool]:
-    """Takes the last channel away where it is transparency; returns the others and whether it is not full."""
+def _split_alpha(channels: np.ndarray, has_alpha: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Takes the last channel away where it is transparency; returns the others and where it is full, as `to_pixels`."""
     if not has_alpha:
-        return channels, False
+        return channels, None
     pixels = channels[..., 0] if channels.shape[2] == 2 else channels[..., :3]
-    return pixels, bool(channels[..., -1].min() < np.iinfo(channels.dtype).max)
+    return pixels, _opaque(channels[..., -1])
+
+
+def _opaque(alpha: np.ndarray) -> np.ndarray | None:
+    opaque = alpha == np.iinfo(alpha.dtype).max
+    return None if opaque.all() else opaque
 
 
 def _decode_jpeg(path: str | os.PathLike, image: Image.Image, data: bytes) -> np.ndarray:
@@ -90,8 +100,8 @@ def _widen(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
     return np.rint(pixels * (65535 / 4095)).astype(np.uint16)
 
 
-def _decode_16_bit(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple[np.ndarray, bool]:
-    """Decodes 16-bit color; returns (H, W, 3) RGB and whether a fourth channel is not full."""
+def _decode_16_bit(path: str | os.PathLike, image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decodes 16-bit color; returns (H, W, 3) RGB and where a fourth channel is full, as `to_pixels`."""
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -103,7 +113,7 @@ def _decode_16_bit(path: str | os.PathLike, image: Image.Image, data: bytes) -> 
     # OpenCV mixes up the channels of a TIFF with separate planes; Pillow's 8 bits are the high bytes and tell.
     if not np.array_equal(np.asarray(image)[..., :3], colors >> 8):
         raise InputError(unsupported)
-    return colors, decoded.shape[2] == 4 and bool(decoded[..., 3].min() < 65535)
+    return colors, _opaque(decoded[..., 3]) if decoded.shape[2] == 4 else None
 
 
 def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

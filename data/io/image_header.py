@@ -20,7 +20,7 @@ from PIL.ExifTags import Base as Tag
 
 from data.io.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES, heif_format, is_heif, is_raw, raw_shape
 from data.io.files import open_file
-from data.io.image_checks import is_16_bit, most_pixels, without_metadata
+from data.io.image_checks import ALPHA_MODES, is_16_bit, most_pixels, without_metadata
 from data.io.metadata import LARGEST_BLOCK
 from data.io.tiff_pages import is_floating
 from data.io.tiff_stack import is_page, open_page
@@ -62,11 +62,13 @@ class Header:
         shape: (H, W, 3) for RGB or (H, W) for gray.
         dtype: uint8 or uint16.
         orientation: EXIF's, by which the stored pixels are turned; 1 where the decoder turns them.
+        alpha: Whether pixels may be transparent.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     orientation: int = 1
+    alpha: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -134,8 +136,9 @@ def _header(path: str | os.PathLike, file: BinaryIO) -> Header:
         wide = is_16_bit(image) or (image.format == "PNG" and start[24] == 16)
         gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
         gray = gray or (image.format == "PNG" and start[25] == 4)
+        alpha = image.mode in ALPHA_MODES or "transparency" in image.info
     shape = (height, width) if gray else (height, width, 3)
-    return Header(shape, np.dtype(np.uint16 if wide else np.uint8), orientation)
+    return Header(shape, np.dtype(np.uint16 if wide else np.uint8), orientation, alpha)
 
 
 def read_size(path: str | os.PathLike) -> tuple[int, int]:

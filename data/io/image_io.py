@@ -50,34 +50,46 @@ def read_image(path: str | os.PathLike, alpha: Literal["refuse", "drop"] = "refu
 
 def read_photograph(
     path: str | os.PathLike,
-    alpha: Literal["refuse", "drop"] = "refuse",
+    alpha: Literal["refuse", "drop", "ignore"] = "refuse",
     balance: Balance | None = None,
     laid: int | None = None,
 ) -> tuple[np.ndarray, Metadata]:
     """Reads an image as `read_image`, with its color profile and those EXIF data that are true of the upright image.
 
     `balance` is the white balance for a raw file (see `develop_raw`); it does not change other types. `laid` is an
-    orientation to apply in place of that in the EXIF data, to types whose decoders do not turn the pixels.
+    orientation to apply in place of that in the EXIF data, to types whose decoders do not turn the pixels. Transparency
+    is dropped without a warning where `alpha` is "ignore".
     """
+    image, opaque, metadata = read_with_opacity(path, balance, laid)
+    if opaque is not None and alpha != "ignore":
+        if alpha == "refuse":
+            raise InputError(f"cannot use {path}: it has transparent pixels; save it without an alpha channel.")
+        warnings.warn(f"the alpha channel of {path} is dropped", stacklevel=2)
+    return image, metadata
+
+
+def read_with_opacity(
+    path: str | os.PathLike, balance: Balance | None = None, laid: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
+    """Reads as `read_photograph`, and where the image is opaque: (H, W) bool; None: everywhere."""
     data = _read(path)
     if is_raw(path):
-        return develop_raw(path, data, balance)
+        image, metadata = develop_raw(path, data, balance)
+        return image, None, metadata
     try:
-        pixels, transparency, orientation, metadata = _decode(path, data)
+        pixels, opaque, orientation, metadata = _decode(path, data)
     except InputError as problem:
         plain = without_metadata(data)
         if plain is None or plain == data:
             raise
         try:
-            pixels, transparency, orientation, metadata = _decode(path, plain)
+            pixels, opaque, orientation, metadata = _decode(path, plain)
         except InputError:
             raise problem from None
         warnings.warn(f"the metadata of {path} are damaged and left out of the result", stacklevel=2)
-    if transparency:
-        if alpha == "refuse":
-            raise InputError(f"cannot use {path}: it has transparent pixels; save it without an alpha channel.")
-        warnings.warn(f"the alpha channel of {path} is dropped", stacklevel=2)
-    return np.ascontiguousarray(turn_upright(pixels, orientation if laid is None else laid)), metadata
+    turn = orientation if laid is None else laid
+    image = np.ascontiguousarray(turn_upright(pixels, turn))
+    return image, None if opaque is None else turn_upright(opaque, turn), metadata
 
 
 def read_index_image(path: str | os.PathLike) -> np.ndarray:
@@ -196,8 +208,8 @@ def _read(path: str | os.PathLike) -> bytes:
         return file.read()
 
 
-def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, bool, int, Metadata]:
-    """Returns pixels as stored, whether any is transparent, the orientation that turns them upright, and metadata."""
+def _decode(path: str | os.PathLike, data: bytes) -> tuple[np.ndarray, np.ndarray | None, int, Metadata]:
+    """Returns pixels as stored, where they are opaque, the orientation that turns them upright, and metadata."""
     with open_image(path, io.BytesIO(data)) as image:
         check_kind(path, image, data)
         load(path, image, data)

@@ -6,6 +6,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from data.io.frames import ALPHA
 from data.registration.prepared import ALIGN, CROP, MATCH_EXPOSURE
 from data.runtime.errors import InputError
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
@@ -18,9 +19,6 @@ SMALLEST_SIZE = 32
 
 TILES = {"auto": None, "on": True, "off": False}
 """Whether the network works in tiles, by the name that `tile` takes."""
-
-ALPHA = ("refuse", "drop")
-"""What is done with images that have transparency."""
 
 GROUPS = ("input", "alignment", "brightness", "decision")
 """The themes that settings are shown under, in order."""
@@ -57,7 +55,9 @@ class FusionSettings:
         InputError: a value is none of its choices, or two settings do not go together.
     """
 
-    alpha: Literal["refuse", "drop"] = _setting("input", "refuse", "images with transparency", choices=ALPHA)
+    alpha: Literal["cut", "refuse", "drop"] = _setting(
+        "input", "cut", "transparency: keep the part in which all images are opaque; refuse; or drop it", choices=ALPHA
+    )
     dust: Path | None = _setting(  # noqa: RUF009 - a field
         "input", None, "remove the dust that this photograph of something blank shows on the sensor", metavar="FILE"
     )
