@@ -1,13 +1,15 @@
-"""Motions that are hard to measure: parallax, local light, repeated patterns, gaps, quarter turns."""
+"""Motions that are hard to measure: parallax, local light, repeated patterns, gaps, quarter turns, tilts."""
 
 import cv2
 import numpy as np
 import pytest
 
-from data.registration.affine import corners_of
+from data.registration.affine import corners_of, is_affine, rescale_warp, transform_points
 from data.registration.alignment import measure_alignment
 from data.registration.motion import measure_motion
-from data.registration.warping import common_part
+from data.registration.prepared import PreparedFrames
+from data.registration.warping import common_part, coverage, warp_to_reference
+from model import load_fuser
 from tests.test_registration import BREATHING, SHAPE, at_corners, camera_warp, scene, see
 
 
@@ -92,3 +94,67 @@ def test_the_common_part_of_a_turned_frame(turn):
     size = (80, 100) if turn % 2 == 0 else (100, 80)
     rows, columns = common_part([np.eye(3), warp], [(80, 100), size], (80, 100))
     assert (rows, columns) == (slice(0, 80), slice(0, 100))
+
+
+def tilted(across, down, turn=0.2, x=2.0, y=-1.5):
+    """Reference to frame of a camera that tilts about the middle, by perspective terms a pixel."""
+    warp, middle = camera_warp(1, turn, x, y), np.eye(3)
+    middle[:2, 2] = -(SHAPE[1] - 1) / 2, -(SHAPE[0] - 1) / 2
+    tilt = np.array([[1, 0, 0], [0, 1, 0], [across, down, 1]])
+    whole = warp @ np.linalg.inv(middle) @ tilt @ middle
+    return whole / whole[2, 2]
+
+
+TILTS = [tilted(4e-5, -3e-5), tilted(-5e-5, 2e-5, x=-3), np.eye(3), tilted(3e-5, 4e-5, -0.3), tilted(-3e-5, -5e-5)]
+
+
+def seen_tilted(image, warp):
+    size = image.shape[1::-1]
+    return cv2.warpPerspective(image, warp, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT)
+
+
+def test_frames_of_a_camera_that_tilts_are_laid_by_projective_motions():
+    image = scene(6)
+    found = measure_alignment([seen_tilted(image, warp) for warp in TILTS])
+    errors = [at_corners(warp, expected) for warp, expected in zip(found.warps, TILTS, strict=True)]
+    assert max(errors) < 0.25 and found.reference == 2
+
+
+def test_frames_that_do_not_tilt_are_laid_by_affine_motions():
+    image = scene(7)
+    found = measure_alignment([see(image, warp) for warp in BREATHING])
+    assert all(is_affine(warp) for warp in found.warps)
+
+
+def test_a_projective_warp_is_used_whole():
+    """Warped to the reference, a tilted frame is the reference; its coverage is what it was made from."""
+    image = cv2.GaussianBlur(scene(8), (0, 0), 1.5)
+    warp = TILTS[0]
+    again = warp_to_reference(seen_tilted(image, warp), warp, image.shape)
+    covered = coverage(image.shape, warp, image.shape)
+    inner = np.s_[12:-12, 12:-12]
+    assert np.abs(again.astype(int) - image)[inner].mean() < 1 and covered[inner].all() and not covered.all()
+    rows, columns = common_part([np.eye(3), warp], [SHAPE, SHAPE], SHAPE)
+    assert covered[rows, columns].all()
+    points = np.array([[10.0, 20.0], [300.0, 200.0]])
+    np.testing.assert_allclose(
+        transform_points(rescale_warp(warp, 4), 4 * points + 1.5), 4 * transform_points(warp, points) + 1.5
+    )
+
+
+def test_a_tilted_stack_is_fused_as_well_as_a_still_one(tmp_path):
+    sharp = scene(9)
+    still = []
+    for index in range(5):
+        frame = cv2.GaussianBlur(sharp, (0, 0), 2.5)
+        span = slice(SHAPE[1] * index // 5, SHAPE[1] * (index + 1) // 5)
+        frame[:, span] = sharp[:, span]
+        still.append(frame)
+    moved = PreparedFrames([seen_tilted(frame, warp) for frame, warp in zip(still, TILTS, strict=True)], crop="none")
+    inner = np.s_[16:-16, 16:-16]
+    fuser = load_fuser()
+    reached = [
+        cv2.PSNR(np.ascontiguousarray(fuser(frames)[inner]), np.ascontiguousarray(sharp[inner]))
+        for frames in (PreparedFrames(still, align="none"), moved)
+    ]
+    assert reached[1] > reached[0] - 4

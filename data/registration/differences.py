@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from data.registration.motion import band_pass
+from data.registration.warping import warp_image
 
 CELLS = 24
 """Cells along the longer side whose mean brightness is compared; they are wider than defocus between neighbors."""
@@ -46,9 +47,10 @@ def compare(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> Differen
     both show the same structure, since the light may have changed in a part of the scene.
     """
     height, width = first.shape
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(second, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    covered = cv2.warpAffine(np.ones_like(second), warp[:2], (width, height), flags=flags)
+    warped, covered = (
+        warp_image(view, warp, first.shape, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+        for view in (second, np.ones_like(second))
+    )
     scale = CELLS / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     here, there, known = (

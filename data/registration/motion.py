@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from data.registration.affine import corners_of, fit_motion, rescale_warp, transform_points
+from data.registration.warping import warp_image
 
 FINE_SIGMA = 2.5
 """Pixels: smoothing before points are tracked, so that blurred and sharp views of an object look alike."""
@@ -260,8 +261,7 @@ def _track(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> Motion |
 
 
 def _warp(view: np.ndarray, warp: np.ndarray, shape: tuple[int, ...], border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(view, warp[:2], shape[1::-1], flags=flags, borderMode=border)
+    return warp_image(view, warp, shape, cv2.INTER_LINEAR, border)
 
 
 def _follow(view: np.ndarray, other: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,24 @@
 import cv2
 import numpy as np
 
-from data.registration.affine import corners_of, transform_points
+from data.registration.affine import corners_of, is_affine, transform_points
+
+
+def warp_image(
+    image: np.ndarray, warp: np.ndarray, shape: tuple[int, ...], interpolation: int, border: int
+) -> np.ndarray:
+    """Warps an image.
+
+    Args:
+        image: (H2, W2, 3) or (H2, W2).
+        warp: (3, 3) float64, (x, y, 1) of the result to those of the image.
+        shape: (H, W, ...) of the result.
+        interpolation, border: OpenCV's names for what is between pixels and outside.
+    """
+    flags, size = interpolation | cv2.WARP_INVERSE_MAP, (shape[1], shape[0])
+    if is_affine(warp):
+        return cv2.warpAffine(image, warp[:2], size, flags=flags, borderMode=border)
+    return cv2.warpPerspective(image, warp, size, flags=flags, borderMode=border)
 
 
 def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -18,11 +35,9 @@ def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...
         The warped frame, (H, W, 3) or (H, W), of the frame's type; where it has no content its border is repeated. With
         the identity, the frame itself is returned.
     """
-    height, width = shape[:2]
     if _is_identity(frame.shape, warp, shape):
         return frame
-    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(frame, warp[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return warp_image(frame, warp, shape, cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE)
 
 
 def coverage(size: tuple[int, ...], warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -38,8 +53,9 @@ def coverage(size: tuple[int, ...], warp: np.ndarray, shape: tuple[int, ...]) ->
     if _is_identity(size, warp, shape):
         return covered
     columns, rows = np.arange(width), np.arange(height)[:, None]
+    nearness = 1.0 if is_affine(warp) else warp[2, 0] * columns + (warp[2, 1] * rows + warp[2, 2])
     for (across, down, shift), side in zip(warp[:2], size[1::-1], strict=True):
-        place = across * columns + (down * rows + shift)
+        place = (across * columns + (down * rows + shift)) / nearness
         covered &= (place >= 0) & (place <= side - 1)
     return covered
 
