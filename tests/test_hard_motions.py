@@ -158,3 +158,20 @@ def test_a_tilted_stack_is_fused_as_well_as_a_still_one(tmp_path):
         for frames in (PreparedFrames(still, align="none"), moved)
     ]
     assert reached[1] > reached[0] - 4
+
+
+def test_a_composite_among_the_frames_is_noticed():
+    """Breathing frames, each sharp in another fifth, and behind them what a camera made of them."""
+    sharp, frames = scene(10), []
+    for index, warp in enumerate(BREATHING):
+        frame = cv2.GaussianBlur(sharp, (0, 0), 3)
+        span = slice(SHAPE[1] * index // 5, SHAPE[1] * (index + 1) // 5)
+        frame[:, span] = sharp[:, span]
+        frames.append(see(frame, warp))
+    assert not measure_alignment(frames).remarks
+    sentence = "frame 6 is sharp nearly everywhere; if it is a composite of the others, leave it out"
+    assert measure_alignment([*frames, sharp]).remarks == (sentence,)
+
+
+def test_frames_that_differ_in_nothing_hold_no_composite():
+    assert not measure_alignment([scene(11)] * 5).remarks

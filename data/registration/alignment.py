@@ -8,7 +8,7 @@ import numpy as np
 
 from data.imaging.pixels import per_level, to_gray
 from data.registration.affine import corners_of, fit_affine, is_affine, rescale_warp, transform_points
-from data.registration.differences import MISMATCH_SHARE, Difference, compare
+from data.registration.differences import MISMATCH_SHARE, Difference, compare, find_composite
 from data.registration.motion import NO_POINTS, Motion, find_motion_within, measure_motion
 from data.registration.warping import common_part
 from data.runtime.errors import InputError
@@ -118,7 +118,13 @@ def measure_alignment(
     common = common_part([warps[index] for index in used], [shapes[index] for index in used], shapes[reference])
     left_out = {index: _reason(index, links) for index in range(len(views)) if index not in warps}
     all_warps = tuple(warps.get(index) for index in range(len(views)))
-    return Alignment(reference, all_warps, moved, left_out, common, tuple(_remarks(matching, views)))
+    remarks = _remarks(matching, views)
+    alike = [index for index in used if shapes[index] == shapes[reference]]
+    composite = find_composite([views[index] for index in alike])
+    if composite is not None:
+        sentence = "is sharp nearly everywhere; if it is a composite of the others, leave it out"
+        remarks.append(f"frame {alike[composite] + 1} {sentence}")
+    return Alignment(reference, all_warps, moved, left_out, common, tuple(remarks))
 
 
 @dataclass(frozen=True)

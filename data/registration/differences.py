@@ -1,5 +1,6 @@
-"""Comparison of two aligned frames: whether they show the same scene, however blurred."""
+"""Comparison of frames: whether two show the same scene, however blurred, and whether one is made of the others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -25,6 +26,13 @@ SAME_STRUCTURE, LEAST_STRUCTURE = 0.5, 1.0
 
 MISMATCH_SHARE = 0.15
 """Share of differing cells from which two frames do not show the same scene."""
+
+COMPOSITE_SHARE, AS_SHARP = 0.8, 0.7
+"""Share of the cells with detail in which a frame must have so much of the energy of the sharpest other to be a
+composite. On real and rendered stacks a single frame reaches 0.69, a fused image up to 1."""
+
+LEAST_DETAIL, LEAST_FRAMES = 4.0, 4
+"""Squared gray levels of a cell that has detail, and the frames of a stack in which a composite is looked for."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +86,33 @@ def _same_structure(first: np.ndarray, second: np.ndarray, size: tuple[int, int]
     )
     shown = np.minimum(power, other_power) > LEAST_STRUCTURE**2
     return shown & (shared > SAME_STRUCTURE * np.sqrt(power * other_power))
+
+
+def find_composite(views: Sequence[np.ndarray]) -> int | None:
+    """Finds a frame that is as sharp as the sharpest of the others nearly everywhere, as a composite of them is, which
+    some cameras write beside them.
+
+    Args:
+        views: (H, W) float32 gray, 0..255, of one scene, roughly on each other.
+
+    Returns:
+        Its index; None if there is none.
+    """
+    if len(views) < LEAST_FRAMES:
+        return None
+    energies = np.array([_detail(view) for view in views])
+    shown = energies.max(axis=0) > LEAST_DETAIL
+    if not shown.any():
+        return None
+    first, second = np.sort(energies, axis=0)[-1], np.sort(energies, axis=0)[-2]
+    others = np.where(energies == first, second, first)
+    shares = (energies >= AS_SHARP * others)[:, shown].mean(axis=1)
+    composites = np.flatnonzero(shares >= COMPOSITE_SHARE)
+    return int(composites[0]) if len(composites) == 1 else None  # of several, none is made of the others
+
+
+def _detail(view: np.ndarray) -> np.ndarray:
+    """Returns the energy of the finest detail in cells."""
+    energy = np.square(cv2.Laplacian(cv2.GaussianBlur(view, (0, 0), 0.8), cv2.CV_32F))
+    size = [max(1, round(side * CELLS / max(view.shape))) for side in view.shape[::-1]]
+    return cv2.resize(energy, size, interpolation=cv2.INTER_AREA)
