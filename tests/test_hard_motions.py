@@ -175,3 +175,24 @@ def test_a_composite_among_the_frames_is_noticed():
 
 def test_frames_that_differ_in_nothing_hold_no_composite():
     assert not measure_alignment([scene(11)] * 5).remarks
+
+
+def with_antenna(frame, step, softness):
+    """A dark line, three pixels wide, whose end moves."""
+    line = cv2.line(np.zeros(SHAPE, np.float32), (200, 230), (60 + 22 * step, 60), 1, 3, cv2.LINE_AA)
+    line = cv2.GaussianBlur(line, (0, 0), softness)[..., None]
+    return np.clip(frame * (1 - line) + 20 * line, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_thin_thing_that_moves_is_said(moves):
+    ground = np.clip(scene(12).astype(float) * 0.3 + 130, 0, 255)
+    frames = []
+    for step in range(8):
+        softness = 0.8 + 0.5 * abs(step - 4)
+        frame = cv2.GaussianBlur(ground.astype(np.uint8), (0, 0), 0.5 + 0.4 * step)
+        frames.append(with_antenna(frame, step if moves else 3, softness))
+    remarks = measure_alignment(frames).remarks
+    assert len(remarks) == moves
+    if moves:
+        assert remarks[0].startswith("something moves that is thin, from frame to frame, around ")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from data.imaging.pixels import per_level, to_gray
 from data.registration.affine import corners_of, fit_affine, is_affine, rescale_warp, transform_points
 from data.registration.differences import MISMATCH_SHARE, Difference, compare, find_composite
-from data.registration.motion import NO_POINTS, Motion, find_motion_within, measure_motion
+from data.registration.motion import NO_POINTS, Motion, find_motion_within, in_words, measure_motion
+from data.registration.thin_motion import find_thin_motion
 from data.registration.warping import common_part
 from data.runtime.errors import InputError
 from data.runtime.parallel import in_order
@@ -38,6 +40,9 @@ LEAST_UNCERTAINTY = 0.01
 
 UNMEASURED_UNCERTAINTY = 1e4
 """Pixels: uncertainty assumed between two frames whose motion could not be measured; any other link counts more."""
+
+MOVES = "something moves"
+"""Beginning of a remark on motion within the scene."""
 
 LINEAR_ROUNDS = 4
 """How often projective motions are replaced by affine ones near the solution."""
@@ -124,6 +129,12 @@ def measure_alignment(
     if composite is not None:
         sentence = "is sharp nearly everywhere; if it is a composite of the others, leave it out"
         remarks.append(f"frame {alike[composite] + 1} {sentence}")
+    elif not any(remark.startswith(MOVES) for remark in remarks):
+        neighbors = [(one, other) for one, other in pairwise(used) if (one, other) in matching]
+        relative = ((views[i], views[j], reduced[j] @ np.linalg.inv(reduced[i])) for i, j in neighbors)
+        place = find_thin_motion(relative)
+        if place is not None:
+            remarks.append(f"{MOVES} that is thin, from frame to frame, {in_words(*place)}")
     return Alignment(reference, all_warps, moved, left_out, common, tuple(remarks))
 
 
@@ -330,5 +341,5 @@ def _remarks(links: dict[tuple[int, int], _Link], views: list[np.ndarray]) -> li
             continue
         place = find_motion_within(link.motion, views[first].shape)
         if place is not None:
-            remarks.append(f"something moves between {pair} {place}")
+            remarks.append(f"{MOVES} between {pair} {place}")
     return remarks

@@ -31,6 +31,10 @@ COMPOSITE_SHARE, AS_SHARP = 0.8, 0.7
 """Share of the cells with detail in which a frame must have so much of the energy of the sharpest other to be a
 composite. On real and rendered stacks a single frame reaches 0.69, a fused image up to 1."""
 
+LEAST_PART = 0.01
+"""Share of the cells from which the part in which a frame is the sharpest counts; a composite is sharp in half of it
+or so, in each."""
+
 LEAST_DETAIL, LEAST_FRAMES = 4.0, 4
 """Squared gray levels of a cell that has detail, and the frames of a stack in which a composite is looked for."""
 
@@ -104,11 +108,19 @@ def find_composite(views: Sequence[np.ndarray]) -> int | None:
     shown = energies.max(axis=0) > LEAST_DETAIL
     if not shown.any():
         return None
-    first, second = np.sort(energies, axis=0)[-1], np.sort(energies, axis=0)[-2]
-    others = np.where(energies == first, second, first)
-    shares = (energies >= AS_SHARP * others)[:, shown].mean(axis=1)
-    composites = np.flatnonzero(shares >= COMPOSITE_SHARE)
-    return int(composites[0]) if len(composites) == 1 else None  # of several, none is made of the others
+    composites = [index for index in range(len(views)) if _holds_all(energies[:, shown], index)]
+    return composites[0] if len(composites) == 1 else None  # of several, none is made of the others
+
+
+def _holds_all(energies: np.ndarray, index: int) -> bool:
+    """Returns whether a frame is as sharp as the others, (N, cells), nearly everywhere, and where each of them is the
+    sharpest."""
+    others = np.delete(energies, index, axis=0)
+    sharp = energies[index] >= AS_SHARP * others.max(axis=0)
+    leaders = others.argmax(axis=0)
+    led = [sharp[leaders == other] for other in range(len(others))]
+    parts = [part.mean() for part in led if part.size >= LEAST_PART * sharp.size]
+    return bool(sharp.mean() >= COMPOSITE_SHARE and len(parts) > 1 and min(parts) >= COMPOSITE_SHARE / 2)
 
 
 def _detail(view: np.ndarray) -> np.ndarray:

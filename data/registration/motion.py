@@ -316,5 +316,10 @@ def find_motion_within(motion: Motion, shape: tuple[int, int]) -> str | None:
         own = motion.residuals[moving]
         if np.hypot(*own.mean(0)) > 4 * np.hypot(*own.std(0)):
             x, y = motion.points[moving].mean(0) / [width, height]
-            return f"around {x:.0%} of the width and {y:.0%} of the height"
+            return in_words(x, y)
     return None
+
+
+def in_words(x: float, y: float) -> str:
+    """Says where something is, by its place in proportion to width and height."""
+    return f"around {x:.0%} of the width and {y:.0%} of the height"
