@@ -70,6 +70,21 @@ def natural(text: str) -> int:
     return value
 
 
+def port(text: str) -> int:
+    """Parses the number of a port: 0 to 65535."""
+    value = natural(text)
+    if value > 65_535:
+        raise argparse.ArgumentTypeError(f"{value} is above 65535")
+    return value
+
+
+def host(text: str) -> str:
+    """Parses the name or the address of a host."""
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no address")
+    return text
+
+
 def positive(text: str) -> int:
     """Parses a whole number from 1 on."""
     value = int(text)

@@ -1,21 +1,23 @@
 """Fusion over HTTP for programs: `POST /fuse`."""
 
+import asyncio
 import base64
 import json
-import tempfile
+import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Header, HTTPException, Query, Response, UploadFile
+from fastapi import APIRouter, File, Header, HTTPException, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, create_model
 
 from data.io.image_io import write_image
 from data.io.listing import MOST_FRAMES
 from data.registration.prepared import Observer
 from data.runtime.errors import InputError, explain
+from model.app.folders import new_folder, safe_suffix
 from model.app.fusing import FORMATS, named
 from model.app.limits import Limits
 from model.app.worker import Worker
@@ -25,6 +27,9 @@ from model.fusion.settings import FusionSettings, shared_settings
 
 CHUNK = 1 << 20
 """Bytes that are written at once."""
+
+PATIENCE = 0.5
+"""Seconds after which is looked whether the client is still there."""
 
 REMARKS_HEADER = "X-Remarks"
 """Header of an answer: what was noticed of the frames, a JSON list of sentences."""
@@ -57,7 +62,8 @@ def make_router(limits: Limits, worker: Worker) -> APIRouter:
     router = APIRouter(tags=["for programs"])
 
     @router.post("/fuse", response_class=Response)
-    def fuse_frames(
+    async def fuse_frames(
+        request: Request,
         frames: Annotated[list[UploadFile], File(description="two or more, in the order of the stack")],
         query: Annotated[FuseQuery, Query()],
         accept: Annotated[str, Header()] = "*/*",
@@ -77,18 +83,29 @@ def make_router(limits: Limits, worker: Worker) -> APIRouter:
         settings = query.model_dump(mode="json")
         kind = settings.pop("format")
         names = [frame.filename or "a frame" for frame in frames]
-        with tempfile.TemporaryDirectory(prefix="multifocus-") as folder:
-            paths = [_receive(frame, Path(folder) / str(n), limits) for n, frame in enumerate(frames)]
-            output = Path(folder) / f"fused.{kind}"
+        folder = await asyncio.to_thread(new_folder)
+        try:
+            paths = [
+                await asyncio.to_thread(_receive, frame, folder / str(number), limits)
+                for number, frame in enumerate(frames)
+            ]
+            output = folder / f"fused.{kind}"
             task = worker.submit(partial(_fuse, paths, names, output, parse_settings(settings)))
-            task.wait()
+            while not await asyncio.to_thread(task.wait, PATIENCE):
+                if worker.stopping:
+                    raise HTTPException(503, "the server ends.")
+                if await request.is_disconnected():
+                    task.cancel()
             if isinstance(task.error, InputError):
                 with named(dict(zip(paths, names, strict=True))):
                     raise task.error
             if task.state != "done":
                 reason = explain(task.error) if task.error else "it was cancelled."
-                raise HTTPException(500, reason) from task.error
-            return _answer(output.read_bytes(), FORMATS[kind], task.result, as_json="application/json" in accept)
+                raise HTTPException(500 if task.error else 503, reason) from task.error
+            content = await asyncio.to_thread(output.read_bytes)
+            return _answer(content, FORMATS[kind], task.result, as_json="application/json" in accept)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     return router
 
@@ -116,7 +133,7 @@ def _answer(content: bytes, media_type: str, summary: dict[str, Any], as_json: b
 
 def _receive(upload: UploadFile, path: Path, limits: Limits) -> Path:
     """Keeps a file of a request under a name that its own cannot spoil, but for its ending."""
-    path = path.with_name(f"{path.name}{Path(upload.filename or '').suffix}")
+    path = path.with_name(path.name + safe_suffix(upload.filename or ""))
     size = 0
     with path.open("wb") as file:
         while chunk := upload.file.read(CHUNK):

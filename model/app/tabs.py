@@ -1,16 +1,18 @@
 """Routes of the page: each of its tabs has a workplace."""
 
 import asyncio
+import hmac
 import secrets
 import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
 from data.runtime.errors import InputError
 from model.app.fusing import FORMATS
-from model.app.limits import Limits
+from model.app.limits import Budget, Limits
 from model.app.worker import Worker
 from model.app.workplace import Workplace
 from model.fusion.project import parse_project, parse_stroke
@@ -19,15 +21,36 @@ FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 """Of tiles, whose address has the version of what they show."""
 
 
-def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker) -> APIRouter:
+class Names:
+    """Names of workplaces that nobody guesses, and that are known again without being kept."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def issue(self) -> str:
+        """Returns a new name."""
+        number = secrets.token_urlsafe(16)
+        return f"{number}.{self._sign(number)}"
+
+    def issued(self, name: str) -> bool:
+        """Returns whether a name was issued here."""
+        number, _, signature = name.partition(".")
+        return secrets.compare_digest(signature.encode(), self._sign(number).encode())
+
+    def _sign(self, number: str) -> str:
+        return hmac.digest(self._key, number.encode(), "sha256").hex()[:32]
+
+
+def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker, memory: Budget) -> APIRouter:
     """Builds the router.
 
     Args:
         workplaces: By a name that nobody guesses; tabs come and go.
         limits: What they may bring.
         worker: Does the work.
+        memory: For the frames that are decoded.
     """
-    router = APIRouter(tags=["of the page"])
+    router, names = APIRouter(tags=["of the page"]), Names()
 
     def find(workplace: str) -> Workplace:
         if workplace not in workplaces:
@@ -35,14 +58,21 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
         workplaces[workplace].used = time.monotonic()
         return workplaces[workplace]
 
+    def find_or_make(workplace: str) -> Workplace:
+        if workplace not in workplaces and names.issued(workplace):
+            if len(workplaces) >= limits.workplaces:
+                raise HTTPException(503, f"{limits.workplaces} tabs are at work already: close one.")
+            workplaces[workplace] = Workplace(limits.bytes, memory)
+        return find(workplace)
+
+    def drop_if_empty(workplace: str) -> None:
+        if workplace in workplaces and workplaces[workplace].is_empty:
+            workplaces.pop(workplace).close()
+
     @router.post("/workplaces", status_code=201)
     def begin() -> dict[str, str]:
-        """Makes a workplace."""
-        if len(workplaces) >= limits.workplaces:
-            raise HTTPException(503, f"{limits.workplaces} tabs are at work already: close one.")
-        name = secrets.token_urlsafe(16)
-        workplaces[name] = Workplace(limits.bytes)
-        return {"workplace": name}
+        """Names a workplace; it is made when its first frame arrives."""
+        return {"workplace": names.issue()}
 
     @router.post("/workplaces/{workplace}/end", status_code=204)
     def end(workplace: str) -> None:
@@ -55,27 +85,15 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
         workplace: str, request: Request, name: Annotated[str, Query(min_length=1, max_length=255)]
     ) -> dict[str, Any]:
         """Takes in a frame: the body is its file."""
-        place = find(workplace)
         announced = int(request.headers.get("content-length", 0))
-        if announced > limits.frame_bytes:
-            raise HTTPException(413, f"{name} has {announced / 1e6:.0f} MB; at most {limits.frame_bytes / 1e6:.0f}.")
         if not announced:
-            raise InputError(f"{name} is empty.")
-        path = place.reserve(announced)
-        received = 0
+            raise InputError(f"{name} is empty, or its length is not told.")
+        place = find_or_make(workplace)
         try:
-            with path.open("wb") as file:
-                async for chunk in request.stream():
-                    received += len(chunk)
-                    if received > announced:
-                        break
-                    await asyncio.to_thread(file.write, chunk)
-        finally:
-            if received != announced:
-                place.release(path, announced)
-        if received != announced:
-            raise InputError(f"{name} did not arrive whole.")
-        return await asyncio.to_thread(place.add, path, name)
+            return await _receive(place, name, announced, request)
+        except BaseException:
+            drop_if_empty(workplace)
+            raise
 
     @router.delete("/workplaces/{workplace}/frames/{number}", status_code=204)
     def remove(workplace: str, number: int) -> None:
@@ -94,6 +112,8 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
         numbers = order.get("frames", [])
         if not (isinstance(numbers, list) and all(isinstance(number, int) for number in numbers)) or len(numbers) < 2:
             raise InputError("two frames or more are needed.")
+        if len(set(numbers)) < len(numbers):
+            raise InputError("a frame is there twice.")
         settings = order.get("settings", {})
         content = {"format": 1, "frames": [{"file": "frame", "sha256": ""}] * len(numbers)}
         project = parse_project({**content, "settings": settings, "strokes": order.get("strokes", [])}, "the order")
@@ -144,7 +164,8 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
     def saved(workplace: str, format: Literal["png", "tif", "jpg"] = "png", name: str = "fused") -> FileResponse:
         """The result as a file."""
         path = find(workplace).save(format)
-        return FileResponse(path, media_type=FORMATS[format], filename=f"{name}.{format}")
+        done = BackgroundTask(path.unlink, missing_ok=True)
+        return FileResponse(path, media_type=FORMATS[format], filename=f"{name}.{format}", background=done)
 
     @router.get("/workplaces/{workplace}/project")
     def project(workplace: str) -> dict[str, Any]:
@@ -152,6 +173,25 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
         return find(workplace).project().to_json()
 
     return router
+
+
+async def _receive(place: Workplace, name: str, announced: int, request: Request) -> dict[str, Any]:
+    """Receives a frame; what was reserved for it is given back if it does not arrive or cannot be used."""
+    path = place.reserve(announced)
+    received = 0
+    try:
+        with path.open("wb") as file:
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > announced:
+                    break
+                await asyncio.to_thread(file.write, chunk)
+        if received != announced:
+            raise InputError(f"{name} did not arrive whole.")
+        return await asyncio.to_thread(place.add, path, name)
+    except BaseException:
+        place.release(path, announced)
+        raise
 
 
 async def clean(workplaces: dict[str, Workplace], minutes: float) -> None:

@@ -17,6 +17,10 @@ WAITING = 16
 """Tasks that may wait; more are refused."""
 
 
+CLOSING = 5.0
+"""Seconds that a closing worker waits for the step in hand."""
+
+
 class CancelledError(Exception):
     """The task was cancelled."""
 
@@ -91,11 +95,16 @@ class Worker:
 
     Args:
         finished: Called with each task that ended.
+
+    Attributes:
+        stopping: Whether it is to end: nobody should wait for a task any more.
     """
 
     def __init__(self, finished: Callable[[Task], None] = lambda task: None):
         self._finished = finished
         self._tasks: queue.Queue[Task | None] = queue.Queue(WAITING)
+        self._current: Task | None = None
+        self.stopping = False
         self._thread = threading.Thread(target=self._serve, name="fuser", daemon=True)
         self._thread.start()
 
@@ -120,8 +129,9 @@ class Worker:
             raise FullError from None
         return task
 
-    def close(self) -> None:
-        """Ends when the task in hand has ended; those that wait are not done."""
+    def stop(self) -> None:
+        """Cancels the task in hand, and does none of those that wait; returns at once."""
+        self.stopping = True
         while True:
             try:
                 task = self._tasks.get_nowait()
@@ -130,12 +140,20 @@ class Worker:
             if task:
                 task.cancel()
                 self._run(task)  # which ends it at once: somebody may wait for it
+        if self._current:
+            self._current.cancel()
+
+    def close(self) -> None:
+        """Stops, and waits a few seconds for the step in hand."""
+        self.stop()
         self._tasks.put(None)
-        self._thread.join()
+        self._thread.join(CLOSING)
 
     def _serve(self) -> None:
         while task := self._tasks.get():
+            self._current = task
             self._run(task)
+            self._current = None
 
     def _run(self, task: Task) -> None:
         task.run()

@@ -1,7 +1,6 @@
 """State of one browser tab: its frames, the result, what is painted over it; files in a folder of its own."""
 
 import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -15,11 +14,14 @@ import numpy as np
 
 from data.imaging.pixels import to_uint8
 from data.io.files import file_digest
-from data.io.image_io import read_image, write_image
+from data.io.image_header import read_header
+from data.io.image_io import read_photograph, write_image
 from data.io.listing import MOST_FRAMES
 from data.registration.prepared import FramesByNumber, Observer
 from data.runtime.errors import InputError
+from model.app.folders import new_folder, safe_suffix
 from model.app.fusing import named
+from model.app.limits import Budget
 from model.app.pyramid import Pyramid
 from model.app.worker import Task
 from model.fusion.pipeline import Result, fuse
@@ -29,6 +31,9 @@ from model.fusion.settings import FusionSettings
 
 THUMBNAIL = 240
 """Longest side of a thumbnail, in pixels."""
+
+DECODING = 12
+"""Bytes of memory that decoding needs for a pixel, of samples of 8 bits: four channels, three times."""
 
 KEPT = 4
 """Pictures besides the result that stay in memory."""
@@ -86,22 +91,29 @@ class Workplace:
 
     Args:
         largest: Bytes of all frames together.
+        memory: For the frames that are decoded.
 
     Attributes:
         used: When it was last used, in seconds of `time.monotonic`.
         task: What is done for it at the moment, or was last.
     """
 
-    def __init__(self, largest: int):
-        self.folder = Path(tempfile.mkdtemp(prefix="multifocus-"))
+    def __init__(self, largest: int, memory: Budget):
+        self.folder = new_folder()
         self.used = time.monotonic()
         self.task: Task | None = None
-        self._largest = largest
+        self._largest, self._memory = largest, memory
+        self._fusing: tuple[int, ...] = ()
         self._lock = threading.RLock()
         self._uploads: dict[int, Upload] = {}
-        self._bytes, self._next = 0, 0
+        self._bytes, self._next, self._saved = 0, 0, 0
         self._result: Retouched | None = None
         self._pictures: OrderedDict[str, Pyramid] = OrderedDict()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no frame and receives none."""
+        return self._bytes == 0
 
     def close(self) -> None:
         """Removes its files."""
@@ -135,30 +147,35 @@ class Workplace:
             What the page shows of it.
 
         Raises:
-            InputError: It cannot be read; its file is removed.
+            InputError: It cannot be read.
         """
-        size = path.stat().st_size
-        kept = path.with_name(f"{path.name}-{Path(name).name or 'frame'}")
-        try:
-            with named({kept: name}):
-                path.replace(kept)
-                image = to_uint8(read_image(kept))
-        except InputError:
-            self._forget(size)
-            kept.unlink(missing_ok=True)
-            raise
-        height, width = image.shape[:2]
-        scale = THUMBNAIL / max(height, width)
-        if scale < 1:
-            small = max(1, round(width * scale)), max(1, round(height * scale))
-            image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        values = image if image.ndim == 2 else image[..., ::-1]
-        thumbnail = cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
-        upload = Upload(kept, name, file_digest(kept, "sha256"), (width, height), thumbnail)
+        kept = path.with_name(path.name + safe_suffix(name))
+        with named({kept: name, path: name}):
+            path.replace(kept)
+            try:
+                upload = self._look(kept, name)
+            except BaseException:
+                kept.replace(path)
+                raise
         with self._lock:
             number = int(path.name)
             self._uploads[number] = upload
+        width, height = upload.size
         return {"id": number, "name": name, "sha256": upload.sha256, "width": width, "height": height}
+
+    def _look(self, path: Path, name: str) -> Upload:
+        """Decodes a frame, as far as memory is left."""
+        header = read_header(path)
+        height, width = header.size
+        with self._memory.hold(DECODING * height * width * header.dtype.itemsize):
+            image = to_uint8(read_photograph(path, "ignore")[0])
+            scale = THUMBNAIL / max(height, width)
+            if scale < 1:
+                small = max(1, round(width * scale)), max(1, round(height * scale))
+                image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        values = image if image.ndim == 2 else image[..., ::-1]
+        thumbnail = cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        return Upload(path, name, file_digest(path, "sha256"), (width, height), thumbnail)
 
     def release(self, path: Path, size: int) -> None:
         """Gives back what `reserve` gave, where the file did not arrive."""
@@ -169,6 +186,8 @@ class Workplace:
         """Forgets a frame that no result was made of."""
         with self._lock:
             upload = self.upload(number)
+            if number in self._fusing:
+                raise InputError(f"{upload.name} is being fused: cancel that before.")
             if self._result and number in self._result.uploads:
                 raise InputError("the result was made of this frame: leave it out and fuse again.")
             del self._uploads[number]
@@ -203,11 +222,16 @@ class Workplace:
         Raises:
             InputError: They cannot be fused.
         """
-        uploads = [self.upload(number) for number in numbers]
-        with named({upload.path: upload.name for upload in uploads}):
-            names = [upload.name for upload in uploads]
-            fused = fuse([upload.path for upload in uploads], settings, observe, names)
-            image = retouch(fused.fused, FramesByNumber(fused.stack.images), strokes)
+        with self._lock:
+            uploads = [self.upload(number) for number in numbers]
+            self._fusing = tuple(numbers)
+        try:
+            with named({upload.path: upload.name for upload in uploads}):
+                names = [upload.name for upload in uploads]
+                fused = fuse([upload.path for upload in uploads], settings, observe, names)
+                image = retouch(fused.fused, FramesByNumber(fused.stack.images), strokes, observe)
+        finally:
+            self._fusing = ()
         pyramid = Pyramid(image)
         with self._lock:
             version = self._result.version + 1 if self._result else 1
@@ -275,14 +299,15 @@ class Workplace:
             return self.describe()
 
     def save(self, suffix: str) -> Path:
-        """Writes the result, with the metadata of the first frame; returns its file.
+        """Writes the result, with the metadata of the first frame; returns its file, which the caller removes.
 
         Raises:
             InputError: There is none, or the type cannot hold it.
         """
         with self._lock:
             result = self._need()
-            path = self.folder / f"result-{result.version}.{suffix}"
+            self._saved += 1
+            path = self.folder / f"result-{self._saved}.{suffix}"
             as_given = result.fused.stack.as_given
             image = as_given(result.image) if suffix in ("png", "tif") else to_uint8(result.image)
             write_image(path, image, metadata=result.fused.stack.metadata)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from data.runtime.arguments import add_shared, command_parser, device, json_path, natural, shard
+from data.runtime.arguments import add_shared, command_parser, device, host, json_path, port, shard
 from data.runtime.errors import add_debug
 from data.runtime.installation import install_hint
 from model.fusion.settings import FusionSettings
@@ -162,7 +162,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 def _add_other_commands(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--app", action="store_true", help=f"serve the page ({install_hint('app')})")
     group.add_argument(
-        "--host", default="127.0.0.1", help="of --app: the address; others open it to the network (%(default)s)"
+        "--host",
+        type=host,
+        default="127.0.0.1",
+        help="of --app: others open it to the network (%(default)s)",
     )
-    group.add_argument("--port", type=natural, default=8000, help="of --app; 0 takes any free one (%(default)s)")
+    group.add_argument("--port", type=port, default=8000, help="of --app; 0 takes any free one (%(default)s)")
     group.add_argument("--benchmark", action="store_true", help="print load time, time a pair and megapixels/s")

@@ -132,7 +132,7 @@ def parse_stroke(content: Any, frames: int) -> Stroke:
         if not content["points"]:
             raise ValueError("there is no point")
         points = tuple((float(x), float(y)) for x, y in content["points"])
-        if any(abs(value) > 1e6 for point in points for value in point):
+        if not all(abs(value) <= 1e6 for point in points for value in point):
             raise ValueError("a point is out of reach")
         return Stroke(content["frame"], points, float(content["radius"]), float(content["softness"]))
     except (ValueError, TypeError) as error:

@@ -14,10 +14,14 @@ import numpy as np
 
 from data.imaging.blocks import Window
 from data.imaging.pixels import quantize
+from data.registration.prepared import Observer
 from model.fusion import multiband
 
 REACH = 2 ** (multiband.BANDS + 2)
 """Pixels around a stroke that blending may change."""
+
+FINEST_RADIUS = 256
+"""Pixels: the course of a brush that is this many times wider is drawn in a picture that is so many times smaller."""
 
 
 class Indexed(Protocol):
@@ -58,13 +62,21 @@ class Stroke:
     def cover(self, window: Window) -> np.ndarray:
         """Returns how much of each pixel of a window the stroke covers, (h, w) float32 in [0, 1]."""
         rows, columns = window
-        away = np.full((rows.stop - rows.start, columns.stop - columns.start), 255, np.uint8)
-        course = [(round(x) - columns.start, round(y) - rows.start) for x, y in (*self.points, self.points[-1])]
+        # A wide brush is as smooth as a narrow one that is enlarged, and no distance beyond its radius is needed.
+        step = max(1, int(self.radius // FINEST_RADIUS))
+        height, width = (-(-(span.stop - span.start) // step) for span in window)
+        course = [
+            (round((x - columns.start) / step), round((y - rows.start) / step))
+            for x, y in (*self.points, self.points[-1])
+        ]
         # A single point is drawn as a line to itself; a line may leave the window, which the brush still reaches into.
-        margin = ceil(self.radius) + 1
-        away = cv2.copyMakeBorder(away, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=255)
+        margin = ceil(self.radius / step) + 1
+        away = np.full((height + 2 * margin, width + 2 * margin), 255, np.uint8)
         cv2.polylines(away, [np.array(course, np.int32) + margin], False, 0)
         distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[margin:-margin, margin:-margin]
+        if step > 1:
+            distance = cv2.resize(distance * step, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+            distance = distance[: rows.stop - rows.start, : columns.stop - columns.start]
         fading = max(self.softness * self.radius, 1.0)
         share = np.clip((self.radius + 0.5 - distance) / fading, 0, 1)
         return share * share * (3 - 2 * share)
@@ -90,9 +102,22 @@ def paint(image: np.ndarray, source: np.ndarray, stroke: Stroke) -> Window | Non
     return window
 
 
-def retouch(image: np.ndarray, sources: Indexed, strokes: Sequence[Stroke]) -> np.ndarray:
-    """Paints strokes one after the other over a copy of an image; `sources` are indexed by their frames."""
+def retouch(
+    image: np.ndarray,
+    sources: Indexed,
+    strokes: Sequence[Stroke],
+    observe: Observer = lambda stage, done, total: None,
+) -> np.ndarray:
+    """Paints strokes one after the other over a copy of an image.
+
+    Args:
+        image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+        sources: What is painted with, indexed by the frames of the strokes.
+        strokes: In order.
+        observe: Progress callback (stage, done, total). An exception that it raises ends the work.
+    """
     result = image.copy()
-    for stroke in strokes:
+    for number, stroke in enumerate(strokes):
+        observe("painting", number, len(strokes))
         paint(result, sources[stroke.frame], stroke)
     return result

@@ -4,6 +4,7 @@ import { ResultViewer } from "./result.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_INTERVAL = 250; // milliseconds
+const BEAT_INTERVAL = 30000; // milliseconds; the server frees what nobody uses for minutes
 const MESSAGE_TIME = 12000; // milliseconds
 const IMAGE_NAME = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
 const PROJECT_NAME = /\.json$/i;
@@ -58,6 +59,7 @@ const showingErrors = (action) => async (...values) => {
   }
 };
 
+setInterval(() => workplace && fetch(`${workplace}/progress`).catch(() => {}), BEAT_INTERVAL);
 addEventListener("pagehide", () => workplace && navigator.sendBeacon(`${workplace}/end`));
 addEventListener("pageshow", (event) => event.persisted && location.reload()); // its workplace has ended
 
