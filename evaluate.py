@@ -1,5 +1,8 @@
 """Scores folders of fused images against their sources and writes tables: `python evaluate.py --help`."""
 
+import data.runtime.interrupts  # noqa: F401 - first: it looks after the imports that follow
+
+# isort: split
 import argparse
 import difflib
 import os
@@ -121,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
     score = partial(_score_stack, images=images, references=references, variants=variants, arguments=arguments)
-    rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster)
+    killed = partial(_report_killed, images=images, variants=variants)
+    rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster, killed)
     shown_rows = tqdm(rows, total=len(listing.stacks), unit="pair", disable=arguments.quiet)
     on_gray: Counter[str] = Counter()
     for pair, (row_of, gray) in zip(listing.stacks, shown_rows, strict=True):
@@ -179,6 +183,14 @@ def _choose_pairs(parser: argparse.ArgumentParser, asked: list[str] | None, know
             offer = f"did you mean {nearest[0]!r}?" if nearest else f"the folder has {', '.join(known[:5])} ..."
             parser.error(f"--per-pair: there is no pair {name!r}; {printable(offer)}")
     return asked or known
+
+
+def _report_killed(
+    stack: Stack, sentence: str, images: dict[str, ImageFolder], variants: dict[Metric, str]
+) -> tuple[dict[str, dict[str, float | str]], list[str]]:
+    """Reports a scene whose process was killed; returns as `_score_stack`."""
+    say(f"error: {stack.name}: {sentence}")
+    return {method: _failed(variants, sentence) for method in images}, []
 
 
 def _score_stack(

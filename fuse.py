@@ -1,5 +1,8 @@
 """Fuses photographs of one scene, each sharp somewhere else, into one that is sharp everywhere."""
 
+import data.runtime.interrupts  # noqa: F401 - first: it looks after the imports that follow
+
+# isort: split
 import argparse
 import json
 import sys
@@ -215,7 +218,7 @@ def _fuse(
     if arguments.jobs == 1 and arguments.cluster is None:
         observe = None if _silent(arguments) else _show_progress()
         return list(fuse_scenes(load, tqdm(jobs, unit="scene", disable=hidden), work, manifest, observe))
-    done = spread(partial(_fuse_apart, load, work, manifest), jobs, arguments.jobs, arguments.cluster)
+    done = spread(partial(_fuse_apart, load, work, manifest), jobs, arguments.jobs, arguments.cluster, _report_killed)
     return list(tqdm(done, total=len(jobs), unit="scene", disable=hidden))
 
 
@@ -225,6 +228,12 @@ def _fuse_apart(
     """Fuses a scene in one of several processes."""
     (result,) = fuse_scenes(load, [job], work, manifest)
     return result
+
+
+def _report_killed(job: Job, sentence: str) -> dict[str, Any]:
+    """Reports a scene whose process was killed; returns what was done."""
+    say(f"error: {job.stack.name}: {sentence}")
+    return job.describe() | {"output": None, "error": sentence}
 
 
 def _load(work: SceneWork, weights: Path | None) -> Fuser | Method:

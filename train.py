@@ -1,5 +1,8 @@
 """Trains the network that tells which pixels are out of focus. Without options it is the paper's training."""
 
+import data.runtime.interrupts  # noqa: F401 - first: it looks after the imports that follow
+
+# isort: split
 import argparse
 import json
 import sys

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from data.io.frames import Frames
 from data.io.image_io import read_image, read_photograph, write_image
-from data.runtime.errors import run_command
+from data.io.listing import check_stack
+from data.runtime.errors import InputError, run_command
 from evaluate import main as evaluate
 from fuse import main
 from tests.conftest import REPOSITORY, drawn_photograph
@@ -302,3 +304,33 @@ def test_profiles_that_differ_are_said(tmp_path):
     with pytest.warns(UserWarning, match="differ in color profile"):
         assert main([*sources, "-o", str(tmp_path / "fused.png"), "--method", "pca", "--quiet"]) == 0
     assert exif_of(tmp_path / "fused.png")[3] == profile("sRGB")
+
+
+def test_a_manifest_vouches_for_what_was_read(folder, tmp_path, monkeypatch):
+    """A source that another program writes while its scene is fused: the result is not taken for one of the new."""
+    source = sorted(folder.iterdir())[0]
+    content, other = source.read_bytes(), sorted(folder.iterdir())[2].read_bytes()
+
+    def read_and_exchange(path, **options):
+        found = read_photograph(path, **options)
+        if path == source:
+            source.write_bytes(other)
+        return found
+
+    output = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("data.io.frames.read_photograph", read_and_exchange)
+        fuse(folder, output, "--quiet")
+    assert fuse(folder, output, "--resume", "--quiet") == 1  # made from other images: replaced only when asked
+    source.write_bytes(content)
+    assert fuse(folder, output, "--resume", "--quiet", "--overwrite") == 0
+
+
+def test_a_file_that_changes_between_two_looks_is_said(folder, tmp_path):
+    images = sorted(folder.iterdir())[:2]
+    frames = Frames(check_stack(*images))
+    frames[0]
+    images[0].write_bytes(images[1].read_bytes())
+    frames._read.clear()
+    with pytest.raises(InputError, match="has become another file while it was read"):
+        frames[0]

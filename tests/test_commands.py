@@ -1,6 +1,7 @@
 """What all commands share: errors become one sentence and an exit code, and help has examples."""
 
 import argparse
+import ast
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ import warnings
 
 import pytest
 
+from data.demo import rendered_scene
+from data.io.image_io import read_image, write_image
 from data.runtime.errors import InputError, add_debug, run_command
 from data.runtime.names import checked_name
 from model.experiments.__main__ import COMMANDS as EXPERIMENTS
@@ -182,3 +185,30 @@ def test_summary(capsys):
     assert sum(stage["parameters"] for stage in stages) == 1_699_714
     assert summarize(["--variant", "compact"]) == 0
     assert "| compact | 82 |  | 1,699,714 | 1.933 G | 11.401 G |" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+def test_a_closed_error_stream_is_no_error(tmp_path):
+    """As of services without a console; and no file that is written takes the stream's number."""
+    near, far = rendered_scene().photographs()
+    for name, image in (("a", near), ("b", far)):
+        write_image(tmp_path / f"x-{name}.png", image[:96, :128])
+    command = f"{sys.executable} {REPOSITORY / 'fuse.py'} x-a.png x-b.png -o fused.png 2>&- 1>&-"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, timeout=120).returncode == 0
+    assert read_image(tmp_path / "fused.png").shape == (96, 128, 3)
+    command = f"{sys.executable} {REPOSITORY / 'fuse.py'} x-a.png none.png -o fused2.png 2>&-"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, timeout=120).returncode == 1
+
+
+@pytest.mark.parametrize("script", ["fuse.py", "train.py", "evaluate.py"])
+def test_an_interrupt_during_imports_is_one_line(script):
+    first = next(node for node in ast.parse((REPOSITORY / script).read_text()).body if isinstance(node, ast.Import))
+    assert first.names[0].name == "data.runtime.interrupts"
+    code = "import data.runtime.interrupts\nraise KeyboardInterrupt"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stderr == "error: interrupted.\n" and done.returncode != 0
+    code = "import data.runtime.interrupts\nraise ValueError"
+    assert (
+        "Traceback"
+        in subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True).stderr
+    )

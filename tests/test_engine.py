@@ -1,5 +1,6 @@
 """What runs the networks: OpenVINO gives what TensorFlow gives, from the same weights files."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -109,6 +110,20 @@ def test_the_bundled_graphs_are_those_of_the_networks(name, openvino_engine, tmp
     for suffix in (".json", ".bin"):
         made = (tmp_path / bundled.name).with_suffix(suffix)
         assert made.read_bytes() == bundled.with_suffix(suffix).read_bytes()
+
+
+@pytest.mark.parametrize("table", ["{}", None])
+def test_a_graph_whose_table_is_empty_is_refused(tmp_path, openvino_engine, monkeypatch, table):
+    """A network without weights would compute something, and nobody would know."""
+    monkeypatch.setenv("MFF_CACHE", "")
+    for suffix in (".xml", ".bin", ".json"):
+        shutil.copy(FOCUS_GRAPH.with_suffix(suffix), tmp_path / f"light{suffix}")
+    content = json.loads((tmp_path / "light.json").read_text())
+    content.popitem()
+    (tmp_path / "light.json").write_text(table or json.dumps(dict(list(content.items())[1:])))
+    monkeypatch.setattr("model.networks.openvino_engine.FOCUS_GRAPH", tmp_path / "light.xml")
+    with pytest.raises(InputError, match=r"light\.json is damaged: it does not name the weights of light\.xml"):
+        load_engine(BUNDLED_WEIGHTS, BUNDLED_COMPARER, "openvino")
 
 
 def test_what_cannot_be_run_is_said(tmp_path, openvino_engine, monkeypatch):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +21,6 @@ from data.io.image_io import read_image, write_image
 from data.runtime.errors import InputError, run_command
 from data.runtime.spread import spread
 from model.experiments.__main__ import main as experiments
-
-joblib = pytest.importorskip("joblib", reason="joblib is not installed (requirements-cluster.txt)")
 
 SCENES = ("a", "b", "c", "d")
 
@@ -134,6 +133,94 @@ def test_an_address_without_a_scheduler():
     pytest.importorskip("distributed", reason="Dask is not installed (requirements-cluster.txt)")
     with pytest.raises(InputError, match=r"no scheduler of Dask at tcp://127\.0\.0\.1:9"):
         list(spread(abs, [1], cluster="tcp://127.0.0.1:9"))
+
+
+def test_something_that_is_no_scheduler_does_not_hang():
+    pytest.importorskip("distributed", reason="Dask is not installed (requirements-cluster.txt)")
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        accepting = threading.Thread(target=lambda: mute.accept()[0].close())
+        accepting.start()
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(InputError, match="there is no scheduler of Dask"):
+            list(spread(abs, [1], cluster=address))
+        accepting.join()
+
+
+def dying(number):
+    """Ends its process for one number, and for another the first time it is asked."""
+    folder, value = number
+    first = folder / f"first-{value}"
+    if value == 3 or (value == 5 and not first.exists()):
+        first.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_killed_process_loses_its_own_item_alone(tmp_path):
+    items = [(tmp_path, number) for number in range(8)]
+    found = list(spread(dying, items, jobs=2, lost=lambda item, sentence: f"{item[1]}: {sentence}"))
+    sentence = "its process was killed, as systems do when memory runs out; use fewer --jobs."
+    assert found == [0, 1, 2, f"3: {sentence}", 4, 5, 6, 7]
+    with pytest.raises(InputError, match="its process was killed"):
+        list(spread(dying, items[3:4] * 2, jobs=2))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_killed_scene_fails_alone(pairs, tmp_path):
+    """Each process that fuses scene b is killed; the others are fused."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "def hook(event, args):\n"
+        "    if event == 'open' and str(args[0]).endswith('b-A.png') and 'spawn_main' in ' '.join(sys.orig_argv):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(hook)\n"
+    )
+    command = [sys.executable, fuse.__file__, "-i", str(pairs), "-o", str(tmp_path / "out"), "--jobs", "2", "--quiet"]
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=300)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "error: b: its process was killed" in done.stderr
+    assert sorted(path.stem for path in (tmp_path / "out").glob("*.png")) == ["a", "c", "d"]
+
+
+def sleeping(folder):
+    (folder / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_processes_end_with_their_parent(tmp_path):
+    script = (
+        "from pathlib import Path\nfrom tests.test_spread import sleeping\nfrom data.runtime.spread import spread\n"
+        f"if __name__ == '__main__':\n    list(spread(sleeping, [Path({str(tmp_path)!r})] * 2, jobs=2))\n"
+    )
+    (tmp_path / "parent.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py")], env=environment)
+    for _ in range(600):
+        children = [int(path.name) for path in tmp_path.iterdir() if path.name.isdecimal()]
+        if len(children) == 2:
+            break
+        time.sleep(0.1)
+    parent.kill()
+    parent.wait()
+    for _ in range(100):
+        alive = [child for child in children if is_running(child)]
+        if not alive:
+            break
+        time.sleep(0.1)
+    assert len(children) == 2 and not alive
+
+
+def is_running(process):
+    try:
+        state = open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()[0]  # noqa: SIM115, PTH123
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def test_usage(tmp_path, capsys):

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from data.io.files import file_digest
@@ -109,22 +110,26 @@ class Manifest:
         digests = record["results"] if record else {}
         return {path for path in job.files if path.is_file() and digests.get(path.name) == file_digest(path, "sha256")}
 
-    def write(self, job: Job, folder: Path) -> None:
+    def write(self, job: Job, folder: Path, digests: Mapping[int, str]) -> None:
         """Records what is about to take its place.
 
         Args:
             job: What it belongs to.
             folder: Holds the complete files, under their final names.
+            digests: Of the sources as they were read, by their index; those that nobody read are read now.
 
         Raises:
             InputError: The manifest cannot be written.
         """
-        self._record(job).write(
+        self._record(job, digests).write(
             {"results": {path.name: file_digest(path, "sha256") for path in sorted(folder.iterdir())}}
         )
 
-    def _record(self, job: Job) -> Record:
-        sources = [[path.name, image_digest(path)] for path in job.stack.images]
+    def _record(self, job: Job, digests: Mapping[int, str] = MappingProxyType({})) -> Record:
+        sources = [
+            [path.name, digests[index] if index in digests else image_digest(path)]
+            for index, path in enumerate(job.stack.images)
+        ]
         return Record(job.manifest, {"sources": sources, "settings": self._settings})
 
 

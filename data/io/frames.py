@@ -3,6 +3,8 @@
 import operator
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
+from hashlib import sha256
 from typing import Literal
 
 import numpy as np
@@ -42,6 +44,7 @@ class Frames(Sequence[np.ndarray]):
         shape: Of every frame.
         dtype: Of every frame.
         remarks: What the user should know of the frames that were read so far, one sentence each.
+        digests: The SHA-256 of the files that were read so far, by the index of the frame.
 
     Raises:
         InputError: A header cannot be read, or one frame differs from the first in channels, type, or by more than a
@@ -70,6 +73,7 @@ class Frames(Sequence[np.ndarray]):
             with open_image_file(stack.images[0]) as file:
                 self._balance = raw_balance(stack.images[0], file)
         self.remarks: list[str] = []
+        self.digests: dict[int, str] = {}
         self._part = self._opaque_part() if alpha == "cut" else None
         if self._part:
             rows, columns = self._part
@@ -107,7 +111,9 @@ class Frames(Sequence[np.ndarray]):
         path = self._stack.images[place]
         laid = self._laid[place]
         alpha: Literal["refuse", "drop", "ignore"] = "ignore" if self._alpha == "cut" else self._alpha
-        image, metadata = read_photograph(path, alpha=alpha, balance=self._balance, laid=laid)
+        image, metadata = read_photograph(
+            path, alpha=alpha, balance=self._balance, laid=laid, note=partial(self._note, place)
+        )
         wanted = self._headers[place]
         if image.shape != wanted.shape or image.dtype != wanted.dtype:
             now = Header(image.shape, image.dtype)
@@ -140,6 +146,12 @@ class Frames(Sequence[np.ndarray]):
             f"{columns.start}, {rows.start} are left"
         )
         return part
+
+    def _note(self, place: int, content: bytes) -> None:
+        """Notes the digest of a file's content, which must be the same whenever it is read."""
+        digest = sha256(content).hexdigest()
+        if self.digests.setdefault(place, digest) != digest:
+            raise InputError(f"{self._stack.images[place]} has become another file while it was read; fuse again.")
 
     def _compare_profile(self, profile: bytes | None) -> None:
         """Notes a second color profile, once."""

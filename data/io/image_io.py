@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -53,14 +54,15 @@ def read_photograph(
     alpha: Literal["refuse", "drop", "ignore"] = "refuse",
     balance: Balance | None = None,
     laid: int | None = None,
+    note: Callable[[bytes], None] = lambda content: None,
 ) -> tuple[np.ndarray, Metadata]:
     """Reads an image as `read_image`, with its color profile and those EXIF data that are true of the upright image.
 
     `balance` is the white balance for a raw file (see `develop_raw`); it does not change other types. `laid` is an
     orientation to apply in place of that in the EXIF data, to types whose decoders do not turn the pixels. Transparency
-    is dropped without a warning where `alpha` is "ignore".
+    is dropped without a warning where `alpha` is "ignore". `note` is called with the content of the file.
     """
-    image, opaque, metadata = read_with_opacity(path, balance, laid)
+    image, opaque, metadata = read_with_opacity(path, balance, laid, note)
     if opaque is not None and alpha != "ignore":
         if alpha == "refuse":
             raise InputError(f"cannot use {path}: it has transparent pixels; save it without an alpha channel.")
@@ -69,10 +71,14 @@ def read_photograph(
 
 
 def read_with_opacity(
-    path: str | os.PathLike, balance: Balance | None = None, laid: int | None = None
+    path: str | os.PathLike,
+    balance: Balance | None = None,
+    laid: int | None = None,
+    note: Callable[[bytes], None] = lambda content: None,
 ) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
     """Reads as `read_photograph`, and where the image is opaque: (H, W) bool; None: everywhere."""
     data = _read(path)
+    note(data)
     if is_raw(path):
         image, metadata = develop_raw(path, data, balance)
         return image, None, metadata

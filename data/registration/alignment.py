@@ -11,7 +11,7 @@ from data.imaging.pixels import per_level, to_gray
 from data.registration.affine import corners_of, fit_affine, is_affine, rescale_warp, transform_points
 from data.registration.differences import MISMATCH_SHARE, Difference, compare, find_composite
 from data.registration.motion import NO_POINTS, Motion, find_motion_within, in_words, measure_motion
-from data.registration.thin_motion import find_thin_motion
+from data.registration.thin_motion import SMALLEST, find_thin_motion
 from data.registration.warping import common_part
 from data.runtime.errors import InputError
 from data.runtime.parallel import in_order
@@ -129,7 +129,7 @@ def measure_alignment(
     if composite is not None:
         sentence = "is sharp nearly everywhere; if it is a composite of the others, leave it out"
         remarks.append(f"frame {alike[composite] + 1} {sentence}")
-    elif not any(remark.startswith(MOVES) for remark in remarks):
+    elif min(views[reference].shape) >= SMALLEST and not any(remark.startswith(MOVES) for remark in remarks):
         neighbors = [(one, other) for one, other in pairwise(used) if (one, other) in matching]
         relative = ((views[i], views[j], reduced[j] @ np.linalg.inv(reduced[i])) for i, j in neighbors)
         place = find_thin_motion(relative)

@@ -30,6 +30,9 @@ LEAST_LENGTH, LARGEST_SHIFT, LENGTH_RATIO = 14.0, 40.0, 2.0
 LEAST_PAIRS, LEAST_SHARE = 4, 0.5
 """In how many pairs of neighbors it must be, and in what share of them: two depths that cross look alike in one."""
 
+SMALLEST = 64
+"""Pixels: shortest side of views in which such things are looked for."""
+
 _BORDER = 13
 """Pixels at the border of what both show that are not looked at."""
 

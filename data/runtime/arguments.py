@@ -168,7 +168,7 @@ _SHARED: dict[str, dict[str, Any]] = {
         "type": positive,
         "default": 1,
         "metavar": "N",
-        "help": "processes at once (%(default)s); needs joblib",
+        "help": "processes at once (%(default)s)",
     },
     "--cluster": {
         "metavar": "ADDRESS",

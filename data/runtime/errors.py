@@ -50,6 +50,9 @@ def run_command(main: Callable[[Sequence[str] | None], int], argv: Sequence[str]
     global _debug
     _debug = False
     warnings.showwarning = _show_warning
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as of services without a console; no file may take its number
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - stays open to the end
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show

@@ -3,7 +3,7 @@
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +182,7 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
         if baseline.load is None:
             baseline.method(weights)  # says what is wrong, if something is
         digest = "" if weights is None else f" {file_digest(weights, 'sha256')}"
-        return Run(baseline.title, f"{name}{digest}", lambda: baseline.method(weights))
+        return Run(baseline.title, f"{name}{digest}", partial(_baseline, name, weights))
 
     path = weights or BUNDLED_WEIGHTS
     title, strategy = OWN[name]
@@ -193,13 +193,21 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
     files = [path, BUNDLED_COMPARER] if strategy == "learned" else [path]
     key = [name, strategy, *(file_digest(file, "sha256") for file in files)]
 
-    @cache
-    def load() -> "Fuser":
-        from model import load_fuser
+    return Run(
+        title, " ".join(key if size is None else [*key, f"{size}x{size}"]), partial(_fuser, path, strategy, size)
+    )
 
-        return load_fuser(path, strategy=strategy, size=size)
 
-    return Run(title, " ".join(key if size is None else [*key, f"{size}x{size}"]), load)
+@cache
+def _baseline(name: str, weights: Path | None) -> Method:
+    return BASELINES[name].method(weights)
+
+
+@cache
+def _fuser(path: Path, strategy: str, size: int | None) -> "Fuser":
+    from model import load_fuser
+
+    return load_fuser(path, strategy=strategy, size=size)
 
 
 def weights_title(path: Path) -> str:

@@ -24,7 +24,7 @@ from data.io.image_header import image_digest
 from data.io.image_io import read_image, write_image
 from data.io.listing import Stack
 from data.io.records import Record
-from data.runtime.errors import InputError, printable
+from data.runtime.errors import InputError, printable, say
 from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
 from metrics import PAPER_METRICS, Scorer, resolve_variants
@@ -85,7 +85,8 @@ class Comparison:
         with tqdm(total=len(self.stacks) * len(self.competitors), unit="image", disable=quiet) as bar:
             apart = jobs > 1 or cluster is not None
             compute = self._of_stack if apart else partial(self._of_stack, observe=lambda text: _step(bar, text))
-            for stack, rows in zip(self.stacks, spread(compute, self.stacks, jobs, cluster), strict=True):
+            done = spread(compute, self.stacks, jobs, cluster, self._report_killed)
+            for stack, rows in zip(self.stacks, done, strict=True):
                 for name, (record, computed) in rows.items():
                     self._records[name, stack.name] = record
                     changed |= computed
@@ -104,6 +105,11 @@ class Comparison:
                 rows[name] = {"failure": part.failure}, True
             observe(f"{stack.name}, {name}")
         return rows
+
+    def _report_killed(self, stack: Stack, sentence: str) -> dict[str, tuple[dict[str, Any], bool]]:
+        """Reports a pair whose process was killed; returns as `_of_stack`."""
+        say(f"error: {stack.name}: {sentence}")
+        return {name: ({"failure": sentence}, True) for name in self.competitors}
 
     def fused_path(self, name: str, pair: str) -> Path:
         """Returns the path of a fused image, ours or of a folder."""

@@ -142,7 +142,7 @@ def fuse_scene(
                 aligned = prepared.as_given(image)
                 write_image(folder / job.files[number].name, aligned, metadata=prepared.metadata)
         if manifest is not None:
-            manifest.write(job, folder)
+            manifest.write(job, folder, prepared.files.digests if prepared.files else {})
     return summary
 
 

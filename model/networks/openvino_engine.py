@@ -13,6 +13,7 @@ import openvino
 
 from data.io.fields import read_object
 from data.io.files import file_digest
+from data.runtime.errors import InputError
 from model.bundled import COMPARER_GRAPH, FOCUS_GRAPH
 from model.networks.graph_cache import read_graph, write_graph
 from model.networks.sidecar import check_beside
@@ -20,6 +21,9 @@ from model.networks.signal_stack import kept_signal_stack
 
 DEVICE = "CPU"
 """OpenVINO's name of the processor."""
+
+DATA = {"image", "photographs", "focus"}
+"""Names of the graphs' inputs besides the weights."""
 
 OPTIONS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 """Options of the compiled graphs. Processors with bfloat16 would take that by default."""
@@ -69,7 +73,11 @@ def _compile(core: openvino.Core, graph: Path, weights: Path) -> openvino.Compil
     from model.networks.graph_weights import read_folded  # loads HDF5, which cached graphs do without
 
     model = core.read_model(graph)
-    arrays = read_folded(weights, read_object(graph.with_suffix(".json"), {}, "fetch it again"))
+    table = graph.with_suffix(".json")
+    arrays = read_folded(weights, read_object(table, {}, "fetch it again"))
+    names = {parameter.output(0).get_any_name() for parameter in model.get_parameters()}
+    if not names - DATA <= set(arrays):  # else the graph computes something, with nothing
+        raise InputError(f"{table} is damaged: it does not name the weights of {graph.name}; fetch it again.")
     for parameter in list(model.get_parameters()):
         array = arrays.get(parameter.output(0).get_any_name())
         if array is not None:
