@@ -90,8 +90,8 @@ def drop(page, files):
 
 def fuse(page):
     page.click("#fuse")
-    expect(page.locator("#tools")).to_be_visible(timeout=60_000)
-    expect(page.locator("#progress")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#fuse")).to_be_enabled(timeout=60_000)
+    expect(page.locator("#tools")).to_be_visible()
 
 
 def save(page, kind, path):
@@ -218,3 +218,125 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser, address, files, sc
         brightness = [sum(int(part) for part in color[4:-1].split(",")[:3]) / 3 for color in (ground, ink)]
         assert abs(brightness[0] - brightness[1]) > 150
         assert (brightness[0] > 128) == (scheme == "light")
+
+
+def stroke_over(page, row):
+    """Paints across the middle of the picture."""
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.35, box["y"] + box["height"] * row)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.65, box["y"] + box["height"] * row, steps=4)
+    page.mouse.up()
+
+
+def test_nothing_that_was_painted_is_lost(page, files, tmp_path):
+    """Strokes survive Fuse again and a closed tab; leaving asks."""
+    two = {name: files[name] for name in ("f 9.png", "f 10.png")}
+    drop(page, two)
+    fuse(page)
+    page.keyboard.press("1")
+    page.keyboard.press("b")
+    stroke_over(page, 0.4)
+    stroke_over(page, 0.6)
+    expect(page.locator("#facts")).to_contain_text("2 strokes")
+    save(page, "png", tmp_path / "painted.png")
+    page.locator("#frames .order button").nth(1).click()  # the frames change places, and their numbers with them
+    fuse(page)
+    expect(page.locator("#facts")).to_contain_text("2 strokes")
+    page.keyboard.press("b")
+    stroke_over(page, 0.5)
+    expect(page.locator("#facts")).to_contain_text("3 strokes")
+    for _ in range(50):
+        if page.evaluate("JSON.parse(localStorage['multifocus-project']).strokes.length") == 3:
+            break
+        page.wait_for_timeout(100)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert asked == ["beforeunload"]
+    expect(page.locator("#offer")).to_contain_text("3 strokes over f 10.png, f 9.png")
+    drop(page, two)
+    expect(page.locator("#facts")).to_contain_text("3 strokes", timeout=60_000)
+    save(page, "png", tmp_path / "again.png")
+    page.reload()
+    assert asked == ["beforeunload"]  # all is saved now
+    page.click("#forget")
+    expect(page.locator("#offer")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#offer")).to_be_hidden()
+
+
+def test_strokes_are_erased_undone_and_done_again(page, files, tmp_path):
+    drop(page, {name: files[name] for name in ("f 9.png", "f 10.png")})
+    fuse(page)
+    save(page, "png", tmp_path / "fused.png")
+    page.keyboard.press("1")
+    page.keyboard.press("b")
+    stroke_over(page, 0.4)
+    expect(page.locator("#facts")).to_contain_text("1 stroke")
+    expect(page.locator("#redo")).to_be_disabled()
+    save(page, "png", tmp_path / "painted.png")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#redo")).to_be_enabled()
+    page.keyboard.press("Control+y")
+    expect(page.locator("#facts")).to_contain_text("1 stroke")
+    save(page, "png", tmp_path / "redone.png")
+    page.keyboard.press("e")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "true")
+    page.evaluate("viewer.radius = 400")
+    stroke_over(page, 0.5)
+    expect(page.locator("#facts")).to_contain_text("2 strokes")
+    save(page, "png", tmp_path / "erased.png")
+    fused, painted, redone, erased = (
+        read_image(tmp_path / f"{name}.png") for name in ("fused", "painted", "redone", "erased")
+    )
+    assert (painted != fused).any()
+    np.testing.assert_array_equal(redone, painted)
+    np.testing.assert_array_equal(erased, fused)
+
+
+def test_the_frame_under_the_pointer_is_taken(page, files):
+    drop(page, {name: files[name] for name in ("f 9.png", "f 10.png")})
+    fuse(page)
+    page.click("#fit")
+    box = page.locator("#canvas").bounding_box()
+    taken = set()
+    for share in (0.3, 0.5, 0.7):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.5)
+        page.keyboard.press("t")
+        expect(page.locator("#facts")).to_contain_text("right: f")
+        taken.add(page.locator("#facts").inner_text().split("right: ")[1].split(" \u00b7")[0])
+    assert taken <= {"f 9.png", "f 10.png"}
+
+
+def test_the_middle_button_moves_with_the_brush(page, files):
+    drop(page, {name: files[name] for name in ("f 9.png", "f 10.png")})
+    fuse(page)
+    page.keyboard.press("b")
+    before = page.evaluate("viewer.view.x")
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.down(button="middle")
+    page.mouse.move(box["x"] + 340, box["y"] + 200, steps=3)
+    page.mouse.up(button="middle")
+    assert page.evaluate("viewer.view.x") == pytest.approx(before + 40, abs=1)
+    assert "stroke" not in page.locator("#facts").inner_text()
+
+
+def test_messages_stay_in_a_log_and_names_can_be_chosen(page, files, tmp_path):
+    drop(page, {"notes.png": b"no image"})
+    expect(page.locator("#log summary")).to_have_text("Messages (1)")
+    page.click("#log summary")
+    expect(page.locator("#log li")).to_contain_text("notes.png")
+    drop(page, {name: files[name] for name in ("f 9.png", "f 10.png")})
+    fuse(page)
+    page.click("#save summary")
+    page.fill("#save-name", "my/stack: 1")
+    page.fill("#quality", "40")
+    page.click("#save summary")
+    assert save(page, "jpg", tmp_path / "low.jpg") == "my-stack- 1.jpg"
+    page.click("#save summary")
+    page.fill("#quality", "98")
+    page.click("#save summary")
+    save(page, "jpg", tmp_path / "high.jpg")
+    assert (tmp_path / "low.jpg").stat().st_size < 0.5 * (tmp_path / "high.jpg").stat().st_size

@@ -160,10 +160,20 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
         """Takes the last stroke back."""
         return find(workplace).undo()
 
+    @router.get("/workplaces/{workplace}/frame-at")
+    def frame_at(workplace: str, x: int, y: int) -> dict[str, int | None]:
+        """The number in the stack of the frame from which a pixel of the result was taken."""
+        return {"frame": find(workplace).frame_at(x, y)}
+
     @router.get("/workplaces/{workplace}/saved")
-    def saved(workplace: str, format: Literal["png", "tif", "jpg"] = "png", name: str = "fused") -> FileResponse:
-        """The result as a file."""
-        path = find(workplace).save(format)
+    def saved(
+        workplace: str,
+        format: Literal["png", "tif", "jpg"] = "png",
+        name: str = "fused",
+        quality: Annotated[int, Query(ge=1, le=100)] = 95,
+    ) -> FileResponse:
+        """The result as a file; `quality` is that of a JPEG."""
+        path = find(workplace).save(format, quality)
         done = BackgroundTask(path.unlink, missing_ok=True)
         return FileResponse(path, media_type=FORMATS[format], filename=f"{name}.{format}", background=done)
 

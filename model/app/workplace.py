@@ -26,7 +26,7 @@ from model.app.pyramid import Pyramid
 from model.app.worker import Task
 from model.fusion.pipeline import Result, fuse
 from model.fusion.project import Frame, Project
-from model.fusion.retouch import Stroke, paint, retouch
+from model.fusion.retouch import ERASER, Stroke, paint, retouch
 from model.fusion.settings import FusionSettings
 
 THUMBNAIL = 240
@@ -279,7 +279,7 @@ class Workplace:
         """Paints a stroke over the result; returns as `describe`."""
         with self._lock:
             result = self._need()
-            source = result.frames[stroke.frame]
+            source = result.fused.fused if stroke.frame == ERASER else result.frames[stroke.frame]
             window = paint(result.image, source, stroke)
             if window is not None:
                 result.pyramid.update(result.image, window)
@@ -298,7 +298,16 @@ class Workplace:
                 result.version += 1
             return self.describe()
 
-    def save(self, suffix: str) -> Path:
+    def frame_at(self, x: int, y: int) -> int | None:
+        """The number of the frame from which a pixel of the result was taken; None beside it, and where nothing
+        tells."""
+        with self._lock:
+            decided = self._need().fused.decision_map
+            if decided is None or not (0 <= y < decided.shape[0] and 0 <= x < decided.shape[1]):
+                return None
+            return int(decided[y, x])
+
+    def save(self, suffix: str, quality: int = 95) -> Path:
         """Writes the result, with the metadata of the first frame; returns its file, which the caller removes.
 
         Raises:
@@ -310,7 +319,7 @@ class Workplace:
             path = self.folder / f"result-{self._saved}.{suffix}"
             as_given = result.fused.stack.as_given
             image = as_given(result.image) if suffix in ("png", "tif") else to_uint8(result.image)
-            write_image(path, image, metadata=result.fused.stack.metadata)
+            write_image(path, image, quality, result.fused.stack.metadata)
             return path
 
     def project(self) -> Project:

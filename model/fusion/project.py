@@ -8,7 +8,7 @@ from typing import Any
 from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
 from data.runtime.errors import InputError
-from model.fusion.retouch import Stroke
+from model.fusion.retouch import ERASER, Stroke
 from model.fusion.settings import FusionSettings, shared_settings
 
 FORMAT = 1
@@ -123,18 +123,22 @@ def parse_stroke(content: Any, frames: int) -> Stroke:
         InputError: It is none.
     """
     try:
-        _check(content, {"frame": int, "radius": float, "softness": float, "points": list[Any]})
-        if not 0 <= content["frame"] < frames:
+        content = {"opacity": 1.0, **content} if isinstance(content, dict) else content  # older projects have none
+        _check(content, {"frame": int, "radius": float, "softness": float, "opacity": float, "points": list[Any]})
+        if not (content["frame"] == ERASER or 0 <= content["frame"] < frames):
             raise ValueError(f"there is no frame {content['frame']}")
         if not 0.5 <= content["radius"] <= LARGEST_RADIUS or not 0 <= content["softness"] <= 1:
             raise ValueError(f"the radius is from 0.5 to {LARGEST_RADIUS:g} pixels, the softness from 0 to 1")
+        if not 0 <= content["opacity"] <= 1:
+            raise ValueError("the opacity is from 0 to 1")
         check_values({"points": list[tuple[float, float]]}, {"points": [tuple(point) for point in content["points"]]})
         if not content["points"]:
             raise ValueError("there is no point")
         points = tuple((float(x), float(y)) for x, y in content["points"])
         if not all(abs(value) <= 1e6 for point in points for value in point):
             raise ValueError("a point is out of reach")
-        return Stroke(content["frame"], points, float(content["radius"]), float(content["softness"]))
+        radius, softness, opacity = (float(content[name]) for name in ("radius", "softness", "opacity"))
+        return Stroke(content["frame"], points, radius, softness, opacity)
     except (ValueError, TypeError) as error:
         raise InputError(f"a stroke cannot be used: {str(error).rstrip('.')}.") from error
 

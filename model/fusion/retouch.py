@@ -20,6 +20,9 @@ from model.fusion import multiband
 REACH = 2 ** (multiband.BANDS + 2)
 """Pixels around a stroke that blending may change."""
 
+ERASER = -1
+"""Number in place of a frame's: paints with what was fused."""
+
 FINEST_RADIUS = 256
 """Pixels: the course of a brush that is this many times wider is drawn in a picture that is so many times smaller."""
 
@@ -35,16 +38,18 @@ class Stroke:
     """A line drawn with a round brush.
 
     Attributes:
-        frame: The number, from 0 on, of the source that is painted with.
+        frame: The number, from 0 on, of the source that is painted with; `ERASER` takes what was fused.
         points: x and y in pixels of the result, (0, 0) is the center of its first pixel; at least one.
         radius: Of the brush, in pixels.
         softness: The part of the radius over which it fades, 0 (a hard edge) to 1.
+        opacity: How much of the source is taken in its middle, 0 to 1.
     """
 
     frame: int
     points: tuple[tuple[float, float], ...]
     radius: float
     softness: float = 0.5
+    opacity: float = 1.0
 
     def window(self, shape: Sequence[int]) -> Window | None:
         """Returns the rows and columns of a picture, (H, W), that it may change; None where it lies outside."""
@@ -79,7 +84,7 @@ class Stroke:
             distance = distance[: rows.stop - rows.start, : columns.stop - columns.start]
         fading = max(self.softness * self.radius, 1.0)
         share = np.clip((self.radius + 0.5 - distance) / fading, 0, 1)
-        return share * share * (3 - 2 * share)
+        return np.float32(self.opacity) * share * share * (3 - 2 * share)
 
 
 def paint(image: np.ndarray, source: np.ndarray, stroke: Stroke) -> Window | None:
@@ -119,5 +124,5 @@ def retouch(
     result = image.copy()
     for number, stroke in enumerate(strokes):
         observe("painting", number, len(strokes))
-        paint(result, sources[stroke.frame], stroke)
+        paint(result, image if stroke.frame == ERASER else sources[stroke.frame], stroke)
     return result

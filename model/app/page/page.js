@@ -7,6 +7,10 @@ const POLL_INTERVAL = 250; // milliseconds
 const BEAT_INTERVAL = 30000; // milliseconds; the server frees what nobody uses for minutes
 const MESSAGE_TIME = 12000; // milliseconds
 const IMAGE_NAME = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
+const SURE_AFTER = 2000; // milliseconds of a stage, after which its end is estimated
+const PAINTING = ["brush", "eraser", "undo", "redo"]; // buttons that change the result
+const KEPT_PROJECT = "multifocus-project"; // key of the project that the browser keeps
+const ERASER = -1; // number in place of a frame's: what was fused
 const PROJECT_NAME = /\.json$/i;
 const compareNames = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
@@ -15,6 +19,11 @@ let frames = []; // {id, name, sha256, width, height, used}
 let result = null; // as the server describes it
 let fusedVersion = null; // the result's version when it was fused; strokes change only the tiles of the result
 let running = false;
+let began = 0; // when the fusion was begun, in milliseconds
+const timed = { stage: null, done: 0, from: 0, since: 0 }; // the stage whose end is estimated
+let undone = []; // strokes that can be brought back, the last one first
+let erasing = false; // whether the brush paints with what was fused
+let unsaved = false; // whether strokes were painted since the last saved file
 let strokesSent = Promise.resolve(); // strokes reach the server one after the other
 
 const viewer = new ResultViewer($("canvas"), {
@@ -48,6 +57,12 @@ function showMessage(text) {
   message.textContent = text[0].toUpperCase() + text.slice(1);
   $("messages").append(message);
   setTimeout(() => message.remove(), MESSAGE_TIME);
+  const entry = document.createElement("li");
+  entry.textContent = `${new Date().toLocaleTimeString()} ${message.textContent}`;
+  const list = $("log").querySelector("ol");
+  list.prepend(entry);
+  $("log").querySelector("summary").textContent = `Messages (${list.children.length})`;
+  $("log").hidden = false;
 }
 
 // The function, with its errors shown as messages.
@@ -60,6 +75,7 @@ const showingErrors = (action) => async (...values) => {
 };
 
 setInterval(() => workplace && fetch(`${workplace}/progress`).catch(() => {}), BEAT_INTERVAL);
+addEventListener("beforeunload", (event) => { if (unsaved || running) event.preventDefault(); });
 addEventListener("pagehide", () => workplace && navigator.sendBeacon(`${workplace}/end`));
 addEventListener("pageshow", (event) => event.persisted && location.reload()); // its workplace has ended
 
@@ -80,13 +96,22 @@ const addFiles = showingErrors(async (files) => {
     })();
   }
   $("progress").hidden = true;
-  if (project) await openProject(project);
+  if (project) await openProject(await readProject(project));
+  else if (framesOf(kept())?.every(Boolean)) await openProject(kept());
 });
 
-async function openProject(file) {
-  const project = await file.text().then(JSON.parse).catch(() => null);
-  if (!Array.isArray(project?.frames)) throw new Error(`not a project: ${file.name}.`);
-  const chosen = project.frames.map(({ sha256 }) => frames.find((frame) => frame.sha256 === sha256));
+// The content of a project's file.
+async function readProject(chosen) {
+  const project = await chosen.text().then(JSON.parse).catch(() => null);
+  if (!Array.isArray(project?.frames)) throw new Error(`not a project: ${chosen.name}.`);
+  return project;
+}
+
+// The frames of a project that are here; undefined for those that are not.
+const framesOf = (project) => project?.frames.map(({ sha256 }) => frames.find((frame) => frame.sha256 === sha256));
+
+async function openProject(project) {
+  const chosen = framesOf(project);
   const missing = project.frames.filter((_, number) => !chosen[number]).map(({ file }) => file);
   if (missing.length) throw new Error(`drop these frames together with the project: ${missing.join(", ")}.`);
   for (const frame of frames) frame.used = chosen.includes(frame);
@@ -95,6 +120,42 @@ async function openProject(file) {
   for (const select of settingSelects()) setSelect(select, project.settings?.[select.name] ?? select.dataset.default);
   listFrames();
   await fuse(project.strokes ?? []);
+}
+
+// --- the project that the browser keeps, of a tab that was closed ---
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT_PROJECT));
+  } catch {
+    return null; // nothing is kept here, or it is damaged
+  }
+}
+
+// Keeps the project while something is painted over its result.
+const keep = showingErrors(async () => {
+  if (!result.strokes) return;
+  const project = await getJson(`${workplace}/project`);
+  try {
+    localStorage.setItem(KEPT_PROJECT, JSON.stringify(project));
+  } catch { /* no room: it can still be saved as a file */ }
+  $("offer").hidden = true;
+});
+
+function offerKept() {
+  const project = kept();
+  if (!project?.strokes?.length) return;
+  const names = project.frames.map((frame) => frame.file);
+  const shown = names.length > 3 ? `${names[0]} to ${names.at(-1)}, ${names.length} frames` : names.join(", ");
+  const count = project.strokes.length;
+  $("offer").hidden = false;
+  $("offer").querySelector("p").textContent =
+    `What was painted last is kept: ${count} stroke${count > 1 ? "s" : ""} over ${shown}. Add these frames to go on.`;
+}
+
+function forget() {
+  localStorage.removeItem(KEPT_PROJECT);
+  $("offer").hidden = true;
 }
 
 function listFrames() {
@@ -195,30 +256,71 @@ function setSelect(select, value) {
 
 // --- fusing ---
 
-async function fuse(strokes = []) {
+// The strokes over the result, with the numbers that their frames have among others.
+async function strokesFor(used) {
+  if (!result?.strokes) return [];
+  await strokesSent;
+  const { strokes } = await getJson(`${workplace}/project`);
+  const moved = strokes.map((stroke) => {
+    const frame = stroke.frame === ERASER ? ERASER : used.indexOf(result.frames[stroke.frame]);
+    return stroke.frame === ERASER || frame >= 0 ? { ...stroke, frame } : null;
+  });
+  const lost = moved.filter((stroke) => !stroke).length;
+  if (lost) showMessage(`${lost} stroke${lost > 1 ? "s" : ""} painted with frames that are left out are gone.`);
+  return moved.filter(Boolean);
+}
+
+async function fuse(strokes = null) {
   const used = frames.filter((frame) => frame.used).map((frame) => frame.id);
-  await formReady;
-  await post(`${workplace}/fuse`, { frames: used, settings: readSettings(), strokes });
-  running = true;
+  running = true; // nothing is painted meanwhile: it would be lost
+  if (result) setTool("pan");
+  for (const id of PAINTING) $(id).disabled = true;
   listFrames();
   let task;
   try {
+    await formReady;
+    strokes ??= await strokesFor(used);
+    began = performance.now();
+    await post(`${workplace}/fuse`, { frames: used, settings: readSettings(), strokes });
     do {
       task = await getJson(`${workplace}/progress`);
       showProgress(task.state === "waiting" ? "waiting for another tab" : task.stage, task.done, task.total, true);
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
     } while (["waiting", "running"].includes(task.state));
+    if (task.state === "failed") throw new Error(task.error);
+    if (task.state === "done") {
+      undone = [];
+      showNewResult(await getJson(`${workplace}/result`));
+    }
   } finally {
     running = false;
     $("progress").hidden = true;
+    for (const id of PAINTING) $(id).disabled = false;
+    if (result) showResult(result); // which tells what can be undone
     listFrames();
   }
-  if (task.state === "failed") throw new Error(task.error);
-  if (task.state === "done") showNewResult(await getJson(`${workplace}/result`));
+}
+
+function inWords(seconds) {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+// The time that has passed, and what is left of a stage that has run for some seconds.
+function showTime(stage, done, total) {
+  const now = performance.now();
+  if (stage !== timed.stage || done < timed.done) Object.assign(timed, { stage, done, from: done, since: now });
+  timed.done = done;
+  const rate = (done - timed.from) / (now - timed.since);
+  const known = total > 1 && rate > 0 && now - timed.since > SURE_AFTER;
+  const left = known ? `, ${inWords((total - done) / rate / 1000)} of this left` : "";
+  $("time").textContent = `${inWords((now - began) / 1000)}${left}`;
 }
 
 function showProgress(stage, done, total, cancellable) {
   $("progress").hidden = false;
+  if (cancellable) showTime(stage, done, total);
+  else $("time").textContent = "";
   $("stage").textContent = stage;
   $("bar").max = total || 1;
   $("bar").value = done;
@@ -235,6 +337,7 @@ function showNewResult(description) {
   $("compare").replaceChildren(new Option("nothing", ""), ...options);
   compareWith(description.frames.indexOf(compared));
   fusedVersion = description.version;
+  $("save-name").value = savedName(description.frames[0]);
   description.remarks.forEach(showMessage);
   showResult(description);
 }
@@ -245,6 +348,7 @@ function showResult(description) {
   $("tools").hidden = $("formats").disabled = false;
   $("empty").hidden = true;
   $("undo").disabled = !result.strokes;
+  $("redo").disabled = !undone.length;
   $("overlay").querySelector("[value=depth]").disabled = !result.depth;
   if (!result.depth && $("overlay").value === "depth") setSelect($("overlay"), "");
   viewer.show(result.width, result.height, { result: result.version, other: fusedVersion });
@@ -271,13 +375,16 @@ function showFacts() {
 
 // --- retouching ---
 
-function setTool(tool) {
-  if (tool === "brush" && $("compare").value === "") {
+function setTool(tool, erases = false) {
+  if (running && tool === "brush") return;
+  erasing = erases;
+  if (tool === "brush" && !erases && $("compare").value === "") {
     compareWith(result.frames.findIndex((id) => !result.left_out.includes(id)));
   }
   viewer.tool = tool;
   $("pan").setAttribute("aria-pressed", tool === "pan");
-  $("brush").setAttribute("aria-pressed", tool === "brush");
+  $("brush").setAttribute("aria-pressed", tool === "brush" && !erases);
+  $("eraser").setAttribute("aria-pressed", erases);
   $("brush-options").hidden = tool !== "brush";
   setRadius();
 }
@@ -294,14 +401,22 @@ function sendStroke(points) {
     || Math.hypot(x - points[n - 1][0], y - points[n - 1][1]) >= 0.5);
   const round = (value) => Math.round(value * 100) / 100;
   const stroke = {
-    frame: Number($("compare").value),
+    frame: erasing ? ERASER : Number($("compare").value),
     points: kept.map((point) => point.map(round)),
     radius: round(viewer.radius),
     softness: $("softness").value / 100,
+    opacity: $("strength").value / 100,
   };
+  undone = [];
+  paint(stroke);
+}
+
+function paint(stroke) {
+  unsaved = true;
   viewer.unsentStrokes.push(stroke);
   strokesSent = strokesSent.then(async () => {
     await showingErrors(async () => showResult(await post(`${workplace}/strokes`, stroke)))();
+    keep();
     viewer.unsentStrokes = viewer.unsentStrokes.filter((one) => one !== stroke);
     viewer.redraw();
   });
@@ -309,24 +424,45 @@ function sendStroke(points) {
 
 function undo() {
   strokesSent = strokesSent.then(showingErrors(async () => {
-    if (result.strokes) showResult(await post(`${workplace}/undo`));
+    if (!result.strokes || running) return;
+    const { strokes } = await getJson(`${workplace}/project`);
+    undone.push(strokes.at(-1));
+    unsaved = true;
+    showResult(await post(`${workplace}/undo`));
+    keep();
   }));
 }
 
+function redo() {
+  if (undone.length && !running) paint(undone.pop());
+}
+
+// Compares with the frame from which the pixel under the pointer was taken.
+const takeUnderPointer = showingErrors(async () => {
+  if (!viewer.pointer) return;
+  const [x, y] = viewer.toPicture(viewer.pointer).map(Math.round);
+  const { frame } = await getJson(`${workplace}/frame-at?x=${x}&y=${y}`);
+  if (frame !== null) compareWith(frame);
+});
+
 // --- saving ---
+
+const savedName = (id) => `${nameOf(id).replace(/\.[^.]*$/, "").replace(/[-_ ]?\d+$/, "") || "stack"}-fused`;
 
 const save = showingErrors(async (format) => {
   $("save").open = false;
   await strokesSent;
-  const name = `${nameOf(result.frames[0]).replace(/\.[^.]*$/, "").replace(/[-_ ]?\d+$/, "") || "stack"}-fused`;
+  const name = $("save-name").value.trim().replace(/[/\\:*?"<>|]/g, "-") || savedName(result.frames[0]);
+  const quality = Math.min(100, Math.max(1, Math.round($("quality").value) || 95));
   showProgress("writing the file", 0, 0, false);
-  const answer = await request(`${workplace}/${format === "json" ? "project" : `saved?format=${format}`}`)
+  const answer = await request(`${workplace}/${format === "json" ? "project" : `saved?format=${format}&quality=${quality}`}`)
     .finally(() => { $("progress").hidden = true; });
   const content = format === "json" ? new Blob([JSON.stringify(await answer.json(), null, 2), "\n"]) : await answer.blob();
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = `${name}.${format}`;
   link.click();
+  unsaved = false;
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 });
 
@@ -373,7 +509,7 @@ $("cancel").onclick = showingErrors(() => post(`${workplace}/cancel`));
 for (const button of document.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
 $("compare").onchange = () => {
   viewer.right = $("compare").value === "" ? null : `frame-${$("compare").value}`;
-  if (viewer.right === null && viewer.tool === "brush") setTool("pan");
+  if (viewer.right === null && viewer.tool === "brush" && !erasing) setTool("pan");
   viewer.redraw();
 };
 $("overlay").onchange = () => {
@@ -385,8 +521,11 @@ $("overlay").onchange = () => {
 $("opacity").oninput = () => { viewer.opacity = $("opacity").value / 100; viewer.redraw(); };
 $("pan").onclick = () => setTool("pan");
 $("brush").onclick = () => setTool("brush");
+$("eraser").onclick = () => setTool("brush", true);
+$("forget").onclick = forget;
 $("size").oninput = setRadius;
 $("undo").onclick = undo;
+$("redo").onclick = redo;
 $("fit").onclick = () => viewer.fit();
 $("full").onclick = () => viewer.zoom(1 / viewer.view.scale);
 
@@ -401,12 +540,21 @@ addEventListener("keydown", (event) => {
   const { key } = event;
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
     event.preventDefault();
-    undo();
+    if (event.shiftKey) redo();
+    else undo();
+  }
+  if (event.ctrlKey && key.toLowerCase() === "y") {
+    event.preventDefault();
+    redo();
+  }
+  if (key === " " && document.activeElement === $("canvas")) {
+    event.preventDefault();
+    viewer.moving = true;
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const isBrush = viewer.tool === "brush"; // without it, the brackets move the divider
   const actions = {
-    b: () => setTool("brush"), m: () => setTool("pan"),
+    b: () => setTool("brush"), e: () => setTool("brush", true), m: () => setTool("pan"), t: takeUnderPointer,
     "[": isBrush && (() => changeBrushSize(-5)), "]": isBrush && (() => changeBrushSize(5)),
   };
   if (/^\d$/.test(key)) compareWith(Number(key) - 1);
@@ -415,3 +563,6 @@ addEventListener("keydown", (event) => {
     if (viewer.pressKey(key)) event.preventDefault();
   }
 });
+
+addEventListener("keyup", (event) => { if (event.key === " ") viewer.moving = false; });
+offerKept();

@@ -19,6 +19,7 @@ export class Viewer {
     this.divider = 0.5; // 0 to 1 of the canvas's width
     this.view = { scale: 1, x: 0, y: 0 }; // canvas pixels per picture pixel; canvas position of the upper left corner
     this.pointers = new Map(); // pointers that are down: identifier to canvas position
+    this.moving = false; // whether a key is held that moves the picture with any tool
     this.drag = null; // what they drag: "pan", "divider", "pinch" or a subclass's
     new ResizeObserver(() => this.resize()).observe(canvas);
     canvas.onwheel = (event) => this.onWheel(event);
@@ -106,12 +107,14 @@ export class Viewer {
   }
 
   onPointerDown(event) {
-    if (!this.width || event.button > 0) return;
+    if (!this.width || event.button > 1) return; // the middle one moves, whatever the tool
+    if (event.button === 1) event.preventDefault(); // no scrolling by itself
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     const position = this.position(event);
     this.pointers.set(event.pointerId, position);
-    this.drag = this.pointers.size > 1 ? "pinch" : this.dragAt(position);
+    const moves = event.button === 1 || this.moving;
+    this.drag = this.pointers.size > 1 ? "pinch" : moves ? "pan" : this.dragAt(position);
     this.redraw();
   }
 
