@@ -1,7 +1,7 @@
 """Zhao's Q_P: similarity of the features that phase congruency finds in the sources and in the fused image."""
 
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from metrics.checks import require_comparable
 from metrics.color import to_gray
 from metrics.metric import Metric
+from metrics.threads import in_threads
 from metrics.windows import filter_same, gaussian_window, local_moments
 
 _SCALES, _ORIENTATIONS = 4, 6
@@ -34,6 +35,9 @@ _EPSILON = 1e-4
 _FEATURE = 0.1
 """Phase congruency above which a pixel is a feature."""
 
+_SMALL, _KEPT = 2_000_000, 4
+"""Pixels below which images are looked at side by side and their filters are kept, and of how many sizes."""
+
 
 def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     """Computes how well the fused image keeps the edges and corners of the sources, as found by phase congruency.
@@ -56,7 +60,9 @@ def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -
     implementation.
     """
     require_comparable(sources, fused)
-    *found, result = (_features(to_gray(image).astype(np.float64)) for image in (*sources, fused))
+    images = [*sources, fused]
+    found = in_threads(_features, images) if images[0].size < _SMALL else [_features(image) for image in images]
+    result = found.pop()
     masks = [congruency > _FEATURE for congruency, _, _ in found]
     # The strongest of the sources at each pixel; the last of equal ones.
     leader = len(found) - 1 - np.argmax([congruency for congruency, _, _ in found[::-1]], 0)[None]
@@ -78,10 +84,12 @@ def _correlation(source: np.ndarray, fused: np.ndarray, where: np.ndarray) -> np
     return np.where(where, (covariance + _EPSILON) / (np.sqrt(np.abs(variance * fused_variance)) + _EPSILON), 0)
 
 
-def _features(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Computes phase congruency, and the maximum and minimum moment of its covariance over orientations."""
+    gray = to_gray(image).astype(np.float64)
     transform = np.fft.fft2(gray)
-    bands, directions = _filters(gray.shape)
+    bands, directions = (_kept_filters if gray.size < _SMALL else _filters)(gray.shape)
+    noise = _noise_of_filters(gray.shape)
     energies, amplitudes, xx, yy, xy = np.zeros((5, *gray.shape))
     for number, direction in enumerate(directions):
         angle = number * np.pi / _ORIENTATIONS
@@ -89,7 +97,7 @@ def _features(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         responses = [np.fft.ifft2(transform * one) for one in filters]
         sizes = [np.abs(response) for response in responses]
         amplitude = reduce(np.add, sizes)
-        energy = np.maximum(_energy(responses) - _noise(filters, sizes[0]), 0)
+        energy = np.maximum(_energy(responses) - _noise(noise[number], sizes[0]), 0)
         width = amplitude / (np.maximum.reduce(sizes) + _EPSILON) / _SCALES
         energy /= 1 + np.exp((_CUTOFF - width) * _GAIN)
         energies, amplitudes = energies + energy, amplitudes + amplitude
@@ -109,14 +117,27 @@ def _energy(responses: Sequence[np.ndarray]) -> np.ndarray:
     return reduce(np.add, [product.real - np.abs(product.imag) for product in products])
 
 
-def _noise(filters: Sequence[np.ndarray], finest: np.ndarray) -> float:
+def _noise(of_filters: tuple[float, float, float], finest: np.ndarray) -> float:
     """Estimates the energy of the noise from the median response at the finest scale."""
-    power = -np.median(finest**2) / np.log(0.5) / np.sum(filters[0] ** 2)
-    kernels = [np.fft.ifft2(one).real * np.sqrt(finest.size) for one in filters]
-    squares = sum(np.sum(kernel**2) for kernel in kernels)
-    products = sum(np.sum(one * other) for one, other in combinations(kernels, 2))
+    energy, squares, products = of_filters
+    power = -np.median(finest**2) / np.log(0.5) / energy
     tau = np.sqrt(power * squares + 2 * power * products)
     return (tau * np.sqrt(np.pi / 2) + _NOISE_SIGMAS * np.sqrt((2 - np.pi / 2) * tau**2)) / _NOISE_DIVISOR
+
+
+@lru_cache(_KEPT)
+def _noise_of_filters(shape: tuple[int, ...]) -> tuple[tuple[float, float, float], ...]:
+    """Returns for each orientation the energy of the finest filter, and the sums of the squares and of the products of
+    all kernels."""
+    bands, directions = (_kept_filters if np.prod(shape) < _SMALL else _filters)(shape)
+    found = []
+    for direction in directions:
+        filters = [band * direction for band in bands]
+        kernels = [np.fft.ifft2(one).real * np.sqrt(one.size) for one in filters]
+        squares = sum(float(np.sum(kernel**2)) for kernel in kernels)
+        products = sum(float(np.sum(one * other)) for one, other in combinations(kernels, 2))
+        found.append((float(np.sum(filters[0] ** 2)), squares, products))
+    return tuple(found)
 
 
 def _filters(shape: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -140,6 +161,9 @@ def _filters(shape: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]
         away = np.abs(np.arctan2(np.sin(away), np.cos(away)))
         directions.append(np.exp(-(away**2) / (2 * deviation**2)))
     return bands, directions
+
+
+_kept_filters = lru_cache(_KEPT)(_filters)
 
 
 def _frequencies(side: int) -> np.ndarray:
