@@ -25,15 +25,15 @@ COLUMNS = ("scene", "near", "far", "label")
 """Titles of the columns."""
 
 EXAMPLES = """examples:
-  python -m data.preview --voc VOCdevkit/VOC2012 --out preview
-  python -m data.preview --voc VOCdevkit/VOC2012 --out preview --recipe photographic --crop --size 160 --scenes 6"""
+  python -m data.preview --voc VOCdevkit/VOC2012 -o preview
+  python -m data.preview --voc VOCdevkit/VOC2012 -o preview --recipe photographic --crop --size 160 --scenes 6"""
 
 
 def contact_sheet(pairs: Sequence[SyntheticPair]) -> np.ndarray:
     """Arranges pairs in rows of scene, near, far and label (white = near is out of focus), below column titles.
 
     Args:
-        pairs: Pairs of the same size S.
+        pairs: Pairs of the same size S, one for each of `LEVELS`, which each row names.
 
     Returns:
         The sheet, (n (S + 4) + 14, 4 (S + 4) - 4, 3) uint8 RGB.
@@ -44,9 +44,11 @@ def contact_sheet(pairs: Sequence[SyntheticPair]) -> np.ndarray:
         place, white = (number * (size + GAP) + 2, HEADER_ROWS - 5), (255, 255, 255)
         cv2.putText(names, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, white, 1, cv2.LINE_AA)
     rows = [names]
-    for pair in pairs:
+    for level, pair in zip(LEVELS, pairs, strict=True):
         label = np.repeat(pair.label[..., None] * np.uint8(255), 3, axis=2)
-        tiles = [pair.reference, pair.near, pair.far, label]
+        tiles = [pair.reference.copy(), pair.near, pair.far, label]
+        for color, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # seen on any picture
+            cv2.putText(tiles[0], f"level {level}", (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, color, width, cv2.LINE_AA)
         rows.append(np.concatenate([np.pad(tile, ((0, GAP), (0, GAP), (0, 0))) for tile in tiles], axis=1))
     return np.ascontiguousarray(np.concatenate(rows)[:-GAP, :-GAP])
 
@@ -64,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     default = SynthesisSettings()
     add_shared(parser, "--voc")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the sheets, one PNG a scene"
+    )
     parser.add_argument("--list", default="train", help="list to draw from: train, val or trainval (train)")
     parser.add_argument("--scenes", type=positive, default=3, metavar="N", help="number of scenes (%(default)s)")
     parser.add_argument("--recipe", default=default.recipe, choices=RECIPES, help="(%(default)s)")
@@ -82,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scenes = read_scenes(arguments.voc, arguments.list)
     order = np.random.default_rng(arguments.seed).permutation(len(scenes))[: arguments.scenes]
     for index in order:
-        path = arguments.out / f"{scenes[index].id}-{settings.recipe}.png"
+        path = arguments.output / f"{scenes[index].id}-{settings.recipe}.png"
         write_image(path, contact_sheet(scene_pairs(scenes[index], settings, arguments.seed)))
         if not arguments.quiet:
             print(path)

@@ -120,7 +120,7 @@ def test_missing_and_unequal_files_are_named(small_voc, tmp_path):
 def test_preview_writes_contact_sheets(small_voc, tmp_path, capsys):
     from data.io.image_io import read_image
 
-    assert preview(["--voc", str(small_voc), "--out", str(tmp_path / "sheets"), "--scenes", "2", "--size", "64"]) == 0
+    assert preview(["--voc", str(small_voc), "-o", str(tmp_path / "sheets"), "--scenes", "2", "--size", "64"]) == 0
     written = sorted((tmp_path / "sheets").iterdir())
     assert [str(path) for path in written] == sorted(capsys.readouterr().out.split())
     sheet = read_image(written[0])

@@ -138,7 +138,7 @@ def test_names_that_cannot_be_files_elsewhere(folder):
 
 
 def test_a_preview(folder, tmp_path):
-    assert preview(["--voc", str(folder), "--out", str(tmp_path / "sheets"), "--size", "32", "--quiet"]) == 0
+    assert preview(["--voc", str(folder), "-o", str(tmp_path / "sheets"), "--size", "32", "--quiet"]) == 0
     assert len(list((tmp_path / "sheets").iterdir())) == 3
 
 
