@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data.imaging.dust import DustMap
 from data.io.image_io import read_image, write_image
+from data.registration.dust import DustMap
 from data.runtime.errors import InputError, run_command
 from fuse import main
 from tests.conftest import drawn_photograph

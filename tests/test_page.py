@@ -112,7 +112,7 @@ def test_from_dropped_frames_to_a_saved_and_reopened_project(page, files, tmp_pa
     drop(page, files)
     names = page.locator("#frames .name")
     expect(names).to_have_text(["1. f 9.png", "2. f 10.png", "3. f 11.png"])
-    page.locator("#frames .picture").nth(2).click()  # leave it out
+    page.locator("#frames .use").nth(2).uncheck()  # leave it out
     expect(page.locator("#frames li.out")).to_have_count(1)
     fuse(page)
     expect(page.locator("#facts")).to_contain_text("320\u00d7240 pixels")
@@ -240,7 +240,7 @@ def test_nothing_that_was_painted_is_lost(page, files, tmp_path):
     stroke_over(page, 0.6)
     expect(page.locator("#facts")).to_contain_text("2 strokes")
     save(page, "png", tmp_path / "painted.png")
-    page.locator("#frames .order button").nth(1).click()  # the frames change places, and their numbers with them
+    page.locator("#frames .later").first.click()  # the frames change places, and their numbers with them
     fuse(page)
     expect(page.locator("#facts")).to_contain_text("2 strokes")
     page.keyboard.press("b")
@@ -340,3 +340,34 @@ def test_messages_stay_in_a_log_and_names_can_be_chosen(page, files, tmp_path):
     page.click("#save summary")
     save(page, "jpg", tmp_path / "high.jpg")
     assert (tmp_path / "low.jpg").stat().st_size < 0.5 * (tmp_path / "high.jpg").stat().st_size
+
+
+def test_frames_are_looked_at_before_they_are_fused(page, files):
+    drop(page, files)
+    pictures, facts = page.locator("#frames .picture"), page.locator("#facts")
+    pictures.nth(1).click()
+    expect(facts).to_contain_text("f 10.png")
+    expect(pictures.nth(1)).to_have_attribute("aria-pressed", "true")
+    first = pixels(page)
+    page.keyboard.press(",")
+    expect(facts).to_contain_text("f 9.png")
+    assert np.abs(pixels(page) - first).mean() > 1
+    for _ in range(4):
+        page.keyboard.press(".")
+    expect(facts).to_contain_text("f 11.png")
+    page.locator("#frames .remove").nth(2).click()
+    expect(page.locator("#frames li")).to_have_count(2)
+    expect(page.locator("#empty")).to_be_visible()
+    pictures.nth(0).click()
+    fuse(page)
+    expect(facts).to_contain_text("zoom")
+    expect(facts).not_to_contain_text("f 9.png")
+    fused = pixels(page)
+    page.keyboard.press(".")
+    expect(facts).to_contain_text("f 9.png")
+    page.keyboard.press("Escape")
+    np.testing.assert_array_equal(pixels(page), fused)
+    page.locator("#frames .remove").nth(0).click()
+    expect(page.locator("#messages")).to_contain_text("The result was made of this frame")
+    page.click("#new")
+    expect(page.locator("#frames li")).to_have_count(0)

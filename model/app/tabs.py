@@ -143,7 +143,7 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
 
     @router.get("/workplaces/{workplace}/tiles/{layer}/{level}/{row}/{column}")
     def tile(workplace: str, layer: str, level: int, row: int, column: int) -> Response:
-        """A part of a picture: "result", "map", "depth" or "frame-N"."""
+        """A part of a picture: "result", "map", "depth", "frame-N" or "upload-N"."""
         data = find(workplace).tile(layer, level, row, column)
         if data is None:
             raise HTTPException(404, "there is no such tile.")

@@ -236,7 +236,8 @@ class Workplace:
         with self._lock:
             version = self._result.version + 1 if self._result else 1
             self._result = Retouched(tuple(numbers), settings, fused, image, pyramid, list(strokes), version)
-            self._pictures.clear()
+            for layer in [layer for layer in self._pictures if not layer.startswith("upload-")]:
+                del self._pictures[layer]
 
     def describe(self) -> dict[str, Any]:
         """What the page shows of the result, as JSON values.
@@ -262,14 +263,13 @@ class Workplace:
             }
 
     def tile(self, layer: str, level: int, row: int, column: int) -> bytes | None:
-        """A tile of a picture: "result", "map", "depth" or "frame-N" with the number N of a frame in the stack; None
-        where there is none."""
+        """A tile of a picture: "result", "map", "depth", "frame-N" with the number N of a frame in the stack, or
+        "upload-N", a frame as it was sent; None where there is none."""
         with self._lock:
-            result = self._need()
             if layer == "result":
-                return result.pyramid.tile(level, row, column)
+                return self._need().pyramid.tile(level, row, column)
             if layer not in self._pictures:
-                self._pictures[layer] = Pyramid(_picture(result, layer))
+                self._pictures[layer] = Pyramid(self._picture(layer))
             self._pictures.move_to_end(layer)
             while len(self._pictures) > KEPT:
                 self._pictures.popitem(last=False)
@@ -333,6 +333,15 @@ class Workplace:
                     raise InputError(f"two frames are called {upload.name}: a project cannot tell them apart.")
             frames = tuple(Frame(upload.name, upload.sha256) for upload in uploads)
             return Project(frames, result.settings, tuple(result.strokes))
+
+    def _picture(self, layer: str) -> np.ndarray:
+        kind, _, number = layer.partition("-")
+        if kind != "upload" or not number.isdecimal():
+            return _picture(self._need(), layer)
+        upload = self.upload(int(number[:18]))
+        width, height = upload.size
+        with self._memory.hold(DECODING * height * width), named({upload.path: upload.name}):
+            return to_uint8(read_photograph(upload.path, "ignore")[0])
 
     def _need(self) -> Retouched:
         if self._result is None:

@@ -198,7 +198,6 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
     )
 
 
-@cache
 def _baseline(name: str, weights: Path | None) -> Method:
     return BASELINES[name].method(weights)
 

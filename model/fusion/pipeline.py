@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from data.imaging.composition import index_type
-from data.imaging.dust import DustMap, WithoutDust
 from data.imaging.full_range import FullRange, shift_back, unused_bits
 from data.imaging.pixels import check_images
 from data.io.frames import Frames
 from data.io.listing import Stack, find_scene
 from data.io.metadata import Metadata
 from data.registration.alignment import OTHER_SCENE
+from data.registration.dust import DustMap, WithoutDust
 from data.registration.prepared import FramesByNumber, KnownWarps, Observer, PreparedFrames
 from data.runtime.errors import InputError
 from model.fusion.decision import MapDecision

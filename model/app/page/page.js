@@ -19,6 +19,7 @@ let frames = []; // {id, name, sha256, width, height, used}
 let result = null; // as the server describes it
 let fusedVersion = null; // the result's version when it was fused; strokes change only the tiles of the result
 let running = false;
+let looking = null; // the identifier of the frame that is shown alone
 let began = 0; // when the fusion was begun, in milliseconds
 const timed = { stage: null, done: 0, from: 0, since: 0 }; // the stage whose end is estimated
 let undone = []; // strokes that can be brought back, the last one first
@@ -160,6 +161,7 @@ function forget() {
 
 function listFrames() {
   $("frames").replaceChildren(...frames.map(frameItem));
+  $("new").disabled = !frames.length;
   $("fuse").disabled = running || frames.filter((frame) => frame.used).length < 2;
   showMapColors();
 }
@@ -177,17 +179,24 @@ function frameItem(frame, place) {
   const item = $("frame-template").content.firstElementChild.cloneNode(true);
   item.classList.toggle("out", !frame.used);
   const picture = item.querySelector(".picture");
-  picture.setAttribute("aria-pressed", frame.used);
-  picture.setAttribute("aria-label", `Use ${frame.name}`);
-  picture.title = frame.used ? "Click to leave this frame out" : "Click to use this frame";
-  picture.onclick = () => { frame.used = !frame.used; listFrames(); };
+  picture.setAttribute("aria-pressed", looking === frame.id);
+  picture.setAttribute("aria-label", `Show ${frame.name}`);
+  picture.title = "Click to see this frame alone";
+  picture.onclick = () => look(looking === frame.id ? null : frame.id);
+  const use = item.querySelector(".use");
+  use.checked = frame.used;
+  use.setAttribute("aria-label", `Use ${frame.name}`);
+  use.onchange = () => { frame.used = use.checked; listFrames(); };
+  const remove = item.querySelector(".remove");
+  remove.setAttribute("aria-label", `Remove ${frame.name}`);
+  remove.onclick = showingErrors(() => removeFrame(frame));
   // With its size known before it is loaded, no picture moves what is below it under a pointer.
   const { width, height } = frame;
   Object.assign(item.querySelector("img"), { width, height, src: `${workplace}/frames/${frame.id}/thumbnail` });
   const name = item.querySelector(".name");
   name.textContent = `${place + 1}. ${frame.name}`;
   name.title = `${frame.name}, ${frame.width}×${frame.height}`;
-  const [earlier, later] = item.querySelectorAll(".order button");
+  const [earlier, later] = [".earlier", ".later"].map((one) => item.querySelector(one));
   for (const [button, to, word] of [[earlier, place - 1, "earlier"], [later, place + 1, "later"]]) {
     button.setAttribute("aria-label", `Move ${frame.name} ${word}`);
     button.disabled = to < 0 || to >= frames.length;
@@ -211,6 +220,41 @@ function frameItem(frame, place) {
     moveFrame(Number(from), place);
   };
   return item;
+}
+
+async function removeFrame(frame) {
+  await request(`${workplace}/frames/${frame.id}`, { method: "DELETE" });
+  frames = frames.filter((one) => one !== frame);
+  if (looking === frame.id) look(null);
+  listFrames();
+}
+
+// Shows a frame alone, as it was taken; null shows the result.
+function look(id) {
+  looking = id;
+  const frame = frames.find((one) => one.id === id);
+  if (frame) {
+    if (result) setTool("pan");
+    Object.assign(viewer, { left: `upload-${id}`, right: null, overlay: null });
+    $("empty").hidden = true;
+    viewer.show(frame.width, frame.height, { other: 0 });
+  } else if (result) {
+    viewer.left = "result";
+    viewer.overlay = $("overlay").value || null;
+    showResult(result);
+    $("compare").onchange();
+  } else {
+    viewer.show(0, 0, {});
+    $("empty").hidden = false;
+  }
+  listFrames();
+}
+
+// Shows the frame that is some places behind the one that is shown.
+function lookOn(step) {
+  const place = frames.findIndex((frame) => frame.id === looking);
+  const next = frames[place < 0 ? (step > 0 ? 0 : frames.length - 1) : place + step];
+  if (next) look(next.id);
 }
 
 function moveFrame(from, to) {
@@ -296,7 +340,7 @@ async function fuse(strokes = null) {
     running = false;
     $("progress").hidden = true;
     for (const id of PAINTING) $(id).disabled = false;
-    if (result) showResult(result); // which tells what can be undone
+    if (result && looking === null) showResult(result); // which tells what can be undone
     listFrames();
   }
 }
@@ -328,6 +372,9 @@ function showProgress(stage, done, total, cancellable) {
 }
 
 function showNewResult(description) {
+  looking = null;
+  viewer.left = "result";
+  viewer.overlay = $("overlay").value || null;
   const compared = result?.frames[$("compare").value]; // is compared again, whatever its number is now
   const options = description.frames.map((id, number) => {
     const option = new Option(`${number + 1}. ${nameOf(id)}`, String(number));
@@ -362,7 +409,9 @@ function compareWith(number) {
 }
 
 function showFacts() {
-  if (!result) return;
+  const shown = frames.find((frame) => frame.id === looking);
+  if (shown) $("facts").textContent = `${shown.name} · ${shown.width}×${shown.height} pixels · zoom ${Math.round(viewer.view.scale * 100)}%`;
+  if (shown || !result) return;
   const frame = $("compare").value;
   const facts = [
     `${result.width}×${result.height} pixels`,
@@ -377,6 +426,7 @@ function showFacts() {
 
 function setTool(tool, erases = false) {
   if (running && tool === "brush") return;
+  if (tool === "brush" && looking !== null) look(null);
   erasing = erases;
   if (tool === "brush" && !erases && $("compare").value === "") {
     compareWith(result.frames.findIndex((id) => !result.left_out.includes(id)));
@@ -508,11 +558,13 @@ $("fuse").onclick = showingErrors(() => fuse());
 $("cancel").onclick = showingErrors(() => post(`${workplace}/cancel`));
 for (const button of document.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
 $("compare").onchange = () => {
+  if (looking !== null) return void look(null); // which comes back here
   viewer.right = $("compare").value === "" ? null : `frame-${$("compare").value}`;
   if (viewer.right === null && viewer.tool === "brush" && !erasing) setTool("pan");
   viewer.redraw();
 };
 $("overlay").onchange = () => {
+  if (looking !== null) look(null);
   viewer.overlay = $("overlay").value || null;
   $("opacity").hidden = !viewer.overlay;
   showMapColors();
@@ -523,6 +575,7 @@ $("pan").onclick = () => setTool("pan");
 $("brush").onclick = () => setTool("brush");
 $("eraser").onclick = () => setTool("brush", true);
 $("forget").onclick = forget;
+$("new").onclick = () => location.reload();
 $("size").oninput = setRadius;
 $("undo").onclick = undo;
 $("redo").onclick = redo;
@@ -535,7 +588,11 @@ function changeBrushSize(change) {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape") $("save").open = false;
+  if (event.key === "Escape") {
+    $("save").open = false;
+    if (looking !== null) look(null);
+  }
+  if (!event.target.matches("input, select, textarea") && [",", "."].includes(event.key)) lookOn(event.key === "." ? 1 : -1);
   if (!result || event.target.matches("input, select, textarea")) return;
   const { key } = event;
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
