@@ -7,7 +7,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -81,10 +81,13 @@ def _in_processes(
             running: dict[Future[Result], int] = {}
             broken = False
             while (waiting or running) and not broken:
-                while waiting and len(running) < jobs:
-                    index, item = waiting.popleft()
-                    running[pool.submit(function, item)] = index
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                while waiting and len(running) < jobs and not broken:
+                    try:
+                        running[pool.submit(function, waiting[0][1])] = waiting[0][0]
+                        waiting.popleft()
+                    except BrokenProcessPool:  # one died since the last look
+                        broken = True
+                finished, _ = wait(running, return_when=ALL_COMPLETED if broken else FIRST_COMPLETED)
                 for future in finished:
                     if isinstance(future.exception(), BrokenProcessPool):
                         broken = True
