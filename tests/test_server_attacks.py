@@ -14,6 +14,7 @@ import time
 import tracemalloc
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -407,3 +408,100 @@ def test_a_host_that_is_not_known():
 
     with pytest.raises(InputError, match="choose another --host"):
         serve("no-such-host.invalid", 0)
+
+
+# All of it again, with mutations
+
+SECONDS = 600
+"""How long `test_ten_minutes_of_mutated_requests` goes on."""
+
+
+def mutated(rng, content):
+    """Changes, cuts or repeats bytes."""
+    data = bytearray(content)
+    for _ in range(int(rng.integers(1, 6))):
+        place = int(rng.integers(0, max(1, len(data))))
+        how = rng.integers(4)
+        if how == 0 and data:
+            data[place % len(data)] = int(rng.integers(256))
+        elif how == 1:
+            del data[place : place + int(rng.integers(1, 200))]
+        elif how == 2:
+            data[place:place] = rng.bytes(int(rng.integers(1, 50)))
+        else:
+            data[place:place] = data[place : place + int(rng.integers(1, 500))]
+    return bytes(data)
+
+
+ODD = (
+    "",
+    "0",
+    "-1",
+    "9" * 400,
+    "NaN",
+    "../..",
+    "a\0b",
+    "frame-0",
+    "upload-1",
+    "upload-" + "9" * 30,
+    "map",
+    "%00",
+    "ä" * 300,
+)
+"""Parts of addresses."""
+
+
+def random_request(rng, client, place, numbers, images):
+    """Sends one request; returns its answer."""
+    odd = str(rng.choice(ODD))
+    stroke = {
+        "frame": int(rng.integers(-3, 4)),
+        "points": [[float(rng.normal(0, 1e3)), 10.0]] * int(rng.integers(0, 40)),
+        "radius": float(rng.choice([0, 0.5, 30, 4000, 1e9])),
+        "softness": float(rng.uniform(-0.2, 1.2)),
+    }
+    order = {"frames": [int(n) for n in rng.choice([*numbers, 99], int(rng.integers(0, 5)))], "strokes": [stroke]}
+    body = json.dumps(order if rng.random() < 0.5 else stroke).encode()
+    body = mutated(rng, body) if rng.random() < 0.5 else body
+    image = images[int(rng.integers(len(images)))]
+    image = mutated(rng, image) if rng.random() < 0.7 else image
+    headers = {
+        "Content-Type": str(rng.choice(["application/json", "text/plain", "multipart/form-data; boundary=x", ""]))
+    }
+    actions = (
+        lambda: client.put(f"{place}/frames", params={"name": odd or "x.png"}, content=image),
+        lambda: client.post(f"{place}/fuse", content=body, headers=headers),
+        lambda: client.post(f"{place}/strokes", content=body, headers=headers),
+        lambda: client.post("/fuse", files=[("frames", (odd or "a.png", image)), ("frames", ("b.png", images[0]))]),
+        lambda: client.post("/fuse", params={odd or "x": odd}, content=mutated(rng, image), headers=headers),
+        lambda: client.get(f"{place}/tiles/{rng.choice(['result', 'map', 'depth', 'upload-1'])}/{quote(odd)}/0/0"),
+        lambda: client.get(f"{place}/frame-at", params={"x": odd, "y": 3}),
+        lambda: client.get(f"{place}/saved", params={"format": str(rng.choice(["png", "jpg", odd])), "name": odd}),
+        lambda: client.delete(f"{place}/frames/{rng.integers(200)}"),
+        lambda: client.post(f"{place}/{rng.choice(['undo', 'cancel'])}"),
+        lambda: client.get(f"{place}/{rng.choice(['progress', 'result', 'project'])}"),
+    )
+    return actions[int(rng.integers(len(actions)))]()
+
+
+@pytest.mark.long
+def test_ten_minutes_of_mutated_requests(files):  # noqa: F811
+    """No answer of 5xx but for what is full, no hang, and memory that stays bounded."""
+    resource = pytest.importorskip("resource")
+    rng, images = np.random.default_rng(0), [content for _, content in files]
+    limits = Limits(frame_bytes=500_000, bytes=5_000_000, order_bytes=50_000, workplaces=3)
+    with TestClient(create_app(limits), base_url="http://localhost", raise_server_exceptions=False) as client:
+        place = begin(client)
+        numbers = add(client, place, files)
+        assert fuse(client, place, numbers)["state"] == "done"
+        started, asked, before = time.monotonic(), 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        while time.monotonic() - started < SECONDS:
+            sent = time.monotonic()
+            answer = random_request(rng, client, place, numbers, images)
+            assert answer.status_code < 500 or answer.status_code in (503, 507), (answer.request, answer.text)
+            assert time.monotonic() - sent < 60
+            if answer.status_code >= 400:
+                assert isinstance(answer.json()["detail"], str), answer.text
+            asked += 1
+        assert client.get("/health").json()["status"] == "ok" and asked > 100
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 1_500_000
