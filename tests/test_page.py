@@ -371,3 +371,30 @@ def test_frames_are_looked_at_before_they_are_fused(page, files):
     expect(page.locator("#messages")).to_contain_text("The result was made of this frame")
     page.click("#new")
     expect(page.locator("#frames li")).to_have_count(0)
+
+
+def test_the_depth_has_a_legend_and_is_saved(page, files, tmp_path):
+    drop(page, files)
+    fuse(page)
+    page.select_option("#overlay", "depth")
+    expect(page.locator("#legend")).to_contain_text("f 9.png")
+    expect(page.locator("#legend")).to_contain_text("f 11.png; gray: unknown")
+    assert "linear-gradient" in page.locator("#scale").evaluate("one => one.style.background")
+    page.select_option("#overlay", "map")
+    expect(page.locator("#legend")).to_be_hidden()
+    assert save(page, "depth", tmp_path / "depth.png") == "f-fused-depth.png"
+    save(page, "confidence", tmp_path / "confidence.png")
+    depth, sure = read_image(tmp_path / "depth.png"), read_image(tmp_path / "confidence.png")
+    assert (depth.dtype, sure.dtype, depth.shape) == (np.uint16, np.uint8, (240, 320)) and depth.max() <= 2 * 256
+
+
+def test_later_drops_are_sorted_in_and_the_focus_stays(page, files):
+    drop(page, {name: files[name] for name in ("f 9.png", "f 11.png")})
+    expect(page.locator("#frames li")).to_have_count(2)
+    drop(page, {"f 10.png": files["f 10.png"]})
+    expect(page.locator("#frames .name")).to_have_text(["1. f 9.png", "2. f 10.png", "3. f 11.png"])
+    page.locator("#frames .later").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#frames .name").nth(1)).to_have_text("2. f 9.png")
+    page.keyboard.press("Enter")  # the button of the same frame has the focus
+    expect(page.locator("#frames .name").nth(2)).to_have_text("3. f 9.png")

@@ -177,6 +177,15 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
         done = BackgroundTask(path.unlink, missing_ok=True)
         return FileResponse(path, media_type=FORMATS[format], filename=f"{name}.{format}", background=done)
 
+    @router.get("/workplaces/{workplace}/saved-depth")
+    def saved_depth(
+        workplace: str, kind: Literal["depth", "confidence"] = "depth", name: str = "fused"
+    ) -> FileResponse:
+        """The depth map as a PNG of 16 bits, 256 for each frame; or how sure it is, 8 bits."""
+        path = find(workplace).save_depth(kind)
+        done = BackgroundTask(path.unlink, missing_ok=True)
+        return FileResponse(path, media_type=FORMATS["png"], filename=f"{name}-{kind}.png", background=done)
+
     @router.get("/workplaces/{workplace}/project")
     def project(workplace: str) -> dict[str, Any]:
         """What the result comes from; `fuse.py --project` makes the same of it."""

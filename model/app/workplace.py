@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data.imaging.pixels import to_uint8
+from data.imaging.pixels import quantize, to_uint8
 from data.io.files import file_digest
 from data.io.image_header import read_header
 from data.io.image_io import read_photograph, write_image
@@ -258,7 +258,8 @@ class Workplace:
                 "remarks": list(result.fused.remarks),
                 "strokes": len(result.strokes),
                 "depth": result.settings.chosen_strategy == "learned",
-                "colors": [f"#{bytes(color).hex()}" for color in _colors(len(result.uploads))],
+                "colors": _hex(_colors(len(result.uploads))),
+                "depth_colors": _hex(_depth_colors()),
                 "summary": result.fused.describe(),
             }
 
@@ -322,6 +323,30 @@ class Workplace:
             write_image(path, image, quality, result.fused.stack.metadata)
             return path
 
+    def save_depth(self, kind: str) -> Path:
+        """Writes the depth map as `fuse.py --depth-map` does, or how sure it is; returns the file, which the caller
+        removes.
+
+        Args:
+            kind: "depth", 16 bits, 256 for each frame; or "confidence", 8 bits.
+
+        Raises:
+            InputError: There is none.
+        """
+        from model.fusion.pictures import DEPTH_SCALE  # loads matplotlib
+
+        with self._lock:
+            fused = self._need().fused
+            if fused.depth is None or fused.confidence is None:
+                raise InputError("this result has no depth map: its strategy finds none.")
+            self._saved += 1
+            path = self.folder / f"result-{self._saved}.png"
+            if kind == "depth":
+                write_image(path, quantize(fused.depth * DEPTH_SCALE, np.uint16))
+            else:
+                write_image(path, quantize(fused.confidence * 255))
+            return path
+
     def project(self) -> Project:
         """What the result comes from."""
         with self._lock:
@@ -358,6 +383,20 @@ def _colors(count: int) -> np.ndarray:
     from model.fusion.pictures import source_colors  # loads matplotlib
 
     return source_colors(np.arange(count))
+
+
+def _depth_colors() -> np.ndarray:
+    """Returns some colors of the picture of the depth map, from the first frame to the last, (9, 3) uint8."""
+    from model.fusion.depth import DepthMap
+    from model.fusion.pictures import depth_colors  # loads matplotlib
+
+    steps = np.linspace(0, 1, 9, dtype=np.float32)[None]
+    return depth_colors(DepthMap(steps, np.ones_like(steps)), 1)[0]
+
+
+def _hex(colors: np.ndarray) -> list[str]:
+    """Returns colors, (N, 3) uint8, as style sheets name them."""
+    return [f"#{bytes(color).hex()}" for color in colors]
 
 
 def _picture(result: Retouched, layer: str) -> np.ndarray:

@@ -8,6 +8,7 @@ const BEAT_INTERVAL = 30000; // milliseconds; the server frees what nobody uses 
 const MESSAGE_TIME = 12000; // milliseconds
 const IMAGE_NAME = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
 const SURE_AFTER = 2000; // milliseconds of a stage, after which its end is estimated
+const DEPTHS = ["depth", "confidence"]; // what is saved of the depth
 const PAINTING = ["brush", "eraser", "undo", "redo"]; // buttons that change the result
 const KEPT_PROJECT = "multifocus-project"; // key of the project that the browser keeps
 const ERASER = -1; // number in place of a frame's: what was fused
@@ -19,6 +20,7 @@ let frames = []; // {id, name, sha256, width, height, used}
 let result = null; // as the server describes it
 let fusedVersion = null; // the result's version when it was fused; strokes change only the tiles of the result
 let running = false;
+let sorted = true; // whether frames are in the order of their names: until somebody moves one
 let looking = null; // the identifier of the frame that is shown alone
 let began = 0; // when the fusion was begun, in milliseconds
 const timed = { stage: null, done: 0, from: 0, since: 0 }; // the stage whose end is estimated
@@ -93,6 +95,7 @@ const addFiles = showingErrors(async (files) => {
       const address = `${workplace}/frames?name=${encodeURIComponent(file.name)}`;
       const frame = await (await request(address, { method: "PUT", body: file })).json();
       frames.push({ ...frame, used: true });
+      if (sorted) frames.sort((a, b) => compareNames(a.name, b.name));
       listFrames();
     })();
   }
@@ -117,6 +120,7 @@ async function openProject(project) {
   if (missing.length) throw new Error(`drop these frames together with the project: ${missing.join(", ")}.`);
   for (const frame of frames) frame.used = chosen.includes(frame);
   frames = [...chosen, ...frames.filter((frame) => !frame.used)];
+  sorted = false;
   await formReady;
   for (const select of settingSelects()) setSelect(select, project.settings?.[select.name] ?? select.dataset.default);
   listFrames();
@@ -160,14 +164,27 @@ function forget() {
 }
 
 function listFrames() {
+  const focused = document.activeElement?.closest?.("#frames li") && document.activeElement;
+  const kept = focused && { id: focused.closest("li").dataset.id, part: focused.className };
   $("frames").replaceChildren(...frames.map(frameItem));
+  if (kept) $("frames").querySelector(`[data-id="${kept.id}"] .${kept.part}`)?.focus();
   $("new").disabled = !frames.length;
   $("fuse").disabled = running || frames.filter((frame) => frame.used).length < 2;
   showMapColors();
 }
 
+// Shows which colors stand for near and far, while the depth is laid over.
+function showLegend() {
+  $("legend").hidden = !(result && viewer.overlay === "depth");
+  if ($("legend").hidden) return;
+  $("nearest").textContent = nameOf(result.frames[0]);
+  $("farthest").textContent = `${nameOf(result.frames.at(-1))}; gray: unknown`;
+  $("scale").style.background = `linear-gradient(to right, ${result.depth_colors.join(", ")})`;
+}
+
 // Marks each frame with its color in the overlay of the decision map, while that is shown.
 function showMapColors() {
+  showLegend();
   for (const [place, item] of [...$("frames").children].entries()) {
     const number = result ? result.frames.indexOf(frames[place].id) : -1;
     item.classList.toggle("marked", number >= 0 && $("overlay").value === "map");
@@ -178,6 +195,7 @@ function showMapColors() {
 function frameItem(frame, place) {
   const item = $("frame-template").content.firstElementChild.cloneNode(true);
   item.classList.toggle("out", !frame.used);
+  item.dataset.id = frame.id;
   const picture = item.querySelector(".picture");
   picture.setAttribute("aria-pressed", looking === frame.id);
   picture.setAttribute("aria-label", `Show ${frame.name}`);
@@ -258,6 +276,7 @@ function lookOn(step) {
 }
 
 function moveFrame(from, to) {
+  sorted = false;
   frames.splice(to, 0, ...frames.splice(from, 1));
   listFrames();
 }
@@ -397,6 +416,7 @@ function showResult(description) {
   $("undo").disabled = !result.strokes;
   $("redo").disabled = !undone.length;
   $("overlay").querySelector("[value=depth]").disabled = !result.depth;
+  for (const kind of DEPTHS) document.querySelector(`[data-save=${kind}]`).disabled = !result.depth;
   if (!result.depth && $("overlay").value === "depth") setSelect($("overlay"), "");
   viewer.show(result.width, result.height, { result: result.version, other: fusedVersion });
   showMapColors();
@@ -505,14 +525,16 @@ const save = showingErrors(async (format) => {
   const name = $("save-name").value.trim().replace(/[/\\:*?"<>|]/g, "-") || savedName(result.frames[0]);
   const quality = Math.min(100, Math.max(1, Math.round($("quality").value) || 95));
   showProgress("writing the file", 0, 0, false);
-  const answer = await request(`${workplace}/${format === "json" ? "project" : `saved?format=${format}&quality=${quality}`}`)
+  const address = format === "json" ? "project"
+    : DEPTHS.includes(format) ? `saved-depth?kind=${format}` : `saved?format=${format}&quality=${quality}`;
+  const answer = await request(`${workplace}/${address}`)
     .finally(() => { $("progress").hidden = true; });
   const content = format === "json" ? new Blob([JSON.stringify(await answer.json(), null, 2), "\n"]) : await answer.blob();
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
-  link.download = `${name}.${format}`;
+  link.download = DEPTHS.includes(format) ? `${name}-${format}.png` : `${name}.${format}`;
   link.click();
-  unsaved = false;
+  if (!DEPTHS.includes(format)) unsaved = false;
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 });
 
