@@ -112,7 +112,13 @@ def test_frozen_layers_stay_and_the_others_move(stepped, batch):
     assert np.any(after["network/encoder1_conv3/kernel"] != before["network/encoder1_conv3/kernel"])
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["mixed precision", "mixed precision with XLA"])
+@pytest.mark.parametrize(
+    "jit",
+    [
+        pytest.param(False, id="mixed precision"),
+        pytest.param(True, id="mixed precision with XLA", marks=pytest.mark.long),  # compiles for half a minute
+    ],
+)
 def test_mixed_precision(batch, jit):
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
