@@ -31,6 +31,9 @@ COMPOSITE_SHARE, AS_SHARP = 0.8, 0.7
 """Share of the cells with detail in which a frame must have so much of the energy of the sharpest other to be a
 composite. On real and rendered stacks a single frame reaches 0.69, a fused image up to 1."""
 
+FINE_CELLS = 60
+"""Cells along the longer side in which detail is compared: in wider ones, things of several depths share a cell."""
+
 LEAST_PART = 0.01
 """Share of the cells from which the part in which a frame is the sharpest counts; a composite is sharp in half of it
 or so, in each."""
@@ -126,5 +129,5 @@ def _holds_all(energies: np.ndarray, index: int) -> bool:
 def _detail(view: np.ndarray) -> np.ndarray:
     """Returns the energy of the finest detail in cells."""
     energy = np.square(cv2.Laplacian(cv2.GaussianBlur(view, (0, 0), 0.8), cv2.CV_32F))
-    size = [max(1, round(side * CELLS / max(view.shape))) for side in view.shape[::-1]]
+    size = [max(1, round(side * FINE_CELLS / max(view.shape))) for side in view.shape[::-1]]
     return cv2.resize(energy, size, interpolation=cv2.INTER_AREA)

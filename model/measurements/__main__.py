@@ -13,6 +13,7 @@ COMMANDS = {
     "rewards": ("rewards", "shows what each metric rewards"),
     "failures": ("failures", "draws where fusion fails"),
     "memory": ("memory", "counts what a training step needs in memory"),
+    "page": ("page", "measures the page with large frames: sending, fusing, painting, memory"),
     "throughput": ("throughput", "measures how fast training pairs are made"),
     "gpu-check": ("gpu_check", "measures training on a GPU: speed, memory, waiting for data"),
     "tile-agreement": ("tile_agreement", "measures how far fusion in tiles agrees with fusion in one piece"),
