@@ -258,6 +258,9 @@ def test_nothing_that_was_painted_is_lost(page, files, tmp_path):
     drop(page, two)
     expect(page.locator("#facts")).to_contain_text("3 strokes", timeout=60_000)
     save(page, "png", tmp_path / "again.png")
+    drop(page, {"f 11.png": files["f 11.png"]})
+    expect(page.locator("#frames li")).to_have_count(3)
+    expect(page.locator("#frames li.out")).to_have_count(0)  # what is kept is offered once
     page.reload()
     assert asked == ["beforeunload"]  # all is saved now
     page.click("#forget")

@@ -101,7 +101,7 @@ const addFiles = showingErrors(async (files) => {
   }
   $("progress").hidden = true;
   if (project) await openProject(await readProject(project));
-  else if (framesOf(kept())?.every(Boolean)) await openProject(kept());
+  else if (!result && framesOf(kept())?.every(Boolean)) await openProject(kept());
 });
 
 // The content of a project's file.
@@ -112,7 +112,7 @@ async function readProject(chosen) {
 }
 
 // The frames of a project that are here; undefined for those that are not.
-const framesOf = (project) => project?.frames.map(({ sha256 }) => frames.find((frame) => frame.sha256 === sha256));
+const framesOf = (project) => project?.frames?.map(({ sha256 }) => frames.find((frame) => frame.sha256 === sha256));
 
 async function openProject(project) {
   const chosen = framesOf(project);
@@ -139,7 +139,7 @@ function kept() {
 
 // Keeps the project while something is painted over its result.
 const keep = showingErrors(async () => {
-  if (!result.strokes) return;
+  if (!result.strokes) return forget();
   const project = await getJson(`${workplace}/project`);
   try {
     localStorage.setItem(KEPT_PROJECT, JSON.stringify(project));
@@ -430,12 +430,13 @@ function compareWith(number) {
 
 function showFacts() {
   const shown = frames.find((frame) => frame.id === looking);
-  if (shown) $("facts").textContent = `${shown.name} · ${shown.width}×${shown.height} pixels · zoom ${Math.round(viewer.view.scale * 100)}%`;
+  const zoom = `zoom ${Math.round(viewer.view.scale * 100)}%`;
+  if (shown) $("facts").textContent = `${shown.name} · ${shown.width}×${shown.height} pixels · ${zoom}`;
   if (shown || !result) return;
   const frame = $("compare").value;
   const facts = [
     `${result.width}×${result.height} pixels`,
-    `zoom ${Math.round(viewer.view.scale * 100)}%`,
+    zoom,
     ...(frame === "" ? [] : [`left: result, right: ${nameOf(result.frames[frame])}`]),
     ...(result.strokes ? [`${result.strokes} stroke${result.strokes > 1 ? "s" : ""}`] : []),
   ];
@@ -529,7 +530,8 @@ const save = showingErrors(async (format) => {
     : DEPTHS.includes(format) ? `saved-depth?kind=${format}` : `saved?format=${format}&quality=${quality}`;
   const answer = await request(`${workplace}/${address}`)
     .finally(() => { $("progress").hidden = true; });
-  const content = format === "json" ? new Blob([JSON.stringify(await answer.json(), null, 2), "\n"]) : await answer.blob();
+  const content = format === "json"
+    ? new Blob([JSON.stringify(await answer.json(), null, 2), "\n"]) : await answer.blob();
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = DEPTHS.includes(format) ? `${name}-${format}.png` : `${name}.${format}`;
@@ -614,8 +616,9 @@ addEventListener("keydown", (event) => {
     $("save").open = false;
     if (looking !== null) look(null);
   }
-  if (!event.target.matches("input, select, textarea") && [",", "."].includes(event.key)) lookOn(event.key === "." ? 1 : -1);
-  if (!result || event.target.matches("input, select, textarea")) return;
+  const typing = event.target.matches("input, select, textarea");
+  if (!typing && [",", "."].includes(event.key)) lookOn(event.key === "." ? 1 : -1);
+  if (!result || typing) return;
   const { key } = event;
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
     event.preventDefault();
