@@ -11,6 +11,7 @@ pytest.importorskip("fastapi", reason="the page's libraries are not installed (r
 pytest.importorskip("uvicorn", reason="the page's libraries are not installed (requirements-app.txt)")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="memory is read as Linux tells it")
 def test_small_frames(capsys):
     assert main(["page", "--frames", "2", "--size", "600", "400", "--json"]) == 0

@@ -364,7 +364,7 @@ def test_a_client_that_is_gone_is_not_served(server, large_frames):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_server_that_is_asked_to_end_ends_and_cleans_up(server, large_frames, number):
     process, port, folder = server
     with socket.create_connection(("127.0.0.1", port), 10) as connection:

@@ -80,7 +80,7 @@ def test_the_default_does_not_fall_below_its_floor(kind):
     assert reached(kind) >= FLOORS[kind]
 
 
-@pytest.mark.parametrize("kind", FLOORS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.long] * (kind in FRAMES)) for kind in FLOORS])
 def test_a_floor_guards_something(kind):
     """No single frame reaches it, and the best choice of pixels does where nothing moves or flickers; but a mean of
     noisy frames has less noise than any choice."""

@@ -247,6 +247,7 @@ class Stop(Exception):
 
 
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+@pytest.mark.long
 def test_shorter_epochs_end_in_a_row_of_the_log_each(small_voc, tmp_path):
     """Also in a run that ends inside the second epoch and is resumed."""
     config = TrainingConfig(
