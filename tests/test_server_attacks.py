@@ -19,6 +19,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
+from data.io.files import HOST
 from data.io.image_io import write_image
 from data.runtime.errors import InputError
 from model.fusion.retouch import Stroke, retouch
@@ -331,6 +332,15 @@ def large_frames(tmp_path_factory):
     return frames
 
 
+def send_and_wait(connection, frames, folder):
+    """Sends a form, and waits until the server has its first frame."""
+    connection.sendall(form(frames))
+    for _ in range(400):
+        if any(folder.glob("multifocus-*/*.png")):
+            break
+        time.sleep(0.02)
+
+
 def ask(port, address):
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.sendall(f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
@@ -344,11 +354,7 @@ def ask(port, address):
 def test_a_client_that_is_gone_is_not_served(server, large_frames):
     _, port, folder = server
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(form(large_frames))
-        for _ in range(400):
-            if any(folder.glob("multifocus-*/*.png")):
-                break
-            time.sleep(0.02)
+        send_and_wait(connection, large_frames, folder)
         time.sleep(0.5)
     for _ in range(1000):
         if 'multifocus_tasks_total{state="cancelled"} 1.0' in ask(port, "/metrics"):
@@ -368,11 +374,7 @@ def test_a_client_that_is_gone_is_not_served(server, large_frames):
 def test_a_server_that_is_asked_to_end_ends_and_cleans_up(server, large_frames, number):
     process, port, folder = server
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(form(large_frames))
-        for _ in range(400):
-            if any(folder.glob("multifocus-*/*.png")):
-                break
-            time.sleep(0.02)
+        send_and_wait(connection, large_frames, folder)
         time.sleep(1)
         process.send_signal(number)
         process.wait(40)
@@ -384,14 +386,16 @@ def test_what_a_killed_server_left_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left = tmp_path / f"multifocus-{ended.pid}-abc"
+    left = tmp_path / f"multifocus-{HOST}-{ended.pid}-abc"
     left.mkdir()
     (left / "1.png").write_bytes(b"x")
-    others = [new_folder(), tmp_path / "multifocus-notes", tmp_path / "multifocus-1-init"]
-    for other in others[1:]:
+    running = f"multifocus-{HOST}-{os.getppid()}-abc"
+    others = [tmp_path / name for name in (running, "multifocus-notes", f"multifocus-other-{ended.pid}-abc")]
+    for other in others:
         other.mkdir()
     assert remove_leftovers() == 1
     assert not left.exists() and all(other.exists() for other in others)
+    assert new_folder().name.startswith(f"multifocus-{HOST}-{os.getpid()}-")
 
 
 @pytest.mark.parametrize("option", [["--port", "99999"], ["--port", "-1"], ["--host", ""], ["--host", "a\nb"]])

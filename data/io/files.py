@@ -26,7 +26,7 @@ LARGEST_TEXT = 64 * 2**20
 _DAY = 86_400
 """Seconds without a write after which the temporary file of another host counts as a leftover."""
 
-_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 """This host in the names of temporary files."""
 
 _LEFTOVER = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)\..+", re.DOTALL)
@@ -209,7 +209,7 @@ def _temporary(folder: Path, name: str) -> Path:
             _cleaned.add(real)
             _remove_leftovers(real)
     # Only the end of a long name: with all of it, the path could be longer than file systems allow.
-    return folder / f".partial-{_HOST}-{os.getpid()}.{next(_numbers)}.{name[-40:]}"
+    return folder / f".partial-{HOST}-{os.getpid()}.{next(_numbers)}.{name[-40:]}"
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -223,14 +223,14 @@ def _remove_leftovers(folder: Path) -> None:
             continue
         host, process = match[1], int(match[2])
         with suppress(OSError):  # another process may remove it too
-            gone = not _is_alive(process) if host == _HOST else time.time() - entry.lstat().st_mtime > _DAY
+            gone = not is_alive(process) if host == HOST else time.time() - entry.lstat().st_mtime > _DAY
             if gone and entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif gone:
                 entry.unlink()
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
     """Returns whether another process of this host is still running."""
     if os.name != "posix":
         return process != os.getpid()  # elsewhere, a signal of 0 would end it

@@ -58,8 +58,8 @@ def check_kind(path: str | os.PathLike, image: Image.Image, data: bytes) -> None
         pages = count_pages(io.BytesIO(data)) if image.format == "TIFF" else 0
         if pages > 1:
             raise InputError(
-                f"cannot use {path}: it holds several images, {pages} pages; as a stack it is fused alone, else save "
-                "the wanted page as a file of its own."
+                f"cannot use {path}: it holds several images, {pages} pages; fuse.py takes such a file alone, as a "
+                "stack, else save the wanted page as a file of its own."
             )
         if pages != 1:
             raise InputError(f"cannot use {path}: it holds several images; save the wanted one as a file of its own.")

@@ -270,10 +270,10 @@ def _follow(view: np.ndarray, other: np.ndarray, points: np.ndarray) -> tuple[np
     return cv2.calcOpticalFlowPyrLK(view, other, points, None, winSize=window, maxLevel=2, criteria=criteria)[:2]
 
 
-def band_pass(view: np.ndarray) -> np.ndarray:
-    """Returns the structure of a view that neither blur nor brightness changes much."""
-    fine = cv2.GaussianBlur(view, (0, 0), FINE_SIGMA)
-    return fine - cv2.GaussianBlur(fine, (0, 0), COARSE_SIGMA)
+def band_pass(view: np.ndarray, fine_sigma: float = FINE_SIGMA, coarse_sigma: float = COARSE_SIGMA) -> np.ndarray:
+    """Returns the structure of a view that neither blur nor brightness changes much: what two Gaussians differ in."""
+    fine = cv2.GaussianBlur(view, (0, 0), fine_sigma)
+    return fine - cv2.GaussianBlur(fine, (0, 0), coarse_sigma)
 
 
 def _sharpness_difference(first: np.ndarray, warped: np.ndarray, points: np.ndarray) -> float:

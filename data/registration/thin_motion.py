@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from data.registration.affine import rescale_warp
+from data.registration.motion import band_pass
 from data.registration.warping import warp_image
 
 REDUCTION = 2
@@ -65,7 +66,8 @@ def _find(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray
     warp = rescale_warp(warp, scale)
     covered = warp_image(np.ones_like(other), warp, one.shape, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     shown = cv2.erode((covered > 0.99).astype(np.uint8), np.ones((_BORDER, _BORDER), np.uint8)).view(bool)
-    bands = _band(one), _band(warp_image(other, warp, one.shape, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE))
+    other = warp_image(other, warp, one.shape, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+    bands = [band_pass(view, FINE_SIGMA, COARSE_SIGMA) for view in (one, other)]
     for sign in (1, -1):  # light things and dark ones
         here, there = sign * bands[0], sign * bands[1]
         for place, length in _things(_gone(here, there) & shown):
@@ -74,11 +76,6 @@ def _find(first: np.ndarray, second: np.ndarray, warp: np.ndarray) -> np.ndarray
                 if alike and np.hypot(*(again - place)) < LARGEST_SHIFT:
                     return place / one.shape[::-1]
     return None
-
-
-def _band(view: np.ndarray) -> np.ndarray:
-    fine = cv2.GaussianBlur(view, (0, 0), FINE_SIGMA)
-    return fine - cv2.GaussianBlur(fine, (0, 0), COARSE_SIGMA)
 
 
 def _gone(here: np.ndarray, there: np.ndarray) -> np.ndarray:

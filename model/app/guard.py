@@ -3,7 +3,6 @@
 Bytes are counted while they arrive, so that no body is kept, or read as JSON, that is larger than it may be.
 """
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -83,7 +82,7 @@ class Guard:
         else:
             await self._app(scope, count, tell)
 
-    def _largest(self, scope: dict[str, Any] | Scope) -> int:
+    def _largest(self, scope: Scope) -> int:
         """Returns how many bytes the body of a request may have."""
         if scope["method"] == "PUT" and scope["path"].endswith("/frames"):
             return self._limits.frame_bytes
