@@ -22,12 +22,13 @@ from data.io.image_folder import JPEG_NOTE, ImageFolder, title_with_type
 from data.io.image_io import read_image
 from data.io.listing import Stack, find_stacks
 from data.registration.truth import align_to_reference, crop_border
-from data.runtime.arguments import add_named, add_shared, by_name, command_parser
+from data.runtime.arguments import add_named, add_shared, command_parser
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
 from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
-from metrics import METRICS, PAPER_METRICS, Metric, Scorer, resolve_variants
+from metrics import METRICS, Metric, Scorer
 from metrics.checks import RefusedError, require_equal_shapes
+from metrics.choice import add_metric_options, chosen_metrics
 from metrics.color import COLOR_MODES, same_channels
 from metrics.registry import ALIASES
 from metrics.scores import Scores
@@ -77,10 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         "only metrics that need a reference"
     )
     parser.add_argument("--lay-on-reference", action="store_true", help=text)
-    text = "columns: metric names, separated by spaces or commas; paper (its five metrics, the default) or all"
-    parser.add_argument("--metrics", nargs="+", metavar="METRIC", help=text)
-    text = "a published variant instead of the default (see --list)"
-    add_named(parser, "--variant", "METRIC=VARIANT", text)
+    add_metric_options(parser)
     parser.add_argument(
         "--color",
         choices=COLOR_MODES,
@@ -88,8 +86,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="compute on gray or on channels (%(default)s)",
     )
     parser.add_argument("--per-pair", nargs="*", metavar="PAIR", help="print one table per pair (default: all pairs)")
-    text = "with several methods, the one that the others are tested against (default: the first)"
-    parser.add_argument("--against", metavar="NAME", help=text)
     parser.add_argument("--list", nargs=0, action=_ListAction, help="list the metrics and their variants, and exit")
     add_shared(parser, "--overwrite", "--jobs", "--cluster")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
@@ -153,16 +149,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _choose_metrics(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> dict[Metric, str]:
     """Returns the metrics to compute with their variants, in the order of the columns."""
-    asked = [name for text in arguments.metrics or () for name in text.split(",") if name]
-    if not asked and not arguments.lay_on_reference:
-        asked = ["paper"]
-    possible = [name for name, metric in METRICS.items() if arguments.reference or not metric.needs_reference]
-    sets: dict[str, Sequence[str]] = {"paper": PAPER_METRICS, "all": possible}
-    names = [name for set_ in asked for name in sets.get(set_, [set_])]
-    if arguments.reference and not arguments.metrics:
-        names += [name for name, metric in METRICS.items() if metric.needs_reference]
+    default = () if arguments.lay_on_reference else ("paper",)
     try:
-        variants = resolve_variants(names, by_name("--variant", arguments.variant))
+        variants = chosen_metrics(arguments, default, reference=arguments.reference is not None)
     except (InputError, RefusedError) as error:
         parser.error(str(error))
     needing = [metric.name for metric in variants if metric.needs_reference]

@@ -74,6 +74,10 @@ class Metric:
         """Arrow that tables print for the direction."""
         return "↑" if self.larger_is_better else "↓"
 
+    def column(self, variant: str) -> str:
+        """Returns the name of a column of this metric in CSV files, and of its values in records."""
+        return f"{self.name}[{variant}]"
+
     @property
     def help(self) -> str:
         """Description on one line, for `evaluate.py --list`."""

@@ -69,7 +69,7 @@ def tables_as_text(scores: Scores, pairs: Sequence[str]) -> dict[str, str]:
 def per_pair_csv(scores: Scores) -> str:
     """Formats one row for each method and pair, in full precision; a failed value is empty and `failure` says why."""
     failures = {(method, pair): reason for method, pair, reason in scores.failures(scores.pairs)}
-    rows = [["method", "pair", "color", *(f"{one.name}[{v}]" for one, v in scores.variants.items()), "failure"]]
+    rows = [["method", "pair", "color", *(one.column(variant) for one, variant in scores.variants.items()), "failure"]]
     for method in scores.results:
         for pair in scores.pairs:
             values = [scores.value(method, pair, metric) for metric in scores.variants]

@@ -160,7 +160,7 @@ def change_record(folder, change):
 
 
 def with_score(value):
-    return lambda record: record | {"scores": record["scores"] | {"q_abf": value}}
+    return lambda record: record | {"scores": record["scores"] | {"q_abf[xydeas]": value}}
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,7 @@ def with_score(value):
         "[" * 100_000,
         lambda record: record | {"scores": []},
         lambda record: record | {"scores": {"q_abf": 1.0}},
+        lambda record: record | {"scores": {}},
         lambda record: record | {"seconds": "long"},
         lambda record: record | {"seconds": float("nan")},
         lambda record: record | {"result": None},
@@ -216,7 +217,7 @@ def test_an_undefined_score_is_kept_and_said(folder, capsys):
     assert compare(folder) == 1
     assert "error: pca, flat: q_abf: the metric is undefined" in capsys.readouterr().err
     record = folder / "out" / "records" / "pca" / "flat.json"
-    assert json.loads(record.read_text(encoding="utf-8"))["scores"]["q_abf"] is None
+    assert json.loads(record.read_text(encoding="utf-8"))["scores"]["q_abf[xydeas]"] is None
     made = record.stat().st_mtime_ns
     assert compare(folder) == 1
     assert record.stat().st_mtime_ns == made

@@ -1,5 +1,6 @@
 """The paper's experiments on small pairs: comparison, own weights, figures, report, agreement, ablation."""
 
+import csv
 import json
 import re
 import shutil
@@ -75,7 +76,8 @@ def test_a_comparison_scores_what_it_fused(comparison, pairs):
     np.testing.assert_array_equal(fused, BASELINES["dwt"].fuse(near, far))
     record = json.loads((comparison / "records" / "dwt" / "scene.1.json").read_text())
     expected = Scorer((near, far)).score(fused, PAPER_METRICS)
-    assert record["scores"] == pytest.approx({name: expected[name] for name in record["scores"]})
+    columns = [metric.column(variant) for metric, variant in resolve_variants(PAPER_METRICS).items()]
+    assert record["scores"] == pytest.approx(dict(zip(columns, expected.values(), strict=True)))
     assert record["seconds"] > 0
     table = (comparison / "tables" / "summary.md").read_text()
     rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in table.splitlines() if line.startswith("| ")}
@@ -100,6 +102,48 @@ def test_nothing_is_computed_twice(comparison, pairs, others, monkeypatch):
         context.setattr("model.experiments.results.write_image", lambda *_: pytest.fail("fused again"))
         assert compare(pairs, others, comparison) == 0
     assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()} == before
+
+
+def test_other_metrics_are_of_the_same_images(comparison, pairs, others, tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(comparison, folder)
+    more = ["--metrics", "q_abf", "q_cb,q_y", "--variant", "q_abf=kumar", "--against", "pca"]
+    with monkeypatch.context() as context:
+        context.setattr("model.experiments.results.write_image", lambda *_: pytest.fail("fused again"))
+        assert compare(pairs, others, folder, *more) == 0
+    near, far = (read_image(pairs / f"scene.1-{side}.png") for side in "AB")
+    fused = read_image(folder / "fused" / "dwt" / "scene.1.png")
+    expected = Scorer((near, far), {"q_abf": "kumar"}).score(fused, ["q_abf", "q_cb", "q_y"])
+    with (folder / "tables" / "per_pair.csv").open(newline="") as file:
+        (row,) = (row for row in csv.DictReader(file) if (row["method"], row["pair"]) == ("DWT", "scene.1"))
+    assert [name for name in row if "[" in name] == ["q_abf[kumar]", "q_cb[liu]", "q_y[liu]"]
+    assert [float(row[name]) for name in row if "[" in name] == pytest.approx(list(expected.values()))
+    assert "p against PCA" in (folder / "tables" / "ranks.md").read_text()
+    document = in_browser(folder / "report.html", "")
+    assert "p against PCA" in document and re.search(r'<button[^>]* value="Q_Y"', document)
+    record = json.loads((folder / "records" / "dwt" / "scene.1.json").read_text())
+    assert len(record["scores"]) == 8  # the paper's five are kept
+
+
+def test_stacks_are_compared(tmp_path, capsys):
+    sharp = drawn_photograph(np.random.default_rng(5), 48, 64)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), 3)
+    places = np.broadcast_to(np.arange(64)[None, :, None] // 22, sharp.shape)
+    for place, letter in enumerate("ABC"):
+        write_image(tmp_path / "in" / f"deep-{letter}.png", np.where(places == place, sharp, blurred))
+    write_image(tmp_path / "helicon" / "deep.png", sharp)
+    command = ["comparison", "-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--quiet"]
+    assert main([*command, "--fused", f"Others={tmp_path / 'helicon'}"]) == 0
+    assert "deep has more than two images, and these methods take two: proposed-paper, pca" in capsys.readouterr().err
+    images = [read_image(tmp_path / "in" / f"deep-{letter}.png") for letter in "ABC"]
+    fused = read_image(tmp_path / "out" / "fused" / "proposed" / "deep.png")
+    np.testing.assert_array_equal(fused, load_fuser()(*images))
+    record = json.loads((tmp_path / "out" / "records" / "proposed" / "deep.json").read_text())
+    assert record["scores"]["q_abf[xydeas]"] == pytest.approx(Scorer(images).score(fused, ["q_abf"])["q_abf"])
+    document = in_browser(tmp_path / "out" / "report.html", "mode=decision&left=proposed")
+    assert ">last of 3 sources</option>" in document and 'data-drawn="deep proposed proposed wipe"' in document
+    with pytest.raises(InputError, match=r"pca fuses two images, and deep has more; leave pca out\."):
+        main([*command, "--methods", "pca"])
 
 
 def test_what_is_lost_or_changed_is_made_again(comparison, pairs, others, tmp_path):
@@ -268,13 +312,15 @@ def test_slow_methods_are_announced_and_may_be_skipped(pairs, tmp_path, capsys, 
         main([*command, "--skip", "dtw"])
 
 
+def find_browser():
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return browser or pytest.skip("there is no Chromium to look at the report with")
+
+
 def in_browser(page, state):
     """The page's document after its scripts have run, in headless Chromium."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("there is no Chromium to look at the report with")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=5000"]
-    command = [browser, *options, "--dump-dom", f"{page.resolve().as_uri()}#{state}"]
+    command = [find_browser(), *options, "--dump-dom", f"{page.resolve().as_uri()}#{state}"]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
@@ -282,7 +328,7 @@ def test_the_report_in_a_browser(comparison):
     page = comparison / "report.html"
     document = in_browser(page, "sort=Q_ABF:descending&pair=scene.1&left=dwt&right=Others&mode=error&zoom=2")
     assert "Comparison of 4 methods on 3 pairs" in document
-    body, ranks = re.findall(r"<tbody>(.*?)</tbody>", document, re.DOTALL)
+    body, ranks = re.findall(r"<tbody>(.*?)</tbody>", document.split("<script", 1)[0], re.DOTALL)
     assert ranks.count("<tr>") == 4 and '<span class="variant">xydeas</span>' in document
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
     values = [float(row[2].split("<")[0]) for row in rows]
@@ -295,6 +341,28 @@ def test_the_report_in_a_browser(comparison):
     assert 'data-drawn="scene.2 pca pca wipe"' in blended or 'data-drawn="scene.2 pca dwt wipe"' in blended
     told = 'role="status">The address asks for something'
     assert told in blended and told not in document
+
+
+def test_the_report_on_paper_and_on_a_phone(pairs, others, comparison, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    shutil.copytree(comparison, tmp_path / "copy")
+    assert compare(pairs, others, tmp_path / "copy", "--metrics", "paper", "q_y", "q_cb", "scd") == 0
+    address = (tmp_path / "copy" / "report.html").as_uri()
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        for media, width in (("print", 680), ("screen", 420)):  # 680: A4 less its margins
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.emulate_media(media=media)
+            page.goto(address)
+            page.wait_for_selector("#canvas[data-drawn]")
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            tables = page.locator(".scroll").evaluate_all("parts => parts.map(p => [p.scrollWidth, p.clientWidth])")
+            assert len(tables) == 5  # scores and ranks in two parts each, and the chart
+            assert media == "screen" or all(inner <= outer for inner, outer in tables)
+            assert page.locator("select:visible, button[type=submit]:visible").count() == (0 if media == "print" else 6)
+            best = page.locator("#scores td.best").first
+            assert best.evaluate("cell => getComputedStyle(cell).fontWeight") == "700"
+        browser.close()
 
 
 def test_squares_where_images_differ():

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from data.io.files import write_text
-from data.io.image_io import read_image
 from data.io.listing import Listing, Stack, find_pairs
 from data.io.records import Record
 from data.runtime.arguments import add_shared, natural
@@ -15,7 +14,7 @@ from data.runtime.parts import isolate_errors
 from model.experiments.ablation_tables import USES, make_tables, transfer_of, validation_table
 from model.experiments.competitors import PAPER, map_size, size_notes, to_run
 from model.experiments.curves import draw_curves
-from model.experiments.figures import draw_methods, shown_pairs
+from model.experiments.figures import draw_methods, read_sources, shown_pairs
 from model.experiments.plans import DEFAULT_PLAN, PROPOSED, SEEDED, Experiment, plan, runs_of
 from model.experiments.results import Comparison
 from model.experiments.training_process import train_alone
@@ -133,8 +132,7 @@ def draw_fused(folder: Path, comparison: Comparison) -> list[str]:
         with isolate_errors(f"{what}-{pair}.png") as part:
             fused = comparison.fused_images(pair, names)
             if fused:  # else its failure has been said
-                near, far = map(read_image, stacks[pair].images)
-                draw_methods(folder / f"{what}-{pair}", f"{pair}, {what}", near, far, fused)
+                draw_methods(folder / f"{what}-{pair}", f"{pair}, {what}", read_sources(stacks[pair]), fused)
         failures += [part.failure] if part.failure else []
     return failures
 

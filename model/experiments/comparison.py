@@ -1,8 +1,8 @@
-"""Runs all methods on a folder of pairs and makes tables, figures and one report."""
+"""Runs all methods on a folder of pairs or stacks and makes tables, figures and one report."""
 
 import argparse
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from data.io.files import make_folder, write_json, write_text
 from data.io.image_header import read_size
 from data.io.image_io import read_image
-from data.io.listing import Stack, find_pairs
+from data.io.listing import Stack, find_stacks
 from data.io.records import Record
 from data.preview import scene_pairs
 from data.runtime.arguments import add_named, add_shared, by_name
@@ -20,6 +20,7 @@ from data.runtime.parts import isolate_errors
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
+from metrics.choice import add_metric_options, chosen_metrics
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text
 from model.baselines import BASELINES
@@ -50,6 +51,7 @@ EXAMPLES = """examples:
   python -m model.experiments comparison -i photographs -o comparison --methods proposed dwt --pairs kitchen
   python -m model.experiments comparison -i lytro -o comparison --skip asr csr
   python -m model.experiments comparison -i lytro -o comparison --jobs 4        times are then of four at once
+  python -m model.experiments comparison -i lytro -o comparison --metrics paper q_y,viff --against dwt
   python -m model.experiments comparison -i lytro -o comparison --weights ifcnn=IFCNN-MAX.pth
   python -m model.experiments comparison -i lytro -o comparison --weights proposed-paper=runs/mine/last.weights.h5
 written: tables/, figures/, report.html, record.json, and fused/ and records/, from which a second run takes what it can
@@ -58,7 +60,7 @@ exit codes: 0 done, 1 something failed (its row says why), 2 wrong usage"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs")
+    parser.add_argument("-i", "--input", type=Path, required=True, metavar="DIR", help="folder of pairs or stacks")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for everything")
     names = ", ".join([*OWN, *BASELINES])
     parser.add_argument(
@@ -77,8 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", nargs="+", metavar="PAIR", help=f"pairs to show ({figures.FIRST_PAIR} and five more)"
     )
     parser.add_argument("--voc", type=Path, metavar="DIR", help="VOC, for a figure of training images and labels")
-    text = "the method or folder that the others are tested against (default: the first)"
-    parser.add_argument("--against", metavar="NAME", help=text)
+    add_metric_options(parser)
     add_shared(parser, "--jobs", "--cluster")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no table")
 
@@ -90,13 +91,15 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: if nothing can be compared.
     """
     others, weights = by_name("--fused", arguments.fused, Path), by_name("--weights", arguments.weights, Path)
+    variants = chosen_metrics(arguments)
+    listing = find_stacks(arguments.input, places_only=True)
     competitors = choose(_methods(arguments, weights), others, weights, arguments.size)
+    competitors = _able(competitors, listing.stacks, arguments.methods or ())
     if arguments.against is not None and arguments.against not in competitors:
         raise InputError(f"--against: there is no {arguments.against!r} among {', '.join(competitors)}.")
-    listing = find_pairs(arguments.input)
     shown = _shown(arguments.pairs, [stack.name for stack in listing.stacks])
     scenes = split_scenes(arguments.voc, "voc")[0] if arguments.voc else []
-    comparison = Comparison(competitors, listing.stacks, arguments.output, size_notes(arguments.size))
+    comparison = Comparison(competitors, listing.stacks, arguments.output, size_notes(arguments.size), variants)
     make_folder(arguments.output)
     for problem in listing.problems:
         say(f"warning: {problem}")
@@ -129,6 +132,18 @@ def _methods(arguments: argparse.Namespace, weights: Mapping[str, Path]) -> list
     return [name for name in names if name not in arguments.skip]
 
 
+def _able(
+    competitors: Mapping[str, Competitor], stacks: Sequence[Stack], asked: Collection[str]
+) -> dict[str, Competitor]:
+    """Leaves out methods that take two images where a stack has more, with a warning, unless they were asked for."""
+    deep = [stack.name for stack in stacks if len(stack.images) > 2]
+    limited = [name for name, one in competitors.items() if isinstance(one, Run) and one.pairs_only]
+    left_out = [name for name in limited if deep and name not in asked]
+    if left_out:
+        say(f"warning: {deep[0]} has more than two images, and these methods take two: {', '.join(left_out)}.")
+    return {name: one for name, one in competitors.items() if name not in left_out}
+
+
 def _warn_of_slow_methods(comparison: Comparison) -> None:
     """Warns of methods that will take more than a minute."""
     for name in comparison.competitors:
@@ -136,7 +151,7 @@ def _warn_of_slow_methods(comparison: Comparison) -> None:
         missing = [
             stack for stack in comparison.stacks if slow and not comparison.fused_path(name, stack.name).exists()
         ]
-        megapixels = sum(height * width for height, width in (read_size(stack.near) for stack in missing)) / 1e6
+        megapixels = sum(height * width for height, width in (read_size(stack.images[0]) for stack in missing)) / 1e6
         if slow and megapixels * slow > 60:
             minutes = megapixels * slow / 60
             told = f"{name} takes about {minutes:.0f} minutes for {len(missing)} pairs"
@@ -198,8 +213,9 @@ def _products(
     own = [name for name in OWN if name in comparison.competitors]
     if own:
         yield "figure of all results", _draw_results, drawings, comparison, own[0]
-    if paper and drawn:
-        yield f"figure of the decision on {drawn[0]}", _draw_decision, drawings, stacks[drawn[0]], paper
+    pairs = [pair for pair in drawn if len(stacks[pair].images) == 2]
+    if paper and pairs:
+        yield f"figure of the decision on {pairs[0]}", _draw_decision, drawings, stacks[pairs[0]], paper
     if scenes:
         yield "figures of training pairs", _draw_training, drawings, scenes[0]
     yield "report.html", write_report, folder / "report.html", comparison, scores, record
@@ -217,17 +233,16 @@ def _write_tables(folder: Path, comparison: Comparison, scores: Scores, shown: l
 
 
 def _draw_methods(folder: Path, comparison: Comparison, stack: Stack) -> None:
-    near, far = map(read_image, stack.images)
     fused = comparison.fused_images(stack.name, comparison.competitors)
-    figures.draw_methods(folder / f"methods-{stack.name}", stack.name, near, far, fused)
+    figures.draw_methods(folder / f"methods-{stack.name}", stack.name, figures.read_sources(stack), fused)
 
 
 def _draw_results(folder: Path, comparison: Comparison, name: str) -> None:
     triples = []
     for stack in comparison.stacks:
         if comparison.has(name, stack.name):
-            near, far = map(read_image, stack.images)
-            triples.append((stack.name, near, far, read_image(comparison.fused_path(name, stack.name))))
+            first, last = figures.read_sources(stack).values()
+            triples.append((stack.name, first, last, read_image(comparison.fused_path(name, stack.name))))
     if triples:
         figures.draw_results(folder / "results", comparison.competitors[name].title, triples)
 
@@ -250,6 +265,7 @@ def _record(arguments: argparse.Namespace, comparison: Comparison, shown: Sequen
         "voc": arguments.voc is not None,
         "size": arguments.size,
         "against": arguments.against,
+        "metrics": [metric.column(variant) for metric, variant in comparison.variants.items()],
         "shown": shown,
         "pairs": [stack.name for stack in comparison.stacks],
         "methods": {

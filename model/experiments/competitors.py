@@ -42,14 +42,16 @@ class Run:
         title: As tables name it.
         key: What, with the sources, decides its results.
         load: Makes the method; called once, when there is something to do.
+        pairs_only: Whether it takes two images and no more.
     """
 
     title: str
     key: str
-    load: Callable[[], Method]
+    load: Callable[[], Callable[..., np.ndarray]]
+    pairs_only: bool = True
 
     @cached_property
-    def _method(self) -> Method:
+    def _method(self) -> Callable[..., np.ndarray]:
         return self.load()
 
     def fuser(self) -> Fuser:
@@ -71,9 +73,9 @@ class Run:
         if "_method" not in self.__dict__:
             self.fuse(stack, *(read_image(path)[:CORNER, :CORNER] for path in stack.images))
 
-    def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
-        """Fuses a pair."""
-        return self._method(near, far)
+    def fuse(self, stack: Stack, *images: np.ndarray) -> np.ndarray:
+        """Fuses a pair, or a stack where the method can."""
+        return self._method(*images)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Folder:
     def prepare(self, stack: Stack) -> None:
         """Does nothing: the images are made already."""
 
-    def fuse(self, stack: Stack, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    def fuse(self, stack: Stack, *images: np.ndarray) -> np.ndarray:
         """Reads the image."""
         return read_image(self.images.find(stack.name))
 
@@ -193,9 +195,8 @@ def to_run(name: str, weights: Path | None = None, size: int | None = None) -> R
     files = [path, BUNDLED_COMPARER] if strategy == "learned" else [path]
     key = [name, strategy, *(file_digest(file, "sha256") for file in files)]
 
-    return Run(
-        title, " ".join(key if size is None else [*key, f"{size}x{size}"]), partial(_fuser, path, strategy, size)
-    )
+    text = " ".join(key if size is None else [*key, f"{size}x{size}"])
+    return Run(title, text, partial(_fuser, path, strategy, size), pairs_only=strategy == "paper")
 
 
 def _baseline(name: str, weights: Path | None) -> Method:

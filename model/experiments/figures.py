@@ -9,6 +9,8 @@ import numpy as np
 
 from data.imaging.pixels import quantize, to_uint8
 from data.io.figures import new_figure, save_figure, show
+from data.io.image_io import read_image
+from data.io.listing import Stack
 from data.runtime.errors import printable
 from data.synthesis.pairs import SyntheticPair
 from metrics.color import to_gray
@@ -36,7 +38,7 @@ DETAIL_HEIGHT = 160
 """Pixels to which squares and differences are scaled."""
 
 DIFFERENCE_GAIN = 3
-"""Differences from source A are shown so many times larger."""
+"""Differences from the first source are shown so many times larger."""
 
 COLORS = ("red", "yellow")
 """Colors of the frames around the enlarged squares."""
@@ -47,25 +49,37 @@ def shown_pairs(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: name != FIRST_PAIR)[:SHOWN]
 
 
+def source_titles(stack: Stack) -> tuple[str, str]:
+    """Returns what the first and the last source are called: those of a pair, or the ends of a stack."""
+    count = len(stack.images)
+    return ("source A", "source B") if count == 2 else (f"first of {count} sources", f"last of {count} sources")
+
+
+def read_sources(stack: Stack) -> dict[str, np.ndarray]:
+    """Reads the first and the last source, by `source_titles`."""
+    return dict(zip(source_titles(stack), map(read_image, (stack.images[0], stack.images[-1])), strict=True))
+
+
 def with_suffixes(path: Path) -> list[Path]:
     """Returns the files of a figure, whose name may contain a dot."""
     return [path.with_name(path.name + suffix) for suffix in SUFFIXES]
 
 
-def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fused: dict[str, np.ndarray]) -> None:
-    """Draws every method's result with two enlarged squares, where the methods differ most, and its difference from A.
+def draw_methods(path: Path, title: str, sources: dict[str, np.ndarray], fused: dict[str, np.ndarray]) -> None:
+    """Draws every method's result with two enlarged squares, where the methods differ most, and its difference from the
+    first source.
 
     Args:
         path: Without suffix.
-        title: Name of the pair.
-        near: Source A, (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        far: Source B.
+        title: Name of the pair or stack.
+        sources: Title to source, (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
         fused: Method to its result.
     """
     from matplotlib.patches import Rectangle
 
-    pictures = {"source A": near, "source B": far, **fused}
-    boxes = find_differences([near, far, *fused.values()])
+    pictures = {**sources, **fused}
+    (first, near), *_ = sources.items()
+    boxes = find_differences(list(pictures.values()))
     height, width = near.shape[:2]
     rows = -(-len(pictures) // PICTURES_PER_ROW)
     below = 1 / (len(boxes) + width / height)  # of a row's width: squares and the difference, of one height
@@ -78,7 +92,7 @@ def draw_methods(path: Path, title: str, near: np.ndarray, far: np.ndarray, fuse
         for color, (top, left, side) in zip(COLORS, boxes, strict=False):
             upper.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=color, linewidth=1.2))
         show(lower, _details(image, near, boxes))
-    below = f"below each, the squares enlarged and {DIFFERENCE_GAIN} x (image - A) around gray"
+    below = f"below each, the squares enlarged and {DIFFERENCE_GAIN} x (image - {first}) around gray"
     figure.suptitle(f"{printable(title)}: {below}", parse_math=False)
     save_figure(figure, with_suffixes(path))
 
@@ -129,7 +143,7 @@ def draw_training(path: Path, recipe: str, pairs: Sequence[SyntheticPair]) -> No
 
 
 def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Draws sources and result of every pair (the paper's Fig. 16)."""
+    """Draws sources and result of every pair (the paper's Fig. 16), or first and last source of a stack."""
     together = 2
     rows = -(-len(triples) // together)
     figure, grid = new_figure(rows, 3 * together, (WIDTH, WIDTH * rows / (3 * together) * 1.12 + 0.5))

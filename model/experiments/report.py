@@ -18,6 +18,7 @@ from data.io.image_io import read_image
 from data.io.listing import Stack
 from metrics.markup import printable
 from metrics.scores import Scores, summarize
+from model.experiments.figures import source_titles
 from model.experiments.results import Comparison
 
 LONGEST_SIDE = 1200
@@ -49,7 +50,7 @@ def write_report(path: Path, comparison: Comparison, scores: Scores, record: dic
 
 def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> dict[str, Any]:
     """Returns the data of the report as JSON values."""
-    from metrics.significance import rank, sign  # loads scipy's statistics
+    from metrics.significance import rank, rank_table, sign  # loads scipy's statistics
 
     metrics = list(scores.variants)
     summaries, seconds = summarize(scores), comparison.seconds()
@@ -64,6 +65,7 @@ def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> 
             "deviations": [_finite(summaries[name][metric.name].std) for metric in metrics],
             "ranks": [_finite(ranking.mean_ranks.get(name, nan)) for ranking in rankings],
             "signs": [sign(ranking, name) for ranking in rankings],
+            "p": [ranking.wilcoxon.get(name) for ranking in rankings],
             "chooses": _chooses(comparison, name),
             "values": {
                 shown[pair]: [_finite(scores.value(name, pair, metric)) for metric in metrics] for pair in scores.pairs
@@ -78,9 +80,11 @@ def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> 
             for metric in metrics
         ],
         "methods": methods,
-        "against": printable(scores.title(rankings[0].against)),
+        "tests": _printable(list(rank_table(scores, record["against"]).notes)),
         "pairs": list(shown.values()),
         "images": {shown[stack.name]: _images(comparison, stack) for stack in comparison.stacks},
+        "deep": [shown[stack.name] for stack in comparison.stacks if len(stack.images) > 2],
+        "sources": {shown[stack.name]: source_titles(stack) for stack in comparison.stacks},
         "notes": _printable(list(scores.notes)),
         "failures": [
             _printable((scores.title(method), shown[pair], reason))
@@ -92,9 +96,9 @@ def _content(comparison: Comparison, scores: Scores, record: dict[str, Any]) -> 
 
 
 def _chooses(comparison: Comparison, name: str) -> bool:
-    """Returns whether a method copies most pixels of its first result from one of the sources."""
+    """Returns whether a method copies most pixels of its first result of a pair from one of the sources."""
     for stack in comparison.stacks:
-        if comparison.has(name, stack.name):
+        if len(stack.images) == 2 and comparison.has(name, stack.name):
             fused = read_image(comparison.fused_path(name, stack.name))
             sources = [read_image(path) for path in stack.images]
             if any(source.shape != fused.shape or source.dtype != fused.dtype for source in sources):
@@ -129,7 +133,7 @@ def _images(comparison: Comparison, stack: Stack) -> dict[str, str]:
     results = [name for name in comparison.competitors if comparison.has(name, stack.name)]
     if not results:
         return {}
-    paths = {"A": stack.near, "B": stack.far}
+    paths = {"A": stack.images[0], "B": stack.images[-1]}
     paths |= {name: comparison.fused_path(name, stack.name) for name in results}
     return {name: _encode(read_image(path)) for name, path in paths.items()}
 

@@ -27,39 +27,49 @@ from data.io.records import Record
 from data.runtime.errors import InputError, printable, say
 from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
-from metrics import PAPER_METRICS, Scorer, resolve_variants
+from metrics import METRICS, PAPER_METRICS, Scorer, resolve_variants
 from metrics.markup import Column, Table
+from metrics.metric import Metric
 from metrics.scores import Scores
 from metrics.tables import rank_cells
-from model.experiments.competitors import Competitor, Folder
+from model.experiments.competitors import Competitor, Folder, Run
 
-METRIC_VARIANTS = resolve_variants(PAPER_METRICS)
-"""The paper's five metrics in their default variants."""
-
-VARIANT_NAMES = {metric.name: variant for metric, variant in METRIC_VARIANTS.items()}
-"""Metric name to variant, for records."""
+COLUMNS = {metric.column(variant) for metric in METRICS.values() for variant in metric.variants}
+"""Names under which a record may have scores."""
 
 
 class Comparison:
-    """Runs competitors on pairs, and keeps a record of every result in a folder.
+    """Runs competitors on pairs or stacks, and keeps a record of every result in a folder.
 
     Args:
         competitors: Name to competitor, as `choose` gives it; the first is what tests compare the others with.
-        stacks: The pairs.
+        stacks: The pairs or stacks.
         folder: Folder of the results.
         notes: Sentences to stand under every table.
+        variants: Metric to the variant to compute; None is the paper's five in their default variants.
 
     Raises:
-        InputError: A pair's name cannot become a file in that folder.
+        InputError: A pair's name cannot become a file in that folder, or a competitor that takes two images is to fuse
+            a stack of more.
     """
 
     def __init__(
-        self, competitors: Mapping[str, Competitor], stacks: Sequence[Stack], folder: Path, notes: Sequence[str] = ()
+        self,
+        competitors: Mapping[str, Competitor],
+        stacks: Sequence[Stack],
+        folder: Path,
+        notes: Sequence[str] = (),
+        variants: Mapping[Metric, str] | None = None,
     ):
         self.competitors = dict(competitors)
         self.stacks = list(stacks)
         self.folder = folder
         self.notes = list(notes)
+        self.variants = dict(variants or resolve_variants(PAPER_METRICS))
+        deep = [stack.name for stack in self.stacks if len(stack.images) > 2]
+        limited = [name for name, one in self.competitors.items() if isinstance(one, Run) and one.pairs_only]
+        if deep and limited:
+            raise InputError(f"{limited[0]} fuses two images, and {deep[0]} has more; leave {limited[0]} out.")
         for stack in self.stacks:
             if stack.name in ("", "..") or PurePath(stack.name).name != stack.name:
                 raise InputError(f"the pair {stack.name!r} would lead out of {folder}; rename its files.")
@@ -131,14 +141,13 @@ class Comparison:
         results: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in self.competitors}
         for (name, pair), record in self._records.items():
             if "failure" in record:
-                results[name][pair] = dict.fromkeys(VARIANT_NAMES, record["failure"])
+                results[name][pair] = {metric.name: record["failure"] for metric in self.variants}
             else:
-                results[name][pair] = {
-                    metric: nan if value is None else value for metric, value in record["scores"].items()
-                }
+                values = {metric.name: record["scores"][metric.column(v)] for metric, v in self.variants.items()}
+                results[name][pair] = {metric: nan if value is None else value for metric, value in values.items()}
         titles = {name: self._title(name) for name in self.competitors}
         jpeg = [JPEG_NOTE] if any("JPEG" in title for title in titles.values()) else []
-        return Scores(results, METRIC_VARIANTS, titles=titles, notes=[*jpeg, *self.notes])
+        return Scores(results, self.variants, titles=titles, notes=[*jpeg, *self.notes])
 
     def seconds(self) -> dict[str, float]:
         """Returns the median time a pair, without loading, of each method that was run."""
@@ -157,18 +166,24 @@ class Comparison:
         return Table(("Method", Column("Seconds", arrow="↓")), rows, caption)
 
     def _result(self, name: str, scene: "_Scene") -> tuple[dict[str, Any], bool]:
-        """Returns the record of one method on one pair, and whether it had to be computed."""
+        """Returns the record of one method on one pair, and whether something of it had to be computed."""
         competitor, stack = self.competitors[name], scene.stack
-        key = {"sources": scene.digests, "variants": VARIANT_NAMES, "inputs": competitor.inputs(stack)}
+        key = {"sources": scene.digests, "inputs": competitor.inputs(stack)}
         record = Record(self.folder / "records" / name / f"{stack.name}.json", key)
         known = self._known(name, stack, record)
-        return (known, False) if known is not None else (record.write(self._compute(name, scene)), True)
+        if known is None:
+            return record.write(self._compute(name, scene)), True
+        missing = {one: variant for one, variant in self.variants.items() if one.column(variant) not in known["scores"]}
+        if not missing:
+            return known, False
+        fused = read_image(self.fused_path(name, stack.name))
+        return record.write({**known, "scores": {**known["scores"], **_measure(scene, fused, missing)}}), True
 
     def _known(self, name: str, stack: Stack, record: Record) -> dict[str, Any] | None:
         """Returns what an earlier run recorded; None where there is none that fits."""
         run = not isinstance(self.competitors[name], Folder)
         known = record.read({"scores": dict[str, float | None], "seconds": float if run else NoneType})
-        if known is None or list(known["scores"]) != list(VARIANT_NAMES) or (run and known["seconds"] < 0):
+        if known is None or not known["scores"].keys() <= COLUMNS or (run and known["seconds"] < 0):
             return None
         try:  # an image that was exchanged since does not have these scores
             unchanged = not run or known.get("result") == file_digest(self.fused_path(name, stack.name), "sha256")
@@ -178,19 +193,17 @@ class Comparison:
 
     def _compute(self, name: str, scene: "_Scene") -> dict[str, Any]:
         competitor, stack = self.competitors[name], scene.stack
-        scorer = scene.scorer
         images = scene.read()  # for each method its own: one that works in place must not spoil the others'
         competitor.prepare(stack)
         started = time.perf_counter()
         fused = competitor.fuse(stack, *images)
         seconds = round(time.perf_counter() - started, 4)
-        scores = scorer.measure(fused, METRIC_VARIANTS)
-        finite = {metric: value if isfinite(value) else None for metric, value in scores.items()}  # JSON has no NaN
+        scores = _measure(scene, fused, self.variants)
         if isinstance(competitor, Folder):
-            return {"scores": finite, "seconds": None}
+            return {"scores": scores, "seconds": None}
         path = self.fused_path(name, stack.name)
         write_image(path, fused)
-        return {"scores": finite, "seconds": seconds, "result": file_digest(path, "sha256")}
+        return {"scores": scores, "seconds": seconds, "result": file_digest(path, "sha256")}
 
     def _title(self, name: str) -> str:
         competitor = self.competitors[name]
@@ -216,6 +229,15 @@ class _Scene:
     @cached_property
     def scorer(self) -> Scorer:
         return Scorer(self.read())
+
+
+def _measure(scene: _Scene, fused: np.ndarray, variants: Mapping[Metric, str]) -> dict[str, float | None]:
+    """Computes metrics of a fused image, by their columns; None is NaN, which JSON has not."""
+    scores = scene.scorer.measure(fused, variants)
+    return {
+        metric.column(variant): scores[metric.name] if isfinite(scores[metric.name]) else None
+        for metric, variant in variants.items()
+    }
 
 
 def _step(bar: tqdm, text: str) -> None:
