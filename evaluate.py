@@ -24,11 +24,11 @@ from data.io.listing import Stack, find_stacks
 from data.registration.truth import align_to_reference, crop_border
 from data.runtime.arguments import add_named, add_shared, command_parser
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, add_debug, printable, run_command, say
+from data.runtime.metric_options import add_metric_options, chosen_metrics
 from data.runtime.parts import isolate_errors
 from data.runtime.spread import spread
 from metrics import METRICS, Metric, Scorer
 from metrics.checks import RefusedError, require_equal_shapes
-from metrics.choice import add_metric_options, chosen_metrics
 from metrics.color import COLOR_MODES, same_channels
 from metrics.registry import ALIASES
 from metrics.scores import Scores

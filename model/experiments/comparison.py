@@ -16,11 +16,11 @@ from data.io.records import Record
 from data.preview import scene_pairs
 from data.runtime.arguments import add_named, add_shared, by_name
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, say
+from data.runtime.metric_options import add_metric_options, chosen_metrics
 from data.runtime.parts import isolate_errors
 from data.synthesis.recipes import RECIPES, SynthesisSettings
 from data.synthesis.scene import Scene
 from data.synthesis.voc import split_scenes
-from metrics.choice import add_metric_options, chosen_metrics
 from metrics.scores import Scores
 from metrics.tables import pair_table, summary_table, tables_as_text
 from model.baselines import BASELINES
