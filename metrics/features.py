@@ -61,9 +61,9 @@ def _feature(image: np.ndarray, variant: str) -> np.ndarray:
 
 
 def _windows(feature: np.ndarray) -> np.ndarray:
-    """Returns all windows, (n, 9), each column by column."""
+    """Returns all windows, (9, n), each column by column."""
     views = np.lib.stride_tricks.sliding_window_view(feature, (_SIDE, _SIDE))
-    return views.transpose(0, 1, 3, 2).reshape(-1, _SIDE * _SIDE)
+    return views.transpose(3, 2, 0, 1).reshape(_SIDE * _SIDE, -1)
 
 
 def _mean_information(source: np.ndarray, fused: np.ndarray) -> float:
@@ -77,57 +77,75 @@ def _mean_information(source: np.ndarray, fused: np.ndarray) -> float:
 
 def _sum_information(source: np.ndarray, fused: np.ndarray) -> float:
     one, other = _windows(source), _windows(fused)
-    equal = (one == other).all(1)
-    return float(equal.sum() + _normalized_information(one[~equal], other[~equal]).sum())
+    unequal = np.flatnonzero((one != other).any(0))
+    return one.shape[1] - len(unequal) + float(_normalized_information(one[:, unequal], other[:, unequal]).sum())
 
 
 def _normalized_information(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Computes 2 I / (H + H) for each window; (n,) float64."""
+    """Computes 2 I / (H + H) for each window, (9, n) each; (n,) float64.
+
+    The joint distribution lies between independence and Nelsen's bound on the side of the correlation's sign. For a
+    negative correlation the second distribution is reversed, which leaves the information as it is, so that the bound
+    is always min(F, G). Its mass lies on a staircase of 17 of the 81 cells: only there does the joint distribution
+    differ from a multiple of the product, whose entropy is known from those of its factors.
+    """
     first, second = _density(one), _density(other)
     correlation = _correlation(first, second)
-    spread = _deviation(first) * _deviation(second)
-    sums = np.cumsum(first, 1)[:, None, :], np.cumsum(second, 1)[:, :, None]
-    product = sums[0] * sums[1]
-    # The joint distribution lies between independence and Nelsen's bound on the side of the correlation's sign.
-    bound = np.where((correlation >= 0)[:, None, None], np.minimum(*sums), np.maximum(sums[0] + sums[1] - 1, 0))
-    covariance = (bound - product).sum((1, 2))
-    usable = (correlation != 0) & (spread != 0) & (covariance != 0)
-    weight = np.zeros_like(correlation)
-    np.divide(correlation * spread, covariance, out=weight, where=usable)
-    padded = np.pad(bound, ((0, 0), (1, 0), (1, 0)))
-    at_bound = np.diff(np.diff(padded, axis=1), axis=2)
-    weight = weight[:, None, None]
-    joint = weight * at_bound + (1 - weight) * first[:, None, :] * second[:, :, None]
-    whole = _entropy(first) + _entropy(second)
-    shared = whole - _entropy(joint.reshape(-1, _SIDE**4))
-    return np.divide(2 * shared, whole, out=np.zeros_like(whole), where=(whole != 0) & (shared != 0))
+    second = np.where(correlation < 0, second[::-1], second)
+    (mean, deviation), (other_mean, other_deviation) = _moments(first), _moments(second)
+    mass, row, column = _staircase(first, second)
+    covariance = (mass * ((row + 1) * (column + 1))).sum(0) - mean * other_mean
+    spread = np.abs(correlation) * deviation * other_deviation
+    weight = np.zeros_like(covariance)
+    np.divide(spread, covariance, out=weight, where=(spread != 0) & (covariance != 0))
+    rest = 1 - weight
+    entropies = _entropy(first) + _entropy(second)
+    product = np.take_along_axis(first, row, 0) * np.take_along_axis(second, column, 0) * rest
+    joint = rest * entropies + _information(rest) + _entropy(weight * mass + product) - _entropy(product)
+    return np.divide(2 * (entropies - joint), entropies, out=np.zeros_like(joint), where=entropies != 0)
+
+
+def _staircase(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the mass of min(F, G) in the cells where it has any, and their rows and columns; (17, n) each."""
+    steps = np.concatenate([np.cumsum(values, 0)[:-1] for values in (first, second)])
+    edges = np.zeros((len(steps) + 2, steps.shape[1]))
+    row = np.zeros((len(steps) + 1, steps.shape[1]), np.intp)
+    edges[1:-1], edges[-1] = np.sort(steps, 0), 1
+    np.cumsum(np.argsort(steps, 0) < len(first) - 1, axis=0, out=row[1:])
+    return np.diff(edges, axis=0), row, np.arange(len(row))[:, None] - row
 
 
 def _density(windows: np.ndarray) -> np.ndarray:
     """Stretches each window to 0..1 and normalizes it to a sum of 1; a constant one becomes uniform."""
-    low, high = windows.min(1, keepdims=True), windows.max(1, keepdims=True)
+    low, high = windows.min(0), windows.max(0)
     stretched = np.ones_like(windows)
-    np.divide(windows - low, high - low, out=stretched, where=np.broadcast_to(high > low, windows.shape))
-    return stretched / stretched.sum(1, keepdims=True)
+    np.divide(windows - low, high - low, out=stretched, where=high > low)
+    return stretched / stretched.sum(0)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    one, other = (values - values.mean(1, keepdims=True) for values in (first, second))
-    product = (one * other).sum(1)
-    scale = np.sqrt((one * one).sum(1) * (other * other).sum(1))
+    one, other = (values - values.mean(0) for values in (first, second))
+    product = (one * other).sum(0)
+    scale = np.sqrt((one * one).sum(0) * (other * other).sum(0))
     return np.divide(product, scale, out=np.zeros_like(product), where=(product != 0) & (scale != 0))
 
 
-def _deviation(density: np.ndarray) -> np.ndarray:
-    places = np.arange(1, density.shape[1] + 1)
-    mean, square = density @ places, density @ places**2
-    return np.sqrt(np.maximum(square - mean**2, 0))
+def _moments(density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of the places 1 to 9."""
+    places = np.arange(1, len(density) + 1)
+    mean, square = places @ density, places**2 @ density
+    return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
-def _entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Computes entropies in bits; probabilities that the bounds make slightly negative count by their size."""
-    size = np.abs(probabilities)
-    return -(probabilities * np.log2(np.where(size > 0, size, 1))).sum(1)
+def _entropy(density: np.ndarray) -> np.ndarray:
+    """Computes the entropy of each window in bits."""
+    return _information(density).sum(0)
+
+
+def _information(probability: np.ndarray) -> np.ndarray:
+    """Computes -p log2 |p|: a weight of more than 1 makes some probabilities slightly negative."""
+    size = np.abs(probability)
+    return -probability * np.log2(np.where(size > 0, size, 1))
 
 
 METRICS = (

@@ -1,15 +1,16 @@
 """Metrics modeled on human vision: Q_CB (Chen & Blum), Q_CV (Chen & Varshney), visual information (VIFF, VIF)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
 
 import cv2
 import numpy as np
+from scipy.fft import irfft2, rfft2
 
 from metrics.checks import require_comparable
 from metrics.color import stretched, to_gray
 from metrics.metric import Metric
-from metrics.windows import filter_same, filter_valid, gaussian_window, local_moments
+from metrics.windows import LocalMean, filter_same, filter_valid, gaussian_window, local_moments, sum_over_bands
 
 _F0, _F1, _A = 15.3870, 1.3456, 0.7622
 """Contrast sensitivity, a difference of Gaussians of the frequency: widths of both, and factor of the second."""
@@ -74,18 +75,30 @@ def chen_blum(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
 
 
 def _sensitivity(shape: tuple[int, ...]) -> np.ndarray:
-    """Computes the response of the eye to each frequency of a Fourier transform of this shape."""
-    rows, columns = (np.fft.fftfreq(side) * 2 * side / _PIXELS_PER_DEGREE for side in shape)
-    square = rows[:, None] ** 2 + columns**2
+    """Computes the response of the eye to each frequency, as `_filtered` takes it for images of this shape."""
+    rows, columns = _frequencies(shape)
+    square = (rows**2 + columns**2) * (2 / _PIXELS_PER_DEGREE) ** 2
     return np.exp(-square / _F0**2) - _A * np.exp(-square / _F1**2)
 
 
 def _masked_contrast(image: np.ndarray, sensitivity: np.ndarray) -> np.ndarray:
-    seen = np.fft.ifft2(np.fft.fft2(stretched(to_gray(image))) * sensitivity).real
+    seen = _filtered(stretched(to_gray(image)), sensitivity)
     finer, coarser = (filter_same(seen, gaussian_window(2 * _RADIUS + 1, sigma) * _mass(sigma)) for sigma in _SIGMAS)
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.abs(finer / coarser - 1)
         return contrast**_P / (contrast**_Q + _Z)
+
+
+def _frequencies(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the waves along the columns and the rows of an image, for each coefficient of a real transform."""
+    height, width = shape
+    return (np.fft.fftfreq(height) * height)[:, None], (np.fft.rfftfreq(width) * width)[None]
+
+
+def _filtered(plane: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Multiplies the Fourier transform of a plane, (H, W), by a response that is the same for opposite frequencies,
+    (H, W // 2 + 1)."""
+    return irfft2(rfft2(plane) * response, plane.shape)
 
 
 def _mass(sigma: float) -> float:
@@ -117,15 +130,17 @@ def visual_information(sources: Sequence[np.ndarray], fused: np.ndarray) -> floa
     result = to_gray(fused).astype(np.float64)
     if min(result.shape) < 64:
         return float("nan")
-    scales = [_information(to_gray(source).astype(np.float64), result, _VISUAL_NOISE) for source in sources]
-    score = 0.0
-    for weight, parts in zip(_SCALE_WEIGHTS, zip(*scales, strict=True), strict=True):
+    planes = [*(to_gray(source).astype(np.float64) for source in sources), result]
+
+    def compute(local_mean: LocalMean, rows: Sequence[np.ndarray]) -> list[float]:
+        parts = [_information(source, rows[-1], local_mean, _VISUAL_NOISE) for source in rows[:-1]]
         gains, kept, whole = (np.stack(values) for values in zip(*parts, strict=True))
         # The last of equal gains counts, as published for two.
         chosen = len(sources) - 1 - gains[::-1].argmin(0)[None]
-        kept, whole = (np.take_along_axis(values, chosen, 0) + 1e-7 for values in (kept, whole))
-        score += weight * kept.sum() / whole.sum()
-    return float(score)
+        return [(np.take_along_axis(values, chosen, 0) + 1e-7).sum() for values in (kept, whole)]
+
+    shares = [kept / whole for kept, whole in _over_scales(compute, planes)]
+    return float(np.dot(_SCALE_WEIGHTS, shares))
 
 
 def information_fidelity(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
@@ -149,10 +164,16 @@ def information_fidelity(sources: Sequence[np.ndarray], fused: np.ndarray) -> fl
     result = to_gray(fused).astype(np.float64)
     if min(result.shape) < 64:
         return float("nan")
+
+    def compute(local_mean: LocalMean, rows: Sequence[np.ndarray]) -> list[float]:
+        source, fused_rows = rows
+        _, kept, whole = _information(source, fused_rows, local_mean, _PIXEL_NOISE)
+        return [kept.sum(), whole.sum()]
+
     score = 0.0
     for source in sources:
-        parts = _information(to_gray(source).astype(np.float64), result, _PIXEL_NOISE)
-        kept, whole = np.sum([(one.sum(), other.sum()) for _, one, other in parts], 0)
+        scales = _over_scales(compute, [to_gray(source).astype(np.float64), result])
+        kept, whole = np.sum(list(scales), 0)
         score += kept / whole if whole else float("nan")
     return float(score)
 
@@ -179,8 +200,7 @@ def chen_varshney(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     """
     require_comparable(sources, fused)
     result = stretched(to_gray(fused))
-    rows, columns = (np.fft.fftfreq(side) * side / 4 for side in result.shape)
-    radius = np.hypot(rows[:, None], columns)
+    radius = np.hypot(*_frequencies(result.shape)) / 4
     gain, offset, slope, power = _MANNOS
     sensitivity = gain * (offset + slope * radius) * np.exp(-((slope * radius) ** power))
     total = weight = 0.0
@@ -190,7 +210,7 @@ def chen_varshney(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
             cv2.Sobel(one, cv2.CV_64F, *order, borderType=cv2.BORDER_CONSTANT) for order in ((1, 0), (0, 1))
         )
         salience = _block_sums(np.hypot(along_x, along_y) ** _SALIENCE)
-        seen = np.fft.ifft2(np.fft.fft2(one - result) * sensitivity).real
+        seen = _filtered(one - result, sensitivity)
         total += float((salience * _block_sums(seen * seen)).sum()) / _BLOCK**2
         weight += float(salience.sum())
     return total / weight if weight else float("nan")
@@ -201,28 +221,35 @@ def _block_sums(plane: np.ndarray) -> np.ndarray:
     return np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
 
 
-def _information(
-    source: np.ndarray, result: np.ndarray, noise: float
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yields for each of four scales the gain of the fused image, the information it keeps, and the source's."""
+def _over_scales(
+    compute: Callable[[LocalMean, Sequence[np.ndarray]], Sequence[float]], planes: Sequence[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Yields for each of four scales what a function sums over the windows of planes, given how these average."""
     for size in (17, 9, 5, 3):
         local_mean = partial(filter_valid, window=gaussian_window(size, size / 5))
         if size < 17:
-            source, result = local_mean(source)[::2, ::2], local_mean(result)[::2, ::2]
-        _, variance, _, fused_variance, covariance = local_moments(source, result, local_mean)
-        variance, fused_variance = np.maximum(variance, 0), np.maximum(fused_variance, 0)
-        gain = covariance / (variance + _SMALL)
-        rest = fused_variance - gain * covariance
-        flat = variance < _SMALL
-        gain, variance = np.where(flat, 0, gain), np.where(flat, 0, variance)
-        rest = np.where(flat, fused_variance, rest)
-        fused_flat = fused_variance < _SMALL
-        gain, rest = np.where(fused_flat, 0, gain), np.where(fused_flat, 0, rest)
-        opposed = gain < 0
-        rest, gain = np.where(opposed, fused_variance, rest), np.where(opposed, 0, gain)
-        rest = np.maximum(rest, _SMALL)
-        kept = np.log10(1 + gain**2 * variance / (rest + noise))
-        yield gain, kept, np.log10(1 + variance / noise)
+            planes = [local_mean(plane)[::2, ::2] for plane in planes]
+        yield sum_over_bands(partial(compute, local_mean), planes, size)
+
+
+def _information(
+    source: np.ndarray, result: np.ndarray, local_mean: LocalMean, noise: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Computes the gain of the fused image, the information it keeps, and the source's, at one scale."""
+    _, variance, _, fused_variance, covariance = local_moments(source, result, local_mean)
+    variance, fused_variance = np.maximum(variance, 0), np.maximum(fused_variance, 0)
+    gain = covariance / (variance + _SMALL)
+    rest = fused_variance - gain * covariance
+    flat = variance < _SMALL
+    gain, variance = np.where(flat, 0, gain), np.where(flat, 0, variance)
+    rest = np.where(flat, fused_variance, rest)
+    fused_flat = fused_variance < _SMALL
+    gain, rest = np.where(fused_flat, 0, gain), np.where(fused_flat, 0, rest)
+    opposed = gain < 0
+    rest, gain = np.where(opposed, fused_variance, rest), np.where(opposed, 0, gain)
+    rest = np.maximum(rest, _SMALL)
+    kept = np.log10(1 + gain**2 * variance / (rest + noise))
+    return gain, kept, np.log10(1 + variance / noise)
 
 
 METRICS = (

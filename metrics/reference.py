@@ -1,6 +1,5 @@
 """Closeness to a ground-truth image, where one exists: PSNR, SSIM, and gradients that are spurious or lost."""
 
-from functools import partial
 from math import inf
 
 import cv2
@@ -9,7 +8,7 @@ import numpy as np
 from metrics.checks import RefusedError, require_equal_shapes
 from metrics.color import to_gray
 from metrics.metric import Metric
-from metrics.windows import SSIM_CONSTANTS, filter_valid, gaussian_window, local_moments, local_ssim
+from metrics.windows import SSIM_CONSTANTS, gaussian_window, mean_ssim
 
 _PEAK = 255.0
 """Largest gray level."""
@@ -66,8 +65,7 @@ def ssim(reference: np.ndarray, fused: np.ndarray) -> float:
     if min(fused.shape[:2]) < _WINDOW:
         raise RefusedError(f"SSIM needs at least {_WINDOW} x {_WINDOW} pixels, but got the shape {fused.shape}.")
     truth, result = (to_gray(image).astype(np.float64) for image in (reference, fused))
-    local_mean = partial(filter_valid, window=gaussian_window(_WINDOW, _SIGMA))
-    return float(local_ssim(local_moments(truth, result, local_mean), *SSIM_CONSTANTS).mean())
+    return mean_ssim(truth, result, gaussian_window(_WINDOW, _SIGMA), SSIM_CONSTANTS)
 
 
 def spurious_gradient(reference: np.ndarray, fused: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """Scores of fused images against their sources; work that metrics and fused images share is done once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from math import log10
 
 import numpy as np
@@ -12,6 +12,10 @@ from metrics.edge_models import EdgeTransferScores
 from metrics.edges import EdgeTransfer
 from metrics.metric import FusedPlane, Metric
 from metrics.registry import METRICS, get_metric, resolve_variants
+from metrics.threads import in_threads, shared
+
+LARGE = 6_000_000
+"""Values of an image from which metrics are computed one after the other, since each needs a lot of memory."""
 
 
 class Scorer:
@@ -37,7 +41,7 @@ class Scorer:
         self._color = color
         self._variants = resolve_variants(variants or (), variants)
         self._sources = list(zip(*(to_planes(source, color) for source in sources), strict=True))
-        self._edges = [cache(partial(EdgeTransfer, *planes)) for planes in self._sources]
+        self._edges = [shared(partial(EdgeTransfer, *planes)) for planes in self._sources]
 
     def score(
         self, fused: np.ndarray, names: Iterable[str] | None = None, reference: np.ndarray | None = None
@@ -82,10 +86,13 @@ class Scorer:
             require_equal_shapes(reference=reference, fused=fused)
             truths = to_planes(reference, self._color)
         planes = [
-            FusedPlane(sources, plane, truth, cache(partial(_edge_scores, edges, plane)))
+            FusedPlane(sources, plane, truth, shared(partial(_edge_scores, edges, plane)))
             for sources, edges, plane, truth in zip(self._sources, self._edges, fused_planes, truths, strict=True)
         ]
-        return {metric.name: _mean_score(metric, variant, planes) for metric, variant in variants.items()}
+        compute = partial(_mean_score, planes)
+        small = fused.size < LARGE
+        scores = in_threads(compute, variants.items()) if small else map(compute, variants.items())
+        return {metric.name: score for metric, score in zip(variants, scores, strict=True)}
 
 
 def compute(
@@ -119,7 +126,8 @@ def _edge_scores(edges: Callable[..., EdgeTransfer], fused: np.ndarray, model: s
     return edges(variant=model).measure(fused)
 
 
-def _mean_score(metric: Metric, variant: str, planes: Sequence[FusedPlane]) -> float:
+def _mean_score(planes: Sequence[FusedPlane], chosen: tuple[Metric, str]) -> float:
+    metric, variant = chosen
     scores = [metric.score(plane, variant) for plane in planes]
     if metric.decibels and len(scores) > 1:
         power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)

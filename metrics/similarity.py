@@ -18,7 +18,9 @@ from metrics.windows import (
     local_moments,
     local_ssim,
     local_variance,
+    mean_ssim,
     shares,
+    sum_over_bands,
 )
 
 _PIELLA = {
@@ -103,16 +105,22 @@ def cvejic(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _LEAST_SIDE or len(planes) != 2:
         return nan
-    local_mean = partial(filter_valid, window=gaussian_window(7, 1.5))
-    moments = [local_moments(plane, result, local_mean) for plane in planes]
-    similar = [local_ssim(one, _TINY, _TINY) for one in moments]
-    first, second = (one[-1] for one in moments)
-    total = first + second
-    share = np.divide(first, total, out=np.full_like(first, 0.5), where=total != 0)
-    quality = share * similar[0] + (1 - share) * similar[1]
-    quality[share < 0] = 0
-    quality[share > 1] = 1
-    return float(quality.mean())
+    window = gaussian_window(7, 1.5)
+    local_mean = partial(filter_valid, window=window)
+
+    def compute(rows: Sequence[np.ndarray]) -> list[float]:
+        moments = [local_moments(plane, rows[-1], local_mean) for plane in rows[:-1]]
+        similar = [local_ssim(one, _TINY, _TINY) for one in moments]
+        first, second = (one[-1] for one in moments)
+        total = first + second
+        share = np.divide(first, total, out=np.full_like(first, 0.5), where=total != 0)
+        quality = share * similar[0] + (1 - share) * similar[1]
+        quality[share < 0] = 0
+        quality[share > 1] = 1
+        return [quality.sum(), quality.size]
+
+    quality, count = sum_over_bands(compute, (*planes, result), len(window))
+    return float(quality / count)
 
 
 def correlations_of_differences(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
@@ -155,24 +163,28 @@ def ssim_with_sources(sources: Sequence[np.ndarray], fused: np.ndarray) -> float
     planes, result = comparable_planes(sources, fused)
     if min(result.shape) < _LEAST_SIDE:
         return nan
-    local_mean = partial(filter_valid, window=gaussian_window(11, 1.5))
-    each = [local_ssim(local_moments(plane, result, local_mean), *SSIM_CONSTANTS).mean() for plane in planes]
-    return float(np.mean(each))
+    window = gaussian_window(11, 1.5)
+    return float(np.mean([mean_ssim(plane, result, window, SSIM_CONSTANTS) for plane in planes]))
 
 
 def _piella(planes: Sequence[np.ndarray], result: np.ndarray, variant: str, weighted: bool) -> float:
     window, constants, of_flat = _PIELLA[variant]
     local_mean: LocalMean = partial(filter_valid, window=window)
-    variances = [local_variance(plane, local_mean(plane), local_mean) for plane in planes]
-    similar = [local_ssim(local_moments(result, plane, local_mean), *constants) for plane in planes]
-    quality = reduce(np.add, map(np.multiply, shares(variances), similar))
+
+    def compute(rows: Sequence[np.ndarray]) -> list[float]:
+        *sources, fused = rows
+        variances = [local_variance(plane, local_mean(plane), local_mean) for plane in sources]
+        similar = [local_ssim(local_moments(fused, plane, local_mean), *constants) for plane in sources]
+        quality = reduce(np.add, map(np.multiply, shares(variances), similar))
+        salience = np.maximum.reduce(variances)
+        largest = salience.max()
+        salience[salience == 0] = of_flat
+        return [quality.sum(), quality.size, (salience * quality).sum(), salience.sum(), largest]
+
+    quality, count, weighed, weight, varies = sum_over_bands(compute, (*planes, result), len(window))
     if not weighted:
-        return float(quality.mean())
-    salience = np.maximum.reduce(variances)
-    if not salience.any():
-        return nan
-    salience[salience == 0] = of_flat
-    return float((salience * quality).sum() / salience.sum())
+        return float(quality / count)
+    return float(weighed / weight) if varies else nan
 
 
 def _prewitt(plane: np.ndarray) -> np.ndarray:

@@ -16,7 +16,9 @@ from metrics.windows import (
     local_moments,
     local_ssim,
     local_variance,
+    mean_ssim,
     shares,
+    sum_over_bands,
 )
 
 _SIMILAR = 0.75
@@ -56,16 +58,23 @@ def yang(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
     planes, result = comparable_planes(sources, fused)
     if min(result.shape) < 11:
         return float("nan")
-    local_mean = partial(filter_valid, window=gaussian_window(7, 1.5))
+    window = gaussian_window(7, 1.5)
+    local_mean = partial(filter_valid, window=window)
 
     def local_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return local_ssim(local_moments(one, other, local_mean), _TINY, _TINY)
 
-    with_fused = [local_similarity(plane, result) for plane in planes]
-    weights = shares([local_variance(plane, local_mean(plane), local_mean) for plane in planes])
-    weighted = reduce(np.add, map(np.multiply, weights, with_fused))
-    similar = np.minimum.reduce([local_similarity(*pair) for pair in combinations(planes, 2)]) >= _SIMILAR
-    return float(np.where(similar, weighted, np.maximum.reduce(with_fused)).mean())
+    def compute(rows: Sequence[np.ndarray]) -> list[float]:
+        *parts, fused_part = rows
+        with_fused = [local_similarity(part, fused_part) for part in parts]
+        weights = shares([local_variance(part, local_mean(part), local_mean) for part in parts])
+        weighted = reduce(np.add, map(np.multiply, weights, with_fused))
+        similar = np.minimum.reduce([local_similarity(*pair) for pair in combinations(parts, 2)]) >= _SIMILAR
+        quality = np.where(similar, weighted, np.maximum.reduce(with_fused))
+        return [quality.sum(), quality.size]
+
+    quality, count = sum_over_bands(compute, (*planes, result), len(window))
+    return float(quality / count)
 
 
 def multi_scale_ssim(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
@@ -91,15 +100,25 @@ def multi_scale_ssim(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:
 
 
 def _ms_ssim(one: np.ndarray, other: np.ndarray) -> float:
-    local_mean = partial(filter_valid, window=gaussian_window(11, 1.5))
-    c1, c2 = SSIM_CONSTANTS
+    window = gaussian_window(11, 1.5)
+    local_mean = partial(filter_valid, window=window)
+
+    def compute(rows: Sequence[np.ndarray]) -> list[float]:
+        one_rows, other_rows = rows
+        _, variance, _, other_variance, covariance = local_moments(one_rows, other_rows, local_mean)
+        constant = SSIM_CONSTANTS[1]
+        structure = (2 * covariance + constant) / (variance + other_variance + constant)
+        return [structure.sum(), structure.size]
+
     product = 1.0
     for number, weight in enumerate(_SCALE_WEIGHTS, start=1):
         last = number == len(_SCALE_WEIGHTS)
-        moments = local_moments(one, other, local_mean)
-        _, variance, _, other_variance, covariance = moments
-        compared = local_ssim(moments, c1, c2) if last else (2 * covariance + c2) / (variance + other_variance + c2)
-        product *= max(0.0, float(compared.mean())) ** weight
+        if last:
+            compared = mean_ssim(one, other, window, SSIM_CONSTANTS)
+        else:
+            structure, count = sum_over_bands(compute, (one, other), len(window))
+            compared = float(structure / count)
+        product *= max(0.0, compared) ** weight
         if not last:
             one, other = _halve(one), _halve(other)
     return product

@@ -1,12 +1,25 @@
-"""Parts of one metric on several cores: NumPy lets go of the interpreter while it computes."""
+"""Metrics, and parts of one, on several cores: NumPy lets go of the interpreter while it computes."""
 
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import cache
+from threading import Lock
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def shared(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Returns a function that computes each result once; other threads that ask meanwhile wait for it."""
+    known, lock = cache(function), Lock()
+
+    def ask(*arguments: Any, **named: Any) -> Result:
+        with lock:
+            return known(*arguments, **named)
+
+    return ask
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -1,16 +1,21 @@
 """Gaussian windows over planes: filtered planes, local moments and structural similarity."""
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import cv2
 import numpy as np
+
+from metrics.threads import in_threads
 
 SSIM_CONSTANTS = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 """SSIM's constants for means and for variances, C1 and C2, with K1 = 0.01, K2 = 0.03 and L = 255."""
 
 _ROUNDING = 3e-14
 """Variances below this share of the squared mean are errors of rounding. One gray level of 65,536 leaves more."""
+
+_BAND = 32_768
+"""Pixels of a band of rows: what is computed of it stays in the processor's cache."""
 
 LocalMean = Callable[[np.ndarray], np.ndarray]
 """Plane to its weighted local means, such as `filter_valid` with a window."""
@@ -43,6 +48,39 @@ def filter_valid(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Filters as `filter_same`, and returns what MATLAB's "valid" does: (H - n + 1, W - n + 1), without border."""
     before, after = len(window) // 2, (len(window) - 1) // 2
     return filter_same(plane, window)[before : plane.shape[0] - after, before : plane.shape[1] - after]
+
+
+def sum_over_bands(
+    compute: Callable[[Sequence[np.ndarray]], Sequence[float]], planes: Sequence[np.ndarray], extent: int
+) -> np.ndarray:
+    """Adds up what a function sums over the windows of a band of rows, so that large planes need little memory.
+
+    Args:
+        compute: (rows of the planes) -> sums over the windows that lie in them.
+        planes: (H, W) each, of one shape.
+        extent: Side of the windows; neighboring bands overlap by one row less.
+
+    Returns:
+        The sums over all windows, float64.
+    """
+    height, width = planes[0].shape
+    rows = max(1, _BAND // width)
+    starts = range(0, height - extent + 1, rows)
+    sums = in_threads(lambda top: compute([plane[top : top + rows + extent - 1] for plane in planes]), starts)
+    return np.sum(sums, 0)
+
+
+def mean_ssim(first: np.ndarray, second: np.ndarray, window: np.ndarray, constants: tuple[float, float]) -> float:
+    """Averages the structural similarity of two planes, (H, W) float64, over all windows that lie inside."""
+    local_mean = partial(filter_valid, window=window)
+
+    def compute(rows: Sequence[np.ndarray]) -> list[float]:
+        one, other = rows
+        similar = local_ssim(local_moments(one, other, local_mean), *constants)
+        return [similar.sum(), similar.size]
+
+    similar, count = sum_over_bands(compute, (first, second), len(window))
+    return float(similar / count)
 
 
 def local_moments(first: np.ndarray, second: np.ndarray, local_mean: LocalMean) -> Moments:

@@ -207,6 +207,8 @@ class TrainingRun:
         self.loop.next_epoch()
         if self.distribution.chief:
             write_log(self.folder / "log.csv", progress.rows)
+            title = f"{self.config.variant}, recipe {self.config.recipe}"
+            draw_curves(self.folder / "curves.png", progress.rows, title)
         last = progress.epoch == self.config.epochs
         (self.loop.save if last else self.loop.save_if_due)()
 
@@ -230,8 +232,6 @@ class TrainingRun:
                 path = self.folder / "last.weights.h5"
                 save_weights(self.trainer.network, path, self.config.network_arguments, record)
             write_json(self.folder / "record.json", record)
-            title = f"{self.config.variant}, recipe {self.config.recipe}"
-            draw_curves(self.folder / "curves.png", self.loop.progress.rows, title)
         return record
 
     def _record(self) -> dict[str, Any]:
