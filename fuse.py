@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -119,8 +119,9 @@ def _make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, p
         slabs = Slabs.parse(arguments.slabs) if arguments.slabs else None
     except InputError as error:
         parser.error(f"--slabs: {error}")
-    strokes = project.strokes if project else ()
-    outputs = OutputOptions(**{name: getattr(arguments, name) for name in names}, strokes=strokes, slabs=slabs)
+    outputs = OutputOptions(**{name: getattr(arguments, name) for name in names}, slabs=slabs)
+    if project:
+        outputs = replace(outputs, strokes=project.strokes, second=project.second)
     return SceneWork(settings, outputs, arguments.method)
 
 

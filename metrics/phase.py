@@ -1,5 +1,6 @@
 """Zhao's Q_P: similarity of the features that phase congruency finds in the sources and in the fused image."""
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial, reduce
 
@@ -10,7 +11,7 @@ from metrics.checks import require_comparable
 from metrics.color import to_gray
 from metrics.metric import Metric
 from metrics.threads import in_threads
-from metrics.windows import filter_same, gaussian_window, local_moments
+from metrics.windows import filter_valid, gaussian_window, local_moments, sum_over_bands
 
 _SCALES, _ORIENTATIONS = 4, 6
 """Numbers of scales and orientations of the log-Gabor filters."""
@@ -31,6 +32,9 @@ _CUTOFF, _GAIN = 0.5, 10.0
 
 _EPSILON = 1e-4
 """Constant that keeps quotients finite."""
+
+_WINDOW = 11
+"""Side in pixels of the windows in which features are compared."""
 
 _FEATURE = 0.1
 """Phase congruency above which a pixel is a feature."""
@@ -76,16 +80,26 @@ def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -
         return float("nan")
     product = 1.0
     for number, fused_map in enumerate(result):
-        maps = [*((one[number], where) for one, where in zip(found, masks, strict=True)), (strongest[number], mask)]
-        best = np.maximum.reduce([_correlation(values * where, fused_map, where) for values, where in maps])
-        product *= best.sum() / mask.sum()
+        maps = [*(one[number] for one in found), strongest[number]]
+        planes = [np.pad(plane, _WINDOW // 2) for plane in (*maps, *masks, mask, fused_map)]
+        product *= float(sum_over_bands(_sum_correlations, planes, _WINDOW)[0]) / mask.sum()
     return float(product)
 
 
-def _correlation(source: np.ndarray, fused: np.ndarray, where: np.ndarray) -> np.ndarray:
-    local_mean = partial(filter_same, window=gaussian_window(11, 1.5))
+def _sum_correlations(rows: Sequence[np.ndarray]) -> list[float]:
+    """Adds up the largest correlation of the masked maps with the fused one around each pixel, given the maps, their
+    masks and the fused map."""
+    *both, fused = rows
+    count, inner = len(both) // 2, np.s_[_WINDOW // 2 : -(_WINDOW // 2), _WINDOW // 2 : -(_WINDOW // 2)]
+    maps = zip(both[:count], both[count:], strict=True)
+    best = np.maximum.reduce([np.where(where[inner], _correlation(one * where, fused), 0) for one, where in maps])
+    return [best.sum(dtype=np.float64)]
+
+
+def _correlation(source: np.ndarray, fused: np.ndarray) -> np.ndarray:
+    local_mean = partial(filter_valid, window=gaussian_window(_WINDOW, 1.5))
     _, variance, _, fused_variance, covariance = local_moments(source, fused, local_mean)
-    return np.where(where, (covariance + _EPSILON) / (np.sqrt(np.abs(variance * fused_variance)) + _EPSILON), 0)
+    return (covariance + _EPSILON) / (np.sqrt(np.abs(variance * fused_variance)) + _EPSILON)
 
 
 def _features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,9 +107,10 @@ def _features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     gray = to_gray(image).astype(_precision(image.shape[:2]))
     bands, directions = (_kept_filters if gray.size < _SMALL else _filters)(gray.shape)
     levels = _noise_of_filters(gray.shape)
-    transform, sums = fft2(gray), np.zeros((5, *gray.shape), gray.dtype)
+    workers = 1 if gray.size < _SMALL else os.cpu_count() or 1  # several images are transformed at once
+    transform, sums = fft2(gray, workers=workers), np.zeros((5, *gray.shape), gray.dtype)
     for number, (direction, level) in enumerate(zip(directions, levels, strict=True)):
-        responses = [ifft2(transform * (band * direction), overwrite_x=True) for band in bands]
+        responses = [ifft2(transform * (band * direction), overwrite_x=True, workers=workers) for band in bands]
         noise = _noise(level, np.abs(responses[0]))
         for start in range(0, len(gray), _ROWS):
             rows = slice(start, start + _ROWS)

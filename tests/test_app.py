@@ -132,6 +132,46 @@ def test_a_workplace_from_frames_to_files(client, files, tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "again.png"), saved)
 
 
+def test_a_second_result_is_painted_with(client, files, tmp_path):
+    place = begin(client)
+    numbers = add(client, place, files)
+    assert fuse(client, place, numbers)["state"] == "done"
+    assert client.get(f"{place}/result").json()["second"] is None
+    assert client.get(f"{place}/tiles/second/0/0/0").status_code == 400
+    stroke = {"frame": -2, "points": [[50, 60], [90, 80]], "radius": 12, "softness": 0.5}
+    assert client.post(f"{place}/strokes", json=stroke).json()["detail"] == "there is no second result to paint with."
+    assert fuse(client, place, numbers, settings={"strategy": "refined"})["state"] == "done"
+    assert client.get(f"{place}/result").json()["second"] == "strategy learned"
+    tile = client.get(f"{place}/tiles/second/0/0/0")
+    assert Image.open(io.BytesIO(tile.content)).size == (224, 160)
+    assert client.post(f"{place}/strokes", json=stroke).json()["strokes"] == 1
+    (tmp_path / "saved.png").write_bytes(client.get(f"{place}/saved").content)
+    saved, learned = read_image(tmp_path / "saved.png"), fused_directly(files)
+    np.testing.assert_array_equal(saved[68:74, 66:74], learned[68:74, 66:74])
+    content = client.get(f"{place}/project").json()
+    assert content["second"] == {"average": "auto", "strategy": None, "prefer": None}
+    # The same from a new tab, and with other frames or another alignment there is none.
+    other = begin(client)
+    added = add(client, other, files)
+    order = {name: content[name] for name in ("settings", "strokes", "second")}
+    assert fuse(client, other, added, **order)["state"] == "done"
+    (tmp_path / "again.png").write_bytes(client.get(f"{other}/saved").content)
+    np.testing.assert_array_equal(read_image(tmp_path / "again.png"), saved)
+    assert fuse(client, other, added, settings={"crop": "common"})["state"] == "done"
+    assert client.get(f"{other}/result").json()["second"] is None
+
+
+def test_what_is_sharp_is_marked(client, files):
+    place = begin(client)
+    near, _ = add(client, place, files)
+    tile = client.get(f"{place}/tiles/peaks-{near}/0/0/0")
+    picture = np.asarray(Image.open(io.BytesIO(tile.content))).astype(int)
+    assert picture.shape == (*SHAPE, 3)
+    marked = (picture[..., 0] - picture[..., 1] > 80).mean()
+    assert 0.01 < marked < 0.6
+    assert client.get(f"{place}/tiles/peaks-99/0/0/0").json()["detail"] == "there is no frame 99."
+
+
 def client_strokes(content):
     return [{**stroke, "points": [list(point) for point in stroke["points"]]} for stroke in content["strokes"]]
 

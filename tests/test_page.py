@@ -376,6 +376,103 @@ def test_frames_are_looked_at_before_they_are_fused(page, files):
     expect(page.locator("#frames li")).to_have_count(0)
 
 
+def test_frames_by_a_slider_with_what_is_sharp_marked(page, files):
+    drop(page, files)
+    expect(page.locator("#frames li")).to_have_count(3)
+    page.locator("#browser").fill("2")
+    expect(page.locator("#facts")).to_contain_text("f 10.png")
+    expect(page.locator("#frames .picture").nth(1)).to_have_attribute("aria-pressed", "true")
+    plain = pixels(page)
+    page.locator("#canvas").focus()
+    page.keyboard.press("p")
+    expect(page.locator("#peaking")).to_be_checked()
+    red = pixels(page)
+    assert ((red[..., 0] - red[..., 1]) > 80).mean() > ((plain[..., 0] - plain[..., 1]) > 80).mean() + 0.01
+    page.keyboard.press(",")
+    expect(page.locator("#browser")).to_have_value("1")
+    page.locator("#peaking").uncheck()
+    expect(page.locator("#facts")).to_contain_text("f 9.png")
+    assert page.evaluate("viewer.left").startswith("upload-")
+
+
+def test_both_panes_paint_and_so_does_the_result_of_other_settings(page, files, tmp_path):
+    drop(page, files)
+    expect(page.locator("#frames li")).to_have_count(3)
+    page.locator("#frames .use").nth(2).uncheck()
+    fuse(page)
+    save(page, "png", tmp_path / "learned.png")
+    page.click("#settings summary")
+    page.select_option("#strategy", "refined")
+    fuse(page)
+    save(page, "png", tmp_path / "refined.png")
+    page.select_option("#compare", label="other result: strategy learned")
+    expect(page.locator("#facts")).to_contain_text("right: other result: strategy learned")
+    page.click("#brush")
+    page.locator("#size").fill("100")
+    page.locator("#softness").fill("0")
+    box = page.locator("#canvas").bounding_box()
+    for column in (0.4, 0.6):  # left and right of the divider
+        page.mouse.move(box["x"] + box["width"] * column, box["y"] + box["height"] * 0.6)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * column, box["y"] + box["height"] * 0.95, steps=5)
+        page.mouse.up()
+    expect(page.locator("#facts")).to_contain_text("2 strokes")
+    save(page, "png", tmp_path / "painted.png")
+    learned, refined, painted = (read_image(tmp_path / f"{name}.png") for name in ("learned", "refined", "painted"))
+    changed = (painted != refined).any(2)
+    assert changed[:, :160].any() and changed[:, 160:].any()
+    still = (painted == learned).all(2)
+    assert still[changed].mean() > 0.5  # the rest is blended around the strokes
+    page.click("#fuse")  # again, with the same settings: the strokes stay
+    expect(page.locator("#fuse")).to_be_enabled(timeout=60_000)
+    expect(page.locator("#facts")).to_contain_text("2 strokes")
+    save(page, "png", tmp_path / "again.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "again.png"), painted)
+
+
+CONTRASTS = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (node) => {
+    for (let one = node; one; one = one.parentElement) {
+      const color = parse(getComputedStyle(one).backgroundColor);
+      if (color.length === 3 || color[3] > 0.99) return color;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const text = [...node.childNodes].filter((one) => one.nodeType === 3).map((one) => one.data.trim()).join("");
+    if (!text || node.id === "empty") continue; // which is over the canvas
+    if (!node.checkVisibility({ visibilityProperty: true }) || node.closest(":disabled, .out, option")) continue;
+    const [one, other] = [parse(getComputedStyle(node).color), ground(node)].map(luminance).sort((a, b) => b - a);
+    found.push([(one + 0.05) / (other + 0.05), text.slice(0, 30)]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_contrast(browser, address, files, scheme):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    drop(page, {**files, "not-an-image.png": b"x"})
+    expect(page.locator("#messages p")).to_have_count(1)
+    fuse(page)
+    page.click("#settings summary")
+    page.click("#brush")
+    page.select_option("#overlay", "depth")
+    page.click("#log summary")
+    page.click("#save summary")
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 40
+    assert min(contrasts)[0] >= 4.5, sorted(contrasts)[:5]  # WCAG 2.2, 1.4.3
+    context.close()
+
+
 def test_the_depth_has_a_legend_and_is_saved(page, files, tmp_path):
     drop(page, files)
     fuse(page)

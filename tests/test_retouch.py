@@ -1,6 +1,7 @@
 """Strokes over a result, and projects that keep them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from data.registration.prepared import PreparedFrames
 from data.runtime.errors import InputError
 from model import load_fuser
 from model.fusion.project import Frame, Project, parse_project, write_project
-from model.fusion.retouch import Stroke, retouch
+from model.fusion.retouch import SECOND, Paints, Stroke, retouch
 from model.fusion.settings import FusionSettings
 
 WHOLE = (slice(0, 40), slice(0, 60))
@@ -51,7 +52,7 @@ def test_what_no_stroke_reaches_stays_to_the_bit(x, y, radius, softness, wide):
     rng = np.random.default_rng(0)
     kind = np.uint16 if wide else np.uint8
     image, source = rng.integers(0, np.iinfo(kind).max + 1, (2, 40, 60, 3)).astype(kind)
-    result = retouch(image, [source], [Stroke(0, ((x, y),), radius, softness)])
+    result = retouch(Paints([source], image), [Stroke(0, ((x, y),), radius, softness)])
     rows, columns = np.mgrid[0:40, 0:60]
     far = np.hypot(columns - x, rows - y) > radius + 10
     np.testing.assert_array_equal(result[far], image[far])
@@ -61,15 +62,15 @@ def test_what_no_stroke_reaches_stays_to_the_bit(x, y, radius, softness, wide):
 
 def test_later_strokes_lie_over_earlier_ones():
     strokes = [Stroke(number, ((30.0, 20.0),), 8, 0) for number in (1, 0)]
-    assert retouch(BLACK, [BLACK, WHITE], strokes[:1])[20, 30].tolist() == [255] * 3
-    assert retouch(BLACK, [BLACK, WHITE], strokes)[20, 30].tolist() == [0] * 3
+    assert retouch(Paints([BLACK, WHITE], BLACK), strokes[:1])[20, 30].tolist() == [255] * 3
+    assert retouch(Paints([BLACK, WHITE], BLACK), strokes)[20, 30].tolist() == [0] * 3
     assert not BLACK.any()
 
 
-def a_project(folder):
+def a_project(folder, crop=np.s_[:128, :160]):
     frames = []
     for name, image in zip(("near.png", "far.png"), rendered_scene().photographs(), strict=True):
-        write_image(folder / name, image[:128, :160])
+        write_image(folder / name, image[crop])
         frames.append(Frame(name, file_digest(folder / name, "sha256")))
     strokes = (Stroke(1, ((20.0, 30.0), (60.5, 40.0)), 9.0, 0.5), Stroke(0, ((100.0, 90.0),), 20.0))
     return Project(tuple(frames), FusionSettings(align="none"), strokes)
@@ -82,9 +83,29 @@ def test_a_project_gives_the_same_pixels_on_the_command_line(tmp_path):
     frames = [read_image(tmp_path / frame.file) for frame in project.frames]
     frames = PreparedFrames(frames, align="none")  # of one brightness
     plain = load_fuser()(frames)
-    expected = retouch(plain, frames, project.strokes)
+    expected = retouch(Paints(frames, plain), project.strokes)
     assert (expected != plain).any()
     np.testing.assert_array_equal(read_image(tmp_path / "fused.png"), expected)
+
+
+def test_a_stroke_paints_with_what_other_settings_made(tmp_path):
+    plain = a_project(tmp_path, np.s_[200:, 100:400])  # where strategies differ
+    strokes = (*plain.strokes, Stroke(SECOND, ((150.0, 40.0),), 60.0, 0.0))
+    project = replace(plain, strokes=strokes, second=replace(plain.settings, strategy="refined"))
+    write_project(tmp_path / "scene.json", project)
+    assert parse_project(json.loads((tmp_path / "scene.json").read_text()), "it") == project
+    assert fuse.main(["--project", str(tmp_path / "scene.json"), "-o", str(tmp_path / "fused.png"), "--quiet"]) == 0
+    frames = PreparedFrames([read_image(tmp_path / frame.file) for frame in project.frames], align="none")
+    learned, refined = load_fuser()(frames), load_fuser(strategy="refined")(frames)
+    assert (learned != refined).any()
+    result = read_image(tmp_path / "fused.png")
+    np.testing.assert_array_equal(result, retouch(Paints(frames, learned, refined), strokes))
+    middle = np.s_[10:70, 120:180]
+    assert (learned[middle] != refined[middle]).any()
+    np.testing.assert_array_equal(result[middle], refined[middle])
+    with pytest.raises(InputError, match="there is no second result to paint with"):
+        retouch(Paints(frames, learned), strokes)
+    assert "second" not in replace(project, strokes=plain.strokes).to_json()  # which nothing paints with
 
 
 def test_it_survives_a_trip_through_a_file(tmp_path):
@@ -114,6 +135,10 @@ def test_a_frame_that_has_changed_is_noticed(tmp_path, capsys):
         ({"settings": {"strategy": "refined", "prefer": "near"}}, "prefer is for the strategy learned"),
         ({"settings": {"speed": 9}}, "unknown setting 'speed'"),
         ({"strokes": [{}]}, "frame is missing"),
+        ({"strokes": [{"frame": -2, "radius": 3, "softness": 0, "points": [[1, 2]]}]}, "a second result, and it does"),
+        ({"second": {"align": "auto"}}, "may differ in average, strategy, prefer"),
+        ({"second": {"strategy": "paper"}}, "strategy must be one of"),
+        ({"second": 7}, "may differ in"),
         ({"strokes": [{"frame": 2, "radius": 3, "softness": 0, "points": [[1, 2]]}]}, "there is no frame 2"),
         ({"strokes": [{"frame": 0, "radius": 1e9, "softness": 0, "points": [[1, 2]]}]}, "the radius is from"),
         ({"strokes": [{"frame": 0, "radius": 3, "softness": 0, "points": []}]}, "there is no point"),

@@ -22,7 +22,7 @@ import pytest
 from data.io.files import HOST
 from data.io.image_io import write_image
 from data.runtime.errors import InputError
-from model.fusion.retouch import Stroke, retouch
+from model.fusion.retouch import Paints, Stroke, retouch
 from tests.test_app import SHAPE, add, begin, files, fuse, parts  # noqa: F401 - files is a fixture
 
 pytest.importorskip("fastapi", reason="the page's libraries are not installed (requirements-app.txt)")
@@ -189,7 +189,7 @@ def test_painting_can_be_cancelled():
             raise KeyError("cancelled")
 
     with pytest.raises(KeyError):
-        retouch(image, [image], [Stroke(0, ((5.0, 5.0),), 3.0)] * 9, observe)
+        retouch(Paints([image], image), [Stroke(0, ((5.0, 5.0),), 3.0)] * 9, observe)
     assert done == [("painting", number, 9) for number in range(3)]
 
 

@@ -107,7 +107,7 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
 
     @router.post("/workplaces/{workplace}/fuse", status_code=202)
     def fuse_here(workplace: str, order: dict[str, Any]) -> dict[str, Any]:
-        """Begins to fuse frames: {"frames": their numbers, "settings": {}, "strokes": []}."""
+        """Begins to fuse frames: {"frames": their numbers, "settings": {}, "strokes": [], "second": null}."""
         place = find(workplace)
         numbers = order.get("frames", [])
         if not (isinstance(numbers, list) and all(isinstance(number, int) for number in numbers)) or len(numbers) < 2:
@@ -116,10 +116,11 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
             raise InputError("a frame is there twice.")
         settings = order.get("settings", {})
         content = {"format": 1, "frames": [{"file": "frame", "sha256": ""}] * len(numbers)}
-        project = parse_project({**content, "settings": settings, "strokes": order.get("strokes", [])}, "the order")
+        content |= {"strokes": order.get("strokes", []), "second": order.get("second")}
+        project = parse_project({**content, "settings": settings}, "the order")
         if place.task and place.task.state in ("waiting", "running"):
             raise InputError("it is being fused already.")
-        place.task = worker.submit(lambda observe: place.fuse(numbers, project.settings, project.strokes, observe))
+        place.task = worker.submit(lambda observe: place.fuse(numbers, project, observe))
         return place.task.describe()
 
     @router.get("/workplaces/{workplace}/progress")
@@ -143,7 +144,7 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
 
     @router.get("/workplaces/{workplace}/tiles/{layer}/{level}/{row}/{column}")
     def tile(workplace: str, layer: str, level: int, row: int, column: int) -> Response:
-        """A part of a picture: "result", "map", "depth", "frame-N" or "upload-N"."""
+        """A part of a picture: "result", "second", "map", "depth", "frame-N", "upload-N" or "peaks-N"."""
         data = find(workplace).tile(layer, level, row, column)
         if data is None:
             raise HTTPException(404, "there is no such tile.")

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from model.app.fusing import named
 from model.app.limits import Budget
 from model.app.pyramid import Pyramid
 from model.app.worker import Task
-from model.fusion.pipeline import Result, fuse
-from model.fusion.project import Frame, Project
-from model.fusion.retouch import ERASER, Stroke, paint, retouch
+from model.fusion.peaking import mark_sharp
+from model.fusion.pipeline import Result, fuse, loaded_fuser
+from model.fusion.project import DECIDING, Frame, Project
+from model.fusion.retouch import Paints, Stroke, paint, retouch
 from model.fusion.settings import FusionSettings
 
 THUMBNAIL = 240
@@ -69,6 +70,7 @@ class Retouched:
         image: Retouched, in the range of the prepared frames, (H, W, 3) or (H, W).
         pyramid: Its tiles.
         strokes: Painted over it.
+        second: What other settings made of the same aligned frames: these settings, and what was fused so.
         version: Another number after each change of it.
     """
 
@@ -78,12 +80,24 @@ class Retouched:
     image: np.ndarray
     pyramid: Pyramid
     strokes: list[Stroke] = field(default_factory=list)
+    second: tuple[FusionSettings, np.ndarray] | None = None
     version: int = 1
 
     @property
     def frames(self) -> FramesByNumber:
         """The aligned frames by their numbers in the stack."""
         return FramesByNumber(self.fused.stack.images)
+
+    @property
+    def paints(self) -> Paints:
+        """What strokes paint with."""
+        return Paints(self.frames, self.fused.fused, self.second[1] if self.second else None)
+
+    def other(self, uploads: Sequence[int], settings: FusionSettings) -> tuple[FusionSettings, np.ndarray] | None:
+        """What becomes the second result when these frames are fused anew: this one where other settings decided it."""
+        if tuple(uploads) != self.uploads or _aligning(settings) != _aligning(self.settings):
+            return None
+        return self.second if settings == self.settings else (self.settings, self.fused.fused)
 
 
 class Workplace:
@@ -207,16 +221,14 @@ class Workplace:
     def fuse(
         self,
         numbers: Sequence[int],
-        settings: FusionSettings,
-        strokes: Sequence[Stroke],
+        project: Project,
         observe: Observer,
     ) -> None:
         """Fuses frames; a result of before stays until this one is there.
 
         Args:
             numbers: Of the frames, in order.
-            settings: How.
-            strokes: To be painted over the result, of a project that is opened.
+            project: How, and what is painted over the result.
             observe: Progress callback (stage, done, total).
 
         Raises:
@@ -228,16 +240,32 @@ class Workplace:
         try:
             with named({upload.path: upload.name for upload in uploads}):
                 names = [upload.name for upload in uploads]
+                settings = project.settings
                 fused = fuse([upload.path for upload in uploads], settings, observe, names)
-                image = retouch(fused.fused, FramesByNumber(fused.stack.images), strokes, observe)
+                second = self._second(numbers, project, fused)
+                paints = Paints(FramesByNumber(fused.stack.images), fused.fused, second[1] if second else None)
+                image = retouch(paints, project.strokes, observe)
         finally:
             self._fusing = ()
         pyramid = Pyramid(image)
         with self._lock:
             version = self._result.version + 1 if self._result else 1
-            self._result = Retouched(tuple(numbers), settings, fused, image, pyramid, list(strokes), version)
+            strokes = list(project.strokes)
+            self._result = Retouched(tuple(numbers), settings, fused, image, pyramid, strokes, second, version)
             for layer in [layer for layer in self._pictures if not layer.startswith("upload-")]:
                 del self._pictures[layer]
+
+    def _second(
+        self, numbers: Sequence[int], project: Project, fused: Result
+    ) -> tuple[FusionSettings, np.ndarray] | None:
+        """Returns the second result beside a new one: the one that strokes paint with, else the result of before."""
+        before = self._result
+        found = before.other(numbers, project.settings) if before else None
+        if project.second is None or (found and found[0] == project.second):
+            return found
+        if before and before.second and found and before.second[0] == project.second:
+            return before.second
+        return project.second, loaded_fuser(project.second).decide(fused.stack.images).fused
 
     def describe(self) -> dict[str, Any]:
         """What the page shows of the result, as JSON values.
@@ -257,6 +285,7 @@ class Workplace:
                 "left_out": [one for n, one in enumerate(result.uploads) if n not in used],
                 "remarks": list(result.fused.remarks),
                 "strokes": len(result.strokes),
+                "second": _in_words(result.second[0]) if result.second else None,
                 "depth": result.settings.chosen_strategy == "learned",
                 "colors": _hex(_colors(len(result.uploads))),
                 "depth_colors": _hex(_depth_colors()),
@@ -264,8 +293,8 @@ class Workplace:
             }
 
     def tile(self, layer: str, level: int, row: int, column: int) -> bytes | None:
-        """A tile of a picture: "result", "map", "depth", "frame-N" with the number N of a frame in the stack, or
-        "upload-N", a frame as it was sent; None where there is none."""
+        """A tile of a picture: "result", "second", "map", "depth", "frame-N" with the number N of a frame in the stack,
+        "upload-N", a frame as it was sent, or "peaks-N", what is sharp in it; None where there is none."""
         with self._lock:
             if layer == "result":
                 return self._need().pyramid.tile(level, row, column)
@@ -280,8 +309,7 @@ class Workplace:
         """Paints a stroke over the result; returns as `describe`."""
         with self._lock:
             result = self._need()
-            source = result.fused.fused if stroke.frame == ERASER else result.frames[stroke.frame]
-            window = paint(result.image, source, stroke)
+            window = paint(result.image, result.paints[stroke.frame], stroke)
             if window is not None:
                 result.pyramid.update(result.image, window)
             result.strokes.append(stroke)
@@ -294,7 +322,7 @@ class Workplace:
             result = self._need()
             if result.strokes:
                 result.strokes.pop()
-                result.image = retouch(result.fused.fused, result.frames, result.strokes)
+                result.image = retouch(result.paints, result.strokes)
                 result.pyramid = Pyramid(result.image)
                 result.version += 1
             return self.describe()
@@ -357,16 +385,18 @@ class Workplace:
                 if names.count(upload.name.casefold()) > 1:
                     raise InputError(f"two frames are called {upload.name}: a project cannot tell them apart.")
             frames = tuple(Frame(upload.name, upload.sha256) for upload in uploads)
-            return Project(frames, result.settings, tuple(result.strokes))
+            second = result.second[0] if result.second else None
+            return Project(frames, result.settings, tuple(result.strokes), second)
 
     def _picture(self, layer: str) -> np.ndarray:
         kind, _, number = layer.partition("-")
-        if kind != "upload" or not number.isdecimal():
+        if kind not in ("upload", "peaks") or not number.isdecimal():
             return _picture(self._need(), layer)
         upload = self.upload(int(number[:18]))
         width, height = upload.size
         with self._memory.hold(DECODING * height * width), named({upload.path: upload.name}):
-            return to_uint8(read_photograph(upload.path, "ignore")[0])
+            image = to_uint8(read_photograph(upload.path, "ignore")[0])
+            return mark_sharp(image) if kind == "peaks" else image
 
     def _need(self) -> Retouched:
         if self._result is None:
@@ -376,6 +406,18 @@ class Workplace:
     def _forget(self, size: int) -> None:
         with self._lock:
             self._bytes -= size
+
+
+def _aligning(settings: FusionSettings) -> FusionSettings:
+    """Returns settings without what only decides the result."""
+    default = FusionSettings()
+    return replace(settings, **{name: getattr(default, name) for name in DECIDING})
+
+
+def _in_words(settings: FusionSettings) -> str:
+    """Says how a result was decided."""
+    chosen = {"strategy": settings.chosen_strategy, "prefer": settings.prefer, "average": settings.average}
+    return ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (None, "auto"))
 
 
 def _colors(count: int) -> np.ndarray:
@@ -411,6 +453,8 @@ def _picture(result: Retouched, layer: str) -> np.ndarray:
         from model.fusion.pictures import depth_colors
 
         return depth_colors(DepthMap(result.fused.depth, result.fused.confidence), len(result.uploads) - 1)
+    if layer == "second" and result.second:
+        return to_uint8(result.second[1])
     if kind == "frame" and number.isdecimal() and int(number) < len(result.uploads):
         return result.frames[int(number)]
     raise InputError(f"there is no picture {layer!r}.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data.runtime.errors import InputError
 from model.fusion.retouch import Stroke
+from model.fusion.settings import FusionSettings
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class OutputOptions:
         depth_map: Whether the depth map is written, or its file where that is not NAME-depth.png; for the strategy
             `learned`.
         strokes: Retouching, painted over the result.
+        second: How the result is decided that strokes may paint with; None: there is none.
         slabs: Parts of the stack whose results are written as well; None: none.
     """
 
@@ -67,6 +69,7 @@ class OutputOptions:
     panel: bool = False
     depth_map: bool | Path = False
     strokes: tuple[Stroke, ...] = ()
+    second: FusionSettings | None = None
     slabs: Slabs | None = None
 
     @property

@@ -23,7 +23,7 @@ from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthMap
 from model.fusion.fuser import Fuser, Photograph, as_array, load_fuser
 from model.fusion.paper import PaperDecision
-from model.fusion.retouch import Stroke, retouch
+from model.fusion.retouch import Paints, Stroke, retouch
 from model.fusion.settings import FusionSettings
 
 Method = Callable[..., np.ndarray]
@@ -168,7 +168,12 @@ def prepare(
 
 
 def decide(
-    stack: PreparedStack, fuser: Fuser | Method, *, method: str = "proposed", strokes: Sequence[Stroke] = ()
+    stack: PreparedStack,
+    fuser: Fuser | Method,
+    *,
+    method: str = "proposed",
+    strokes: Sequence[Stroke] = (),
+    second: FusionSettings | None = None,
 ) -> Result:
     """Fuses a stack that is prepared.
 
@@ -177,6 +182,7 @@ def decide(
         fuser: As `load_fuser` returns it, or a method of others.
         method: The name of the latter.
         strokes: Painted over the result.
+        second: How the same frames are fused once more, for strokes that paint with that.
 
     Raises:
         InputError: it cannot be fused so, or a stroke paints with a frame that was left out.
@@ -188,7 +194,8 @@ def decide(
     else:
         image = fuser(*stack.images)
     if strokes:
-        image = retouch(image, FramesByNumber(stack.images), strokes)
+        other = loaded_fuser(second).decide(stack.images).fused if second else None
+        image = retouch(Paints(FramesByNumber(stack.images), image, other), strokes)
     return Result(image, stack, method, decision)
 
 

@@ -8,11 +8,14 @@ from typing import Any
 from data.io.fields import check_values
 from data.io.files import file_digest, read_json, write_json
 from data.runtime.errors import InputError
-from model.fusion.retouch import ERASER, Stroke
+from model.fusion.retouch import ERASER, SECOND, Stroke
 from model.fusion.settings import FusionSettings, shared_settings
 
 FORMAT = 1
 """Version of the file."""
+
+DECIDING = ("average", "strategy", "prefer")
+"""Settings that change what is made of aligned frames, and not the frames."""
 
 LARGEST_RADIUS = 4000.0
 """Largest radius of a brush, in pixels."""
@@ -39,16 +42,21 @@ class Project:
         frames: In order; two or more.
         settings: How they are fused; a file keeps those that `shared_settings` names.
         strokes: What was painted over the result, in order.
+        second: How the second result was decided that some strokes paint with: as `settings`, except for `DECIDING`.
     """
 
     frames: tuple[Frame, ...]
     settings: FusionSettings = field(default_factory=FusionSettings)
     strokes: tuple[Stroke, ...] = ()
+    second: FusionSettings | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns a JSON object that `parse_project` reads."""
         frames, strokes = ([asdict(one) for one in many] for many in (self.frames, self.strokes))
-        return {"format": FORMAT, "frames": frames, "settings": self.settings.shared(), "strokes": strokes}
+        content = {"format": FORMAT, "frames": frames, "settings": self.settings.shared(), "strokes": strokes}
+        if self.second and any(stroke.frame == SECOND for stroke in self.strokes):
+            content["second"] = {name: getattr(self.second, name) for name in DECIDING}
+        return content
 
     def locate(self, folder: Path) -> list[Path]:
         """Finds the files of its frames in a folder.
@@ -91,7 +99,11 @@ def parse_project(content: Any, name: str) -> Project:
         if len(frames) < 2:
             raise ValueError(f"it has {len(frames)} frames")
         strokes = tuple(parse_stroke(stroke, len(frames)) for stroke in content["strokes"])
-        return Project(tuple(frames), parse_settings(content["settings"]), strokes)
+        second = content.get("second")
+        if second is None and any(stroke.frame == SECOND for stroke in strokes):
+            raise ValueError("a stroke paints with a second result, and it does not say how that was decided")
+        settings = parse_settings(content["settings"])
+        return Project(tuple(frames), settings, strokes, None if second is None else _parse_second(second, settings))
     except (ValueError, TypeError) as error:
         raise InputError(f"{name} is no project: {str(error).rstrip('.')}.") from error
 
@@ -125,7 +137,7 @@ def parse_stroke(content: Any, frames: int) -> Stroke:
     try:
         content = {"opacity": 1.0, **content} if isinstance(content, dict) else content  # older projects have none
         _check(content, {"frame": int, "radius": float, "softness": float, "opacity": float, "points": list[Any]})
-        if not (content["frame"] == ERASER or 0 <= content["frame"] < frames):
+        if not (content["frame"] in (ERASER, SECOND) or 0 <= content["frame"] < frames):
             raise ValueError(f"there is no frame {content['frame']}")
         if not 0.5 <= content["radius"] <= LARGEST_RADIUS or not 0 <= content["softness"] <= 1:
             raise ValueError(f"the radius is from 0.5 to {LARGEST_RADIUS:g} pixels, the softness from 0 to 1")
@@ -141,6 +153,13 @@ def parse_stroke(content: Any, frames: int) -> Stroke:
         return Stroke(content["frame"], points, radius, softness, opacity)
     except (ValueError, TypeError) as error:
         raise InputError(f"a stroke cannot be used: {str(error).rstrip('.')}.") from error
+
+
+def _parse_second(content: Any, settings: FusionSettings) -> FusionSettings:
+    if not isinstance(content, dict) or not content.keys() <= set(DECIDING):
+        raise ValueError(f"a second result may differ in {', '.join(DECIDING)}")
+    others = {name: value for name, value in settings.shared().items() if name not in DECIDING}
+    return parse_settings({**others, **content})
 
 
 def _parse_frame(content: Any) -> Frame:

@@ -15,13 +15,14 @@ import numpy as np
 from data.imaging.blocks import Window
 from data.imaging.pixels import quantize
 from data.registration.prepared import Observer
+from data.runtime.errors import InputError
 from model.fusion import multiband
 
 REACH = 2 ** (multiband.BANDS + 2)
 """Pixels around a stroke that blending may change."""
 
-ERASER = -1
-"""Number in place of a frame's: paints with what was fused."""
+ERASER, SECOND = -1, -2
+"""Numbers in place of a frame's: paints with what was fused, or with what other settings made of the same frames."""
 
 FINEST_RADIUS = 256
 """Pixels: the course of a brush that is this many times wider is drawn in a picture that is so many times smaller."""
@@ -34,11 +35,40 @@ class Indexed(Protocol):
 
 
 @dataclass(frozen=True)
+class Paints:
+    """What strokes paint with, by their numbers.
+
+    Attributes:
+        frames: The aligned frames, by their numbers in the stack.
+        fused: What was fused, (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+        second: What other settings made of the same frames, of the same shape and type; None where there is nothing.
+    """
+
+    frames: Indexed
+    fused: np.ndarray
+    second: np.ndarray | None = None
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        """Returns what a number stands for.
+
+        Raises:
+            InputError: There is no second result, or the frame was left out.
+        """
+        if number == ERASER:
+            return self.fused
+        if number == SECOND:
+            if self.second is None:
+                raise InputError("there is no second result to paint with.")
+            return self.second
+        return self.frames[number]
+
+
+@dataclass(frozen=True)
 class Stroke:
     """A line drawn with a round brush.
 
     Attributes:
-        frame: The number, from 0 on, of the source that is painted with; `ERASER` takes what was fused.
+        frame: The number, from 0 on, of the source that is painted with; or `ERASER` or `SECOND`.
         points: x and y in pixels of the result, (0, 0) is the center of its first pixel; at least one.
         radius: Of the brush, in pixels.
         softness: The part of the radius over which it fades, 0 (a hard edge) to 1.
@@ -108,21 +138,19 @@ def paint(image: np.ndarray, source: np.ndarray, stroke: Stroke) -> Window | Non
 
 
 def retouch(
-    image: np.ndarray,
-    sources: Indexed,
+    paints: Paints,
     strokes: Sequence[Stroke],
     observe: Observer = lambda stage, done, total: None,
 ) -> np.ndarray:
-    """Paints strokes one after the other over a copy of an image.
+    """Paints strokes one after the other over a copy of what was fused.
 
     Args:
-        image: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
-        sources: What is painted with, indexed by the frames of the strokes.
+        paints: What is painted with.
         strokes: In order.
         observe: Progress callback (stage, done, total). An exception that it raises ends the work.
     """
-    result = image.copy()
+    result = paints.fused.copy()
     for number, stroke in enumerate(strokes):
         observe("painting", number, len(strokes))
-        paint(result, image if stroke.frame == ERASER else sources[stroke.frame], stroke)
+        paint(result, paints[stroke.frame], stroke)
     return result

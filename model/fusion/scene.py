@@ -120,13 +120,14 @@ def fuse_scene(
     Raises:
         InputError: The images cannot be fused, or a file cannot be written.
     """
-    result = decide(prepared, fuser, method=work.method, strokes=work.outputs.strokes) if fuser else None
+    result, outputs = None, work.outputs
+    if fuser:
+        result = decide(prepared, fuser, method=work.method, strokes=outputs.strokes, second=outputs.second)
     if result:
         summary = result.describe()
     else:
         summary = {"method": "alignment", **prepared.images.describe(), "remarks": list(prepared.remarks)}
     _warn(job, prepared.files.remarks if prepared.files else ())
-    outputs = work.outputs
     with ExitStack() as unfinished:  # the depth map takes its place before the result, which says that all is there
         folder = unfinished.enter_context(atomic_files(job.output.parent, job.output.name))
         if isinstance(outputs.depth_map, Path):

@@ -11,7 +11,7 @@ const SURE_AFTER = 2000; // milliseconds of a stage, after which its end is esti
 const DEPTHS = ["depth", "confidence"]; // what is saved of the depth
 const PAINTING = ["brush", "eraser", "undo", "redo"]; // buttons that change the result
 const KEPT_PROJECT = "multifocus-project"; // key of the project that the browser keeps
-const ERASER = -1; // number in place of a frame's: what was fused
+const ERASER = -1, SECOND = -2; // numbers in place of a frame's: what was fused, and what other settings made of it
 const PROJECT_NAME = /\.json$/i;
 const compareNames = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 
@@ -124,7 +124,7 @@ async function openProject(project) {
   await formReady;
   for (const select of settingSelects()) setSelect(select, project.settings?.[select.name] ?? select.dataset.default);
   listFrames();
-  await fuse(project.strokes ?? []);
+  await fuse({ strokes: project.strokes ?? [], second: project.second });
 }
 
 // --- the project that the browser keeps, of a tab that was closed ---
@@ -169,6 +169,11 @@ function listFrames() {
   $("frames").replaceChildren(...frames.map(frameItem));
   if (kept) $("frames").querySelector(`[data-id="${kept.id}"] .${kept.part}`)?.focus();
   $("new").disabled = !frames.length;
+  $("browse").hidden = frames.length < 2;
+  $("browser").max = frames.length;
+  const place = frames.findIndex((frame) => frame.id === looking);
+  if (place >= 0) $("browser").value = place + 1;
+  $("browser").setAttribute("aria-valuetext", place >= 0 ? frames[place].name : "none is shown alone");
   $("fuse").disabled = running || frames.filter((frame) => frame.used).length < 2;
   showMapColors();
 }
@@ -253,7 +258,7 @@ function look(id) {
   const frame = frames.find((one) => one.id === id);
   if (frame) {
     if (result) setTool("pan");
-    Object.assign(viewer, { left: `upload-${id}`, right: null, overlay: null });
+    Object.assign(viewer, { left: `${$("peaking").checked ? "peaks" : "upload"}-${id}`, right: null, overlay: null });
     $("empty").hidden = true;
     viewer.show(frame.width, frame.height, { other: 0 });
   } else if (result) {
@@ -273,6 +278,15 @@ function lookOn(step) {
   const place = frames.findIndex((frame) => frame.id === looking);
   const next = frames[place < 0 ? (step > 0 ? 0 : frames.length - 1) : place + step];
   if (next) look(next.id);
+}
+
+function lookAtPlace(place) {
+  if (frames[place] && frames[place].id !== looking) look(frames[place].id);
+}
+
+// Marks what is sharp in the frame that is shown alone, or in that of the slider.
+function markSharp() {
+  look(looking ?? frames[Number($("browser").value) - 1].id);
 }
 
 function moveFrame(from, to) {
@@ -319,21 +333,23 @@ function setSelect(select, value) {
 
 // --- fusing ---
 
-// The strokes over the result, with the numbers that their frames have among others.
-async function strokesFor(used) {
-  if (!result?.strokes) return [];
+// The strokes over the result, with the numbers that their frames have among others, and how the second result was
+// decided that some of them paint with.
+async function paintedOver(used) {
+  if (!result?.strokes) return { strokes: [] };
   await strokesSent;
-  const { strokes } = await getJson(`${workplace}/project`);
+  const { strokes, second } = await getJson(`${workplace}/project`);
   const moved = strokes.map((stroke) => {
-    const frame = stroke.frame === ERASER ? ERASER : used.indexOf(result.frames[stroke.frame]);
-    return stroke.frame === ERASER || frame >= 0 ? { ...stroke, frame } : null;
+    const frame = stroke.frame < 0 ? stroke.frame : used.indexOf(result.frames[stroke.frame]);
+    return stroke.frame < 0 || frame >= 0 ? { ...stroke, frame } : null;
   });
   const lost = moved.filter((stroke) => !stroke).length;
   if (lost) showMessage(`${lost} stroke${lost > 1 ? "s" : ""} painted with frames that are left out are gone.`);
-  return moved.filter(Boolean);
+  return { strokes: moved.filter(Boolean), second };
 }
 
-async function fuse(strokes = null) {
+// Fuses the frames in use; `painted` has the strokes over the result and the settings of the second one.
+async function fuse(painted = null) {
   const used = frames.filter((frame) => frame.used).map((frame) => frame.id);
   running = true; // nothing is painted meanwhile: it would be lost
   if (result) setTool("pan");
@@ -342,9 +358,9 @@ async function fuse(strokes = null) {
   let task;
   try {
     await formReady;
-    strokes ??= await strokesFor(used);
+    painted ??= await paintedOver(used);
     began = performance.now();
-    await post(`${workplace}/fuse`, { frames: used, settings: readSettings(), strokes });
+    await post(`${workplace}/fuse`, { frames: used, settings: readSettings(), ...painted });
     do {
       task = await getJson(`${workplace}/progress`);
       showProgress(task.state === "waiting" ? "waiting for another tab" : task.stage, task.done, task.total, true);
@@ -400,6 +416,8 @@ function showNewResult(description) {
     option.disabled = description.left_out.includes(id);
     return option;
   });
+  const { second } = description;
+  if (second !== null) options.unshift(new Option(`other result: ${second}`, String(SECOND)));
   $("compare").replaceChildren(new Option("nothing", ""), ...options);
   compareWith(description.frames.indexOf(compared));
   fusedVersion = description.version;
@@ -422,7 +440,7 @@ function showResult(description) {
   showMapColors();
 }
 
-// Compares with a frame by its number in the result; with -1 or a frame that was left out, with none.
+// Compares with a frame by its number in the result, or with SECOND; with -1 or a frame that was left out, with none.
 function compareWith(number) {
   const option = [...$("compare").options].find((one) => one.value === String(number) && !one.disabled);
   setSelect($("compare"), option ? option.value : "");
@@ -437,11 +455,14 @@ function showFacts() {
   const facts = [
     `${result.width}×${result.height} pixels`,
     zoom,
-    ...(frame === "" ? [] : [`left: result, right: ${nameOf(result.frames[frame])}`]),
+    ...(frame === "" ? [] : [`left: result, right: ${comparedName(frame)}`]),
     ...(result.strokes ? [`${result.strokes} stroke${result.strokes > 1 ? "s" : ""}`] : []),
   ];
   $("facts").textContent = facts.join(" · ");
 }
+
+const comparedName = (number) =>
+  (Number(number) === SECOND ? `other result: ${result.second}` : nameOf(result.frames[number]));
 
 // --- retouching ---
 
@@ -583,7 +604,8 @@ $("cancel").onclick = showingErrors(() => post(`${workplace}/cancel`));
 for (const button of document.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
 $("compare").onchange = () => {
   if (looking !== null) return void look(null); // which comes back here
-  viewer.right = $("compare").value === "" ? null : `frame-${$("compare").value}`;
+  const compared = $("compare").value;
+  viewer.right = compared === "" ? null : Number(compared) === SECOND ? "second" : `frame-${compared}`;
   if (viewer.right === null && viewer.tool === "brush" && !erasing) setTool("pan");
   viewer.redraw();
 };
@@ -599,6 +621,8 @@ $("pan").onclick = () => setTool("pan");
 $("brush").onclick = () => setTool("brush");
 $("eraser").onclick = () => setTool("brush", true);
 $("forget").onclick = forget;
+$("browser").oninput = () => lookAtPlace(Number($("browser").value) - 1);
+$("peaking").onchange = markSharp;
 $("new").onclick = () => location.reload();
 $("size").oninput = setRadius;
 $("undo").onclick = undo;
@@ -618,6 +642,7 @@ addEventListener("keydown", (event) => {
   }
   const typing = event.target.matches("input, select, textarea");
   if (!typing && [",", "."].includes(event.key)) lookOn(event.key === "." ? 1 : -1);
+  if (!typing && event.key === "p" && frames.length > 1 && !event.ctrlKey && !event.metaKey) $("peaking").click();
   if (!result || typing) return;
   const { key } = event;
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") {
