@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial, reduce
+from math import log
 
 import numpy as np
 from scipy.fft import fft2, ifft2
@@ -115,6 +116,7 @@ def _features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for start in range(0, len(gray), _ROWS):
             rows = slice(start, start + _ROWS)
             sums[:, rows] += _orientation([one[rows] for one in responses], noise, number * np.pi / _ORIENTATIONS)
+    del bands, transform, responses  # before more memory is needed
     energies, amplitudes, xx, yy, xy = sums
     xx, yy, xy = xx / (_ORIENTATIONS / 2), yy / (_ORIENTATIONS / 2), xy / _ORIENTATIONS
     spread = np.sqrt(xy**2 + (xx - yy) ** 2) + _EPSILON
@@ -188,7 +190,7 @@ def _filters(shape: tuple[int, ...]) -> tuple[list[np.ndarray], Iterator[np.ndar
     bands = []
     for scale in range(_SCALES):
         wavelength = _SHORTEST * _FACTOR**scale
-        band = np.exp(-(np.log(radius * wavelength) ** 2) / (2 * np.log(_BANDWIDTH) ** 2)) * low_pass
+        band = np.exp(-(np.log(radius * wavelength) ** 2) / (2 * log(_BANDWIDTH) ** 2)) * low_pass
         band[0, 0] = 0
         bands.append(band)
     return bands, (_direction(theta, number) for number in range(_ORIENTATIONS))
