@@ -6,7 +6,7 @@ import data.runtime.interrupts  # noqa: F401 - first: it looks after the imports
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from data.io.image_io import checked_suffix, read_image
 from data.io.listing import MOST_FRAMES, Listing, find_scene, find_stacks
 from data.io.sequences import parse_division
 from data.io.stack_names import members_of_file
+from data.io.watching import settled
 from data.registration.prepared import Observer
 from data.runtime.arguments import STDOUT
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command, say
@@ -32,6 +33,9 @@ from model.fusion.pipeline import Method, loaded_fuser
 from model.fusion.project import Project
 from model.fusion.scene import SceneWork, fuse_scenes, make_alignment_job, make_job
 from model.fusion.settings import FusionSettings
+
+COMPANIONS = ("save_maps", "panel", "depth_map", "rocking", "stereo")
+"""Options for what is written beside a result, by their attributes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +55,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         protect_files(report, [*inputs, *arguments.images])
         refuse_existing([] if arguments.overwrite else report)
         return _benchmark(arguments, work)
+    run = partial(_run, arguments, work, inputs, report)
+    return run() if arguments.watch is None else _watch(arguments, run)
+
+
+def _watch(arguments: argparse.Namespace, run: Callable[[], int]) -> int:
+    """Fuses what has come whenever frames have stopped coming, until it is interrupted; returns the exit code."""
+    code, said = EXIT_DONE, ""
+    arguments.resume = True  # what is fused already stays
+    if not arguments.quiet:
+        say(f"watching {arguments.input}; Ctrl-C ends it.")
+    try:
+        for _ in settled(arguments.input, arguments.watch):
+            try:
+                code, said = max(code, run()), ""
+            except InputError as error:  # no stack is whole yet, or an earlier result is in the way
+                if str(error) != said:
+                    say(f"error: {error}")
+                said = str(error)
+    except KeyboardInterrupt:
+        pass
+    return EXIT_FAILED if said else code
+
+
+def _run(arguments: argparse.Namespace, work: SceneWork, inputs: Sequence[Path], report: Sequence[Path]) -> int:
+    """Fuses all scenes that are there; returns the exit code."""
     jobs, listing = _find_jobs(arguments, work)
     written = [path for job in jobs for path in (*job.files, *([job.manifest] if arguments.input else []))]
     protect_files([*written, *report], [*inputs, *(path for stack in listing.stacks for path in stack.images)])
@@ -104,17 +133,16 @@ def _make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, p
     given = given_settings(arguments)
     if arguments.method != "proposed":
         own = [name for name in ("size", "average", "strategy", "prefer", "comparer") if name in given]
-        if own or arguments.save_maps or arguments.panel or arguments.depth_map:
-            parser.error(
-                "--save-maps, --panel, --depth-map, --size, --average, --strategy, --prefer and --comparer are for the "
-                "proposed method; others have none."
-            )
+        given_outputs = [name for name in COMPANIONS if getattr(arguments, name)]
+        if own or given_outputs:
+            option = [*own, *given_outputs][0].replace("_", "-")
+            parser.error(f"--{option} is for the proposed method; others have nothing of the kind.")
         given.pop("weights", None)  # those of the method
     try:
         settings = FusionSettings(**{**given, **(project.settings.shared() if project else {})})
     except InputError as error:
         parser.error(str(error))
-    names = ("align_only", "save_maps", "panel", "depth_map")
+    names = ("align_only", *COMPANIONS)
     try:
         slabs = Slabs.parse(arguments.slabs) if arguments.slabs else None
     except InputError as error:
@@ -141,7 +169,7 @@ def _check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace,
         )
     _check_method(parser, arguments, work)
     if arguments.align_only and work.outputs.companions:
-        parser.error("--align-only fuses nothing: leave out --save-maps, --panel and --depth-map.")
+        parser.error("--align-only fuses nothing: leave out --save-maps, --panel, --depth-map, --rocking and --stereo.")
     several = arguments.jobs > 1 or arguments.cluster
     if arguments.input is None and (
         arguments.resume or arguments.pattern or arguments.split or several or arguments.shard != (1, 1)
@@ -154,6 +182,8 @@ def _check_usage(parser: argparse.ArgumentParser, arguments: argparse.Namespace,
             parse_division(arguments.split)
         except InputError as error:
             parser.error(f"--split: {error}")
+    if arguments.watch is not None and (arguments.input is None or arguments.dry_run or arguments.json):
+        parser.error("--watch is for a folder, -i DIR, and goes with neither --dry-run nor --json.")
     if arguments.output is None:
         parser.error("-o PATH is needed: the fused image, or a folder with -i.")
 
@@ -172,8 +202,9 @@ def _check_method(parser: argparse.ArgumentParser, arguments: argparse.Namespace
         parser.error("--crop none is for the strategies learned and refined; others know of no uncovered pixels.")
     if arguments.slabs and (work.outputs.align_only or _pairs_only(work)):
         parser.error("--slabs is for the strategies learned and refined, and not for --align-only.")
-    if arguments.depth_map and strategy != "learned":
-        parser.error(f"--depth-map is for --strategy learned, not for {strategy}.")
+    for name in ("depth_map", "rocking", "stereo"):
+        if getattr(arguments, name) and strategy != "learned":
+            parser.error(f"--{name.replace('_', '-')} is for --strategy learned, not for {strategy}.")
 
 
 def _pairs_only(work: SceneWork) -> bool:

@@ -483,6 +483,10 @@ def test_the_depth_has_a_legend_and_is_saved(page, files, tmp_path):
     page.select_option("#overlay", "map")
     expect(page.locator("#legend")).to_be_hidden()
     assert save(page, "depth", tmp_path / "depth.png") == "f-fused-depth.png"
+    assert save(page, "rocking", tmp_path / "rocking.webp") == "f-fused-rocking.webp"
+    assert save(page, "stereo", tmp_path / "stereo.jpg") == "f-fused-stereo.jpg"
+    with Image.open(tmp_path / "rocking.webp") as animation:
+        assert animation.n_frames == 24 and animation.width == Image.open(tmp_path / "stereo.jpg").width // 2
     save(page, "confidence", tmp_path / "confidence.png")
     depth, sure = read_image(tmp_path / "depth.png"), read_image(tmp_path / "confidence.png")
     assert (depth.dtype, sure.dtype, depth.shape) == (np.uint16, np.uint8, (240, 320)) and depth.max() <= 2 * 256

@@ -70,6 +70,14 @@ def natural(text: str) -> int:
     return value
 
 
+def seconds(text: str) -> float:
+    """Parses a time above 0."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time above 0")
+    return value
+
+
 def port(text: str) -> int:
     """Parses the number of a port: 0 to 65535."""
     value = natural(text)

@@ -180,12 +180,14 @@ def make_router(workplaces: dict[str, Workplace], limits: Limits, worker: Worker
 
     @router.get("/workplaces/{workplace}/saved-depth")
     def saved_depth(
-        workplace: str, kind: Literal["depth", "confidence"] = "depth", name: str = "fused"
+        workplace: str, kind: Literal["depth", "confidence", "rocking", "stereo"] = "depth", name: str = "fused"
     ) -> FileResponse:
-        """The depth map as a PNG of 16 bits, 256 for each frame; or how sure it is, 8 bits."""
+        """The depth map as a PNG of 16 bits, 256 for each frame; how sure it is, 8 bits; an animation that rocks from
+        side to side, WebP; or what both eyes see, a JPEG."""
         path = find(workplace).save_depth(kind)
         done = BackgroundTask(path.unlink, missing_ok=True)
-        return FileResponse(path, media_type=FORMATS["png"], filename=f"{name}-{kind}.png", background=done)
+        media_type = "image/webp" if kind == "rocking" else FORMATS[path.suffix[1:]]
+        return FileResponse(path, media_type=media_type, filename=f"{name}-{kind}{path.suffix}", background=done)
 
     @router.get("/workplaces/{workplace}/project")
     def project(workplace: str) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from model.app.fusing import named
 from model.app.limits import Budget
 from model.app.pyramid import Pyramid
 from model.app.worker import Task
+from model.fusion.depth import DepthMap
+from model.fusion.parallax import write_rocking, write_stereo
 from model.fusion.peaking import mark_sharp
 from model.fusion.pipeline import Result, fuse, loaded_fuser
 from model.fusion.project import DECIDING, Frame, Project
@@ -35,6 +37,9 @@ THUMBNAIL = 240
 
 DECODING = 12
 """Bytes of memory that decoding needs for a pixel, of samples of 8 bits: four channels, three times."""
+
+DEPTH_FILES = {"depth": ".png", "confidence": ".png", "rocking": ".webp", "stereo": ".jpg"}
+"""What is made from the depth, and the types of its files."""
 
 KEPT = 4
 """Pictures besides the result that stay in memory."""
@@ -356,7 +361,8 @@ class Workplace:
         removes.
 
         Args:
-            kind: "depth", 16 bits, 256 for each frame; or "confidence", 8 bits.
+            kind: "depth", 16 bits, 256 for each frame; "confidence", 8 bits; "rocking" or "stereo", see
+                `model/fusion/parallax.py`.
 
         Raises:
             InputError: There is none.
@@ -368,11 +374,14 @@ class Workplace:
             if fused.depth is None or fused.confidence is None:
                 raise InputError("this result has no depth map: its strategy finds none.")
             self._saved += 1
-            path = self.folder / f"result-{self._saved}.png"
+            path = self.folder / f"result-{self._saved}{DEPTH_FILES[kind]}"
             if kind == "depth":
                 write_image(path, quantize(fused.depth * DEPTH_SCALE, np.uint16))
-            else:
+            elif kind == "confidence":
                 write_image(path, quantize(fused.confidence * 255))
+            else:
+                write = write_rocking if kind == "rocking" else write_stereo
+                write(path, to_uint8(self._need().image), DepthMap(fused.depth, fused.confidence))
             return path
 
     def project(self) -> Project:
@@ -429,7 +438,6 @@ def _colors(count: int) -> np.ndarray:
 
 def _depth_colors() -> np.ndarray:
     """Returns some colors of the picture of the depth map, from the first frame to the last, (9, 3) uint8."""
-    from model.fusion.depth import DepthMap
     from model.fusion.pictures import depth_colors  # loads matplotlib
 
     steps = np.linspace(0, 1, 9, dtype=np.float32)[None]
@@ -449,8 +457,7 @@ def _picture(result: Retouched, layer: str) -> np.ndarray:
 
         return source_colors(result.fused.decision_map)
     if layer == "depth" and result.fused.depth is not None and result.fused.confidence is not None:
-        from model.fusion.depth import DepthMap
-        from model.fusion.pictures import depth_colors
+        from model.fusion.pictures import depth_colors  # loads matplotlib
 
         return depth_colors(DepthMap(result.fused.depth, result.fused.confidence), len(result.uploads) - 1)
     if layer == "second" and result.second:

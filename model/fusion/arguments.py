@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from data.runtime.arguments import add_shared, command_parser, device, host, json_path, port, shard
+from data.runtime.arguments import add_shared, command_parser, device, host, json_path, port, seconds, shard
 from data.runtime.errors import add_debug
 from data.runtime.installation import install_hint
 from model.fusion.settings import FusionSettings
@@ -21,12 +21,14 @@ EXAMPLES = """examples:
   python fuse.py -i photographs -o fused               every scene NAME-A, NAME-B, ..., or one from each subfolder
   python fuse.py beetle -o fused.tif --depth-map       also the depth of each pixel, in fused-depth.png
   python fuse.py beetle -o fused.tif --depth-map depth.tif    or in depth.tif
+  python fuse.py beetle -o fused.tif --rocking         also an animation of the depth, fused-rocking.webp
   python fuse.py beetle -o fused.tif --slabs 20:5      also the results of frames 1 to 20, 16 to 35, ...
   python fuse.py beetle -o aligned --align-only        the aligned frames, for other tools
   python fuse.py A.jpg B.jpg -o fused.png --strategy paper --size 224    the paper's protocol: maps at 224x224
   python fuse.py -i photographs -o fused --resume      go on where a batch was stopped
   python fuse.py -i photographs -o fused --shard 2/3   the second third, while other machines do the rest
   python fuse.py -i photographs -o fused --jobs 4      four scenes at once
+  python fuse.py -i tethered -o fused --watch          each stack of a camera, once its frames have stopped coming
   python fuse.py A.jpg B.jpg -o fused.png --json -     what was done, as JSON
   python fuse.py --project beetle.json -o fused.tif    what the page saved, once more
   python fuse.py --app                                 a page in the browser: drop frames, compare, retouch
@@ -81,6 +83,14 @@ def build_parser(methods: Iterable[str]) -> argparse.ArgumentParser:
     batch.add_argument("--resume", action="store_true", help="keep results that these images and settings gave")
     batch.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of -i")
     add_shared(batch, "--jobs", "--cluster")
+    batch.add_argument(
+        "--watch",
+        nargs="?",
+        const=10.0,
+        type=seconds,
+        metavar="SECONDS",
+        help="go on until Ctrl-C: fuse what has come whenever nothing in -i has changed for SECONDS (10)",
+    )
     _add_other_commands(parser.add_argument_group("other commands"))
     add_debug(parser)
     return parser
@@ -147,6 +157,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="also write which frame each pixel is sharpest in, with its confidence and a picture of both; "
         "PATH.png or PATH.tif, after the images of one scene (beside the result: NAME-depth.png)",
     )
+    text = "also write an animation that rocks from side to side, by the depth of each pixel, NAME-rocking.webp"
+    group.add_argument("--rocking", action="store_true", help=text)
+    text = "also write what the left and the right eye see, side by side, NAME-stereo.jpg"
+    group.add_argument("--stereo", action="store_true", help=text)
     group.add_argument(
         "--slabs",
         metavar="SIZE[:OVERLAP]",

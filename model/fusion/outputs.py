@@ -59,6 +59,8 @@ class OutputOptions:
         panel: Whether a panel is drawn.
         depth_map: Whether the depth map is written, or its file where that is not NAME-depth.png; for the strategy
             `learned`.
+        rocking: Whether an animation that rocks from side to side is written; for the strategy `learned`.
+        stereo: Whether a picture for each eye is written, side by side; for the strategy `learned`.
         strokes: Retouching, painted over the result.
         second: How the result is decided that strokes may paint with; None: there is none.
         slabs: Parts of the stack whose results are written as well; None: none.
@@ -68,6 +70,8 @@ class OutputOptions:
     save_maps: bool = False
     panel: bool = False
     depth_map: bool | Path = False
+    rocking: bool = False
+    stereo: bool = False
     strokes: tuple[Stroke, ...] = ()
     second: FusionSettings | None = None
     slabs: Slabs | None = None
@@ -75,4 +79,9 @@ class OutputOptions:
     @property
     def companions(self) -> bool:
         """Whether files beside the image are written."""
-        return bool(self.save_maps or self.panel or self.depth_map)
+        return bool(self.save_maps or self.panel or self.needs_depth)
+
+    @property
+    def needs_depth(self) -> bool:
+        """Whether something is written that is made from the depth map."""
+        return bool(self.depth_map or self.rocking or self.stereo)

@@ -20,6 +20,7 @@ from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthMap
 from model.fusion.outputs import OutputOptions
 from model.fusion.paper import PaperDecision
+from model.fusion.parallax import write_rocking, write_stereo
 
 MAP_TITLES = {
     "M1": "M1: A is out of focus",
@@ -43,6 +44,9 @@ DEPTH_SCALE = 256
 
 DEPTH_ENDINGS = ("confidence.png", "picture.png")
 """What is written beside a depth map."""
+
+ROCKING, STEREO = "rocking.webp", "stereo.jpg"
+"""Endings of the animation, and of the pictures for both eyes."""
 
 UNSURE = 0.6
 """Gray of 0..1 in the picture of a depth map where the depth is unknown."""
@@ -68,6 +72,7 @@ def companions(output: Path, strategy: str, options: OutputOptions) -> list[Path
     if options.depth_map:
         path = _depth_path(output, options)
         depth = [path, *(beside(path, ending) for ending in DEPTH_ENDINGS)]
+    endings += [ROCKING] * options.rocking + [STEREO] * options.stereo
     return [*(beside(output, ending) for ending in endings), *depth]
 
 
@@ -78,6 +83,7 @@ def write_companions(
     name: str,
     report: dict[str, Any],
     options: OutputOptions,
+    fused: np.ndarray,
 ) -> None:
     """Writes what options ask for beside a result.
 
@@ -88,14 +94,21 @@ def write_companions(
         name: Of the scene.
         report: JSON values, for `write_maps`.
         options: Say what is written.
+        fused: The result, retouched.
     """
     if options.save_maps:
         write_maps(output, decision, report)
     if options.panel:
         draw_panel(beside(output, "panel.png"), images, decision, name, images.frame_numbers)
-    depth = decision.depth if options.depth_map and isinstance(decision, MapDecision) else None
-    if depth:
+    depth = decision.depth if options.needs_depth and isinstance(decision, MapDecision) else None
+    if not depth:
+        return
+    if options.depth_map:
         write_depth(_depth_path(output, options), depth, name)
+    if options.rocking:
+        write_rocking(beside(output, ROCKING), fused, depth)
+    if options.stereo:
+        write_stereo(beside(output, STEREO), fused, depth)
 
 
 def write_maps(output: Path, decision: PaperDecision | MapDecision, summary: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ const BEAT_INTERVAL = 30000; // milliseconds; the server frees what nobody uses 
 const MESSAGE_TIME = 12000; // milliseconds
 const IMAGE_NAME = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
 const SURE_AFTER = 2000; // milliseconds of a stage, after which its end is estimated
-const DEPTHS = ["depth", "confidence"]; // what is saved of the depth
+const DEPTHS = { depth: "png", confidence: "png", rocking: "webp", stereo: "jpg" }; // what is made from the depth
 const PAINTING = ["brush", "eraser", "undo", "redo"]; // buttons that change the result
 const KEPT_PROJECT = "multifocus-project"; // key of the project that the browser keeps
 const ERASER = -1, SECOND = -2; // numbers in place of a frame's: what was fused, and what other settings made of it
@@ -434,7 +434,7 @@ function showResult(description) {
   $("undo").disabled = !result.strokes;
   $("redo").disabled = !undone.length;
   $("overlay").querySelector("[value=depth]").disabled = !result.depth;
-  for (const kind of DEPTHS) document.querySelector(`[data-save=${kind}]`).disabled = !result.depth;
+  for (const kind of Object.keys(DEPTHS)) document.querySelector(`[data-save=${kind}]`).disabled = !result.depth;
   if (!result.depth && $("overlay").value === "depth") setSelect($("overlay"), "");
   viewer.show(result.width, result.height, { result: result.version, other: fusedVersion });
   showMapColors();
@@ -548,16 +548,16 @@ const save = showingErrors(async (format) => {
   const quality = Math.min(100, Math.max(1, Math.round($("quality").value) || 95));
   showProgress("writing the file", 0, 0, false);
   const address = format === "json" ? "project"
-    : DEPTHS.includes(format) ? `saved-depth?kind=${format}` : `saved?format=${format}&quality=${quality}`;
+    : format in DEPTHS ? `saved-depth?kind=${format}` : `saved?format=${format}&quality=${quality}`;
   const answer = await request(`${workplace}/${address}`)
     .finally(() => { $("progress").hidden = true; });
   const content = format === "json"
     ? new Blob([JSON.stringify(await answer.json(), null, 2), "\n"]) : await answer.blob();
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
-  link.download = DEPTHS.includes(format) ? `${name}-${format}.png` : `${name}.${format}`;
+  link.download = format in DEPTHS ? `${name}-${format}.${DEPTHS[format]}` : `${name}.${format}`;
   link.click();
-  if (!DEPTHS.includes(format)) unsaved = false;
+  if (!(format in DEPTHS)) unsaved = false;
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 });
 
