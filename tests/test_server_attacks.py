@@ -455,6 +455,9 @@ ODD = (
 """Parts of addresses."""
 
 
+LAYERS = ("result", "second", "map", "depth", "upload-1", "peaks-1")
+
+
 def random_request(rng, client, place, numbers, images):
     """Sends one request; returns its answer."""
     odd = str(rng.choice(ODD))
@@ -465,6 +468,8 @@ def random_request(rng, client, place, numbers, images):
         "softness": float(rng.uniform(-0.2, 1.2)),
     }
     order = {"frames": [int(n) for n in rng.choice([*numbers, 99], int(rng.integers(0, 5)))], "strokes": [stroke]}
+    if rng.random() < 0.5:
+        order["second"] = (None, {"strategy": "refined"}, {"prefer": odd}, odd, 7)[int(rng.integers(5))]
     body = json.dumps(order if rng.random() < 0.5 else stroke).encode()
     body = mutated(rng, body) if rng.random() < 0.5 else body
     image = images[int(rng.integers(len(images)))]
@@ -478,7 +483,8 @@ def random_request(rng, client, place, numbers, images):
         lambda: client.post(f"{place}/strokes", content=body, headers=headers),
         lambda: client.post("/fuse", files=[("frames", (odd or "a.png", image)), ("frames", ("b.png", images[0]))]),
         lambda: client.post("/fuse", params={odd or "x": odd}, content=mutated(rng, image), headers=headers),
-        lambda: client.get(f"{place}/tiles/{rng.choice(['result', 'map', 'depth', 'upload-1'])}/{quote(odd)}/0/0"),
+        lambda: client.get(f"{place}/tiles/{rng.choice(LAYERS)}/{quote(odd)}/0/0"),
+        lambda: client.get(f"{place}/saved-depth", params={"kind": str(rng.choice(["stereo", "depth", odd]))}),
         lambda: client.get(f"{place}/frame-at", params={"x": odd, "y": 3}),
         lambda: client.get(f"{place}/saved", params={"format": str(rng.choice(["png", "jpg", odd])), "name": odd}),
         lambda: client.delete(f"{place}/frames/{rng.integers(200)}"),
