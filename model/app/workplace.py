@@ -5,41 +5,36 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from data.imaging.pixels import quantize, to_uint8
+from data.imaging.pixels import to_uint8
 from data.io.files import file_digest
 from data.io.image_header import read_header
-from data.io.image_io import read_photograph, write_image
+from data.io.image_io import read_photograph
 from data.io.listing import MOST_FRAMES
-from data.registration.prepared import FramesByNumber, Observer
+from data.registration.prepared import Observer
 from data.runtime.errors import InputError
 from model.app.folders import new_folder, safe_suffix
 from model.app.fusing import named
 from model.app.limits import Budget
 from model.app.pyramid import Pyramid
+from model.app.retouched import DEPTH_FILES, Retouched
 from model.app.worker import Task
-from model.fusion.depth import DepthMap
-from model.fusion.parallax import write_rocking, write_stereo
 from model.fusion.peaking import mark_sharp
-from model.fusion.pipeline import Result, fuse, loaded_fuser
-from model.fusion.project import DECIDING, Frame, Project
-from model.fusion.retouch import Paints, Stroke, paint, retouch
-from model.fusion.settings import FusionSettings
+from model.fusion.pipeline import fuse
+from model.fusion.project import Frame, Project
+from model.fusion.retouch import Stroke
 
 THUMBNAIL = 240
 """Longest side of a thumbnail, in pixels."""
 
 DECODING = 12
 """Bytes of memory that decoding needs for a pixel, of samples of 8 bits: four channels, three times."""
-
-DEPTH_FILES = {"depth": ".png", "confidence": ".png", "rocking": ".webp", "stereo": ".jpg"}
-"""What is made from the depth, and the types of its files."""
 
 KEPT = 4
 """Pictures besides the result that stay in memory."""
@@ -62,47 +57,6 @@ class Upload:
     sha256: str
     size: tuple[int, int]
     thumbnail: bytes
-
-
-@dataclass
-class Retouched:
-    """A result, and how it was retouched since.
-
-    Attributes:
-        uploads: The frames, by their numbers, in order.
-        settings: How they were fused.
-        fused: As it was fused.
-        image: Retouched, in the range of the prepared frames, (H, W, 3) or (H, W).
-        pyramid: Its tiles.
-        strokes: Painted over it.
-        second: What other settings made of the same aligned frames: these settings, and what was fused so.
-        version: Another number after each change of it.
-    """
-
-    uploads: tuple[int, ...]
-    settings: FusionSettings
-    fused: Result
-    image: np.ndarray
-    pyramid: Pyramid
-    strokes: list[Stroke] = field(default_factory=list)
-    second: tuple[FusionSettings, np.ndarray] | None = None
-    version: int = 1
-
-    @property
-    def frames(self) -> FramesByNumber:
-        """The aligned frames by their numbers in the stack."""
-        return FramesByNumber(self.fused.stack.images)
-
-    @property
-    def paints(self) -> Paints:
-        """What strokes paint with."""
-        return Paints(self.frames, self.fused.fused, self.second[1] if self.second else None)
-
-    def other(self, uploads: Sequence[int], settings: FusionSettings) -> tuple[FusionSettings, np.ndarray] | None:
-        """What becomes the second result when these frames are fused anew: this one where other settings decided it."""
-        if tuple(uploads) != self.uploads or _aligning(settings) != _aligning(self.settings):
-            return None
-        return self.second if settings == self.settings else (self.settings, self.fused.fused)
 
 
 class Workplace:
@@ -245,32 +199,14 @@ class Workplace:
         try:
             with named({upload.path: upload.name for upload in uploads}):
                 names = [upload.name for upload in uploads]
-                settings = project.settings
-                fused = fuse([upload.path for upload in uploads], settings, observe, names)
-                second = self._second(numbers, project, fused)
-                paints = Paints(FramesByNumber(fused.stack.images), fused.fused, second[1] if second else None)
-                image = retouch(paints, project.strokes, observe)
+                fused = fuse([upload.path for upload in uploads], project.settings, observe, names)
+                result = Retouched.make(tuple(numbers), project, fused, self._result, observe)
         finally:
             self._fusing = ()
-        pyramid = Pyramid(image)
         with self._lock:
-            version = self._result.version + 1 if self._result else 1
-            strokes = list(project.strokes)
-            self._result = Retouched(tuple(numbers), settings, fused, image, pyramid, strokes, second, version)
+            self._result = result
             for layer in [layer for layer in self._pictures if not layer.startswith("upload-")]:
                 del self._pictures[layer]
-
-    def _second(
-        self, numbers: Sequence[int], project: Project, fused: Result
-    ) -> tuple[FusionSettings, np.ndarray] | None:
-        """Returns the second result beside a new one: the one that strokes paint with, else the result of before."""
-        before = self._result
-        found = before.other(numbers, project.settings) if before else None
-        if project.second is None or (found and found[0] == project.second):
-            return found
-        if before and before.second and found and before.second[0] == project.second:
-            return before.second
-        return project.second, loaded_fuser(project.second).decide(fused.stack.images).fused
 
     def describe(self) -> dict[str, Any]:
         """What the page shows of the result, as JSON values.
@@ -279,23 +215,7 @@ class Workplace:
             InputError: There is none yet.
         """
         with self._lock:
-            result = self._need()
-            height, width = result.image.shape[:2]
-            used = result.fused.stack.images.frame_numbers
-            return {
-                "version": result.version,
-                "width": width,
-                "height": height,
-                "frames": list(result.uploads),
-                "left_out": [one for n, one in enumerate(result.uploads) if n not in used],
-                "remarks": list(result.fused.remarks),
-                "strokes": len(result.strokes),
-                "second": _in_words(result.second[0]) if result.second else None,
-                "depth": result.settings.chosen_strategy == "learned",
-                "colors": _hex(_colors(len(result.uploads))),
-                "depth_colors": _hex(_depth_colors()),
-                "summary": result.fused.describe(),
-            }
+            return self._need().describe()
 
     def tile(self, layer: str, level: int, row: int, column: int) -> bytes | None:
         """A tile of a picture: "result", "second", "map", "depth", "frame-N" with the number N of a frame in the stack,
@@ -313,33 +233,20 @@ class Workplace:
     def paint(self, stroke: Stroke) -> dict[str, Any]:
         """Paints a stroke over the result; returns as `describe`."""
         with self._lock:
-            result = self._need()
-            window = paint(result.image, result.paints[stroke.frame], stroke)
-            if window is not None:
-                result.pyramid.update(result.image, window)
-            result.strokes.append(stroke)
-            result.version += 1
+            self._need().paint(stroke)
             return self.describe()
 
     def undo(self) -> dict[str, Any]:
         """Takes the last stroke back; returns as `describe`."""
         with self._lock:
-            result = self._need()
-            if result.strokes:
-                result.strokes.pop()
-                result.image = retouch(result.paints, result.strokes)
-                result.pyramid = Pyramid(result.image)
-                result.version += 1
+            self._need().undo()
             return self.describe()
 
     def frame_at(self, x: int, y: int) -> int | None:
         """The number of the frame from which a pixel of the result was taken; None beside it, and where nothing
         tells."""
         with self._lock:
-            decided = self._need().fused.decision_map
-            if decided is None or not (0 <= y < decided.shape[0] and 0 <= x < decided.shape[1]):
-                return None
-            return int(decided[y, x])
+            return self._need().frame_at(x, y)
 
     def save(self, suffix: str, quality: int = 95) -> Path:
         """Writes the result, with the metadata of the first frame; returns its file, which the caller removes.
@@ -348,12 +255,8 @@ class Workplace:
             InputError: There is none, or the type cannot hold it.
         """
         with self._lock:
-            result = self._need()
-            self._saved += 1
-            path = self.folder / f"result-{self._saved}.{suffix}"
-            as_given = result.fused.stack.as_given
-            image = as_given(result.image) if suffix in ("png", "tif") else to_uint8(result.image)
-            write_image(path, image, quality, result.fused.stack.metadata)
+            path = self._new_file(f".{suffix}")
+            self._need().write(path, quality)
             return path
 
     def save_depth(self, kind: str) -> Path:
@@ -367,22 +270,14 @@ class Workplace:
         Raises:
             InputError: There is none.
         """
-        from model.fusion.pictures import DEPTH_SCALE  # loads matplotlib
-
         with self._lock:
-            fused = self._need().fused
-            if fused.depth is None or fused.confidence is None:
-                raise InputError("this result has no depth map: its strategy finds none.")
-            self._saved += 1
-            path = self.folder / f"result-{self._saved}{DEPTH_FILES[kind]}"
-            if kind == "depth":
-                write_image(path, quantize(fused.depth * DEPTH_SCALE, np.uint16))
-            elif kind == "confidence":
-                write_image(path, quantize(fused.confidence * 255))
-            else:
-                write = write_rocking if kind == "rocking" else write_stereo
-                write(path, to_uint8(self._need().image), DepthMap(fused.depth, fused.confidence))
+            path = self._new_file(DEPTH_FILES[kind])
+            self._need().write_depth(path, kind)
             return path
+
+    def _new_file(self, suffix: str) -> Path:
+        self._saved += 1
+        return self.folder / f"result-{self._saved}{suffix}"
 
     def project(self) -> Project:
         """What the result comes from."""
@@ -400,7 +295,7 @@ class Workplace:
     def _picture(self, layer: str) -> np.ndarray:
         kind, _, number = layer.partition("-")
         if kind not in ("upload", "peaks") or not number.isdecimal():
-            return _picture(self._need(), layer)
+            return self._need().picture(layer)
         upload = self.upload(int(number[:18]))
         width, height = upload.size
         with self._memory.hold(DECODING * height * width), named({upload.path: upload.name}):
@@ -415,53 +310,3 @@ class Workplace:
     def _forget(self, size: int) -> None:
         with self._lock:
             self._bytes -= size
-
-
-def _aligning(settings: FusionSettings) -> FusionSettings:
-    """Returns settings without what only decides the result."""
-    default = FusionSettings()
-    return replace(settings, **{name: getattr(default, name) for name in DECIDING})
-
-
-def _in_words(settings: FusionSettings) -> str:
-    """Says how a result was decided."""
-    chosen = {"strategy": settings.chosen_strategy, "prefer": settings.prefer, "average": settings.average}
-    return ", ".join(f"{name} {value}" for name, value in chosen.items() if value not in (None, "auto"))
-
-
-def _colors(count: int) -> np.ndarray:
-    """Returns the colors of so many frames in the picture of the decision map, (count, 3) uint8."""
-    from model.fusion.pictures import source_colors  # loads matplotlib
-
-    return source_colors(np.arange(count))
-
-
-def _depth_colors() -> np.ndarray:
-    """Returns some colors of the picture of the depth map, from the first frame to the last, (9, 3) uint8."""
-    from model.fusion.pictures import depth_colors  # loads matplotlib
-
-    steps = np.linspace(0, 1, 9, dtype=np.float32)[None]
-    return depth_colors(DepthMap(steps, np.ones_like(steps)), 1)[0]
-
-
-def _hex(colors: np.ndarray) -> list[str]:
-    """Returns colors, (N, 3) uint8, as style sheets name them."""
-    return [f"#{bytes(color).hex()}" for color in colors]
-
-
-def _picture(result: Retouched, layer: str) -> np.ndarray:
-    """Draws what led to the result, for looking at."""
-    kind, _, number = layer.partition("-")
-    if layer == "map" and result.fused.decision_map is not None:
-        from model.fusion.pictures import source_colors  # loads matplotlib
-
-        return source_colors(result.fused.decision_map)
-    if layer == "depth" and result.fused.depth is not None and result.fused.confidence is not None:
-        from model.fusion.pictures import depth_colors  # loads matplotlib
-
-        return depth_colors(DepthMap(result.fused.depth, result.fused.confidence), len(result.uploads) - 1)
-    if layer == "second" and result.second:
-        return to_uint8(result.second[1])
-    if kind == "frame" and number.isdecimal() and int(number) < len(result.uploads):
-        return result.frames[int(number)]
-    raise InputError(f"there is no picture {layer!r}.")
