@@ -1,16 +1,17 @@
 // The page: frames, fusion, comparison, retouching and saving. The server does the work; see /openapi.json.
 
+import { forget, keep, kept, offer } from "./kept.js";
+import { showMessage, showingErrors } from "./messages.js";
 import { ResultViewer } from "./result.js";
+import { getJson, post, request } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_INTERVAL = 250; // milliseconds
 const BEAT_INTERVAL = 30000; // milliseconds; the server frees what nobody uses for minutes
-const MESSAGE_TIME = 12000; // milliseconds
 const IMAGE_NAME = /\.(jpe?g|png|tiff?|bmp|webp|heic|heif|mpo|nef|cr2|cr3|arw|dng|raf|orf|rw2|pef)$/i;
 const SURE_AFTER = 2000; // milliseconds of a stage, after which its end is estimated
 const DEPTHS = { depth: "png", confidence: "png", rocking: "webp", stereo: "jpg" }; // what is made from the depth
 const PAINTING = ["brush", "eraser", "undo", "redo"]; // buttons that change the result
-const KEPT_PROJECT = "multifocus-project"; // key of the project that the browser keeps
 const ERASER = -1, SECOND = -2; // numbers in place of a frame's: what was fused, and what other settings made of it
 const PROJECT_NAME = /\.json$/i;
 const compareNames = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
@@ -36,46 +37,6 @@ const viewer = new ResultViewer($("canvas"), {
 });
 
 window.viewer = viewer; // for tests, and for debugging
-
-// --- the server ---
-
-async function request(address, options = {}) {
-  const answer = await fetch(address, options).catch(() => {
-    throw new Error("the server does not answer: is it still running?");
-  });
-  if (answer.ok) return answer;
-  const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
-  throw new Error(typeof detail === "string" ? detail : detail.map((one) => one.msg).join("; "));
-}
-
-const getJson = async (address) => (await request(address)).json();
-
-async function post(address, content) {
-  const headers = { "Content-Type": "application/json" };
-  return (await request(address, { method: "POST", headers, body: JSON.stringify(content) })).json();
-}
-
-function showMessage(text) {
-  const message = document.createElement("p");
-  message.textContent = text[0].toUpperCase() + text.slice(1);
-  $("messages").append(message);
-  setTimeout(() => message.remove(), MESSAGE_TIME);
-  const entry = document.createElement("li");
-  entry.textContent = `${new Date().toLocaleTimeString()} ${message.textContent}`;
-  const list = $("log").querySelector("ol");
-  list.prepend(entry);
-  $("log").querySelector("summary").textContent = `Messages (${list.children.length})`;
-  $("log").hidden = false;
-}
-
-// The function, with its errors shown as messages.
-const showingErrors = (action) => async (...values) => {
-  try {
-    return await action(...values);
-  } catch (error) {
-    showMessage(error.message);
-  }
-};
 
 setInterval(() => workplace && fetch(`${workplace}/progress`).catch(() => {}), BEAT_INTERVAL);
 addEventListener("beforeunload", (event) => { if (unsaved || running) event.preventDefault(); });
@@ -127,47 +88,17 @@ async function openProject(project) {
   await fuse({ strokes: project.strokes ?? [], second: project.second });
 }
 
-// --- the project that the browser keeps, of a tab that was closed ---
-
-function kept() {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT_PROJECT));
-  } catch {
-    return null; // nothing is kept here, or it is damaged
-  }
-}
-
 // Keeps the project while something is painted over its result.
-const keep = showingErrors(async () => {
-  if (!result.strokes) return forget();
-  const project = await getJson(`${workplace}/project`);
-  try {
-    localStorage.setItem(KEPT_PROJECT, JSON.stringify(project));
-  } catch { /* no room: it can still be saved as a file */ }
-  $("offer").hidden = true;
+const keepProject = showingErrors(async () => {
+  if (result.strokes) keep(await getJson(`${workplace}/project`));
+  else forget();
 });
-
-function offerKept() {
-  const project = kept();
-  if (!project?.strokes?.length) return;
-  const names = project.frames.map((frame) => frame.file);
-  const shown = names.length > 3 ? `${names[0]} to ${names.at(-1)}, ${names.length} frames` : names.join(", ");
-  const count = project.strokes.length;
-  $("offer").hidden = false;
-  $("offer").querySelector("p").textContent =
-    `What was painted last is kept: ${count} stroke${count > 1 ? "s" : ""} over ${shown}. Add these frames to go on.`;
-}
-
-function forget() {
-  localStorage.removeItem(KEPT_PROJECT);
-  $("offer").hidden = true;
-}
 
 function listFrames() {
   const focused = document.activeElement?.closest?.("#frames li") && document.activeElement;
-  const kept = focused && { id: focused.closest("li").dataset.id, part: focused.className };
+  const held = focused && { id: focused.closest("li").dataset.id, part: focused.className };
   $("frames").replaceChildren(...frames.map(frameItem));
-  if (kept) $("frames").querySelector(`[data-id="${kept.id}"] .${kept.part}`)?.focus();
+  if (held) $("frames").querySelector(`[data-id="${held.id}"] .${held.part}`)?.focus();
   $("new").disabled = !frames.length;
   $("browse").hidden = frames.length < 2;
   $("browser").max = frames.length;
@@ -489,12 +420,12 @@ function setRadius() {
 }
 
 function sendStroke(points) {
-  const kept = points.filter(([x, y], n) => n === 0 || n === points.length - 1
+  const spaced = points.filter(([x, y], n) => n === 0 || n === points.length - 1
     || Math.hypot(x - points[n - 1][0], y - points[n - 1][1]) >= 0.5);
   const round = (value) => Math.round(value * 100) / 100;
   const stroke = {
     frame: erasing ? ERASER : Number($("compare").value),
-    points: kept.map((point) => point.map(round)),
+    points: spaced.map((point) => point.map(round)),
     radius: round(viewer.radius),
     softness: $("softness").value / 100,
     opacity: $("strength").value / 100,
@@ -508,7 +439,7 @@ function paint(stroke) {
   viewer.unsentStrokes.push(stroke);
   strokesSent = strokesSent.then(async () => {
     await showingErrors(async () => showResult(await post(`${workplace}/strokes`, stroke)))();
-    keep();
+    keepProject();
     viewer.unsentStrokes = viewer.unsentStrokes.filter((one) => one !== stroke);
     viewer.redraw();
   });
@@ -521,7 +452,7 @@ function undo() {
     undone.push(strokes.at(-1));
     unsaved = true;
     showResult(await post(`${workplace}/undo`));
-    keep();
+    keepProject();
   }));
 }
 
@@ -672,4 +603,4 @@ addEventListener("keydown", (event) => {
 });
 
 addEventListener("keyup", (event) => { if (event.key === " ") viewer.moving = false; });
-offerKept();
+offer();
