@@ -45,7 +45,7 @@ _ROWS = 64
 
 _SMALL, _KEPT = 2_000_000, 4
 """Pixels below which images are transformed side by side, in double precision and with filters that are kept, and of
-how many sizes. Larger ones need a lot of memory: 2.5 GB for 24 megapixels in single precision."""
+how many sizes. Larger ones need a lot of memory: 3 GB for 24 megapixels in single precision."""
 
 
 def phase_congruency_quality(sources: Sequence[np.ndarray], fused: np.ndarray) -> float:

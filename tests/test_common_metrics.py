@@ -6,6 +6,7 @@ covariances were computed as means of products of differences: as published, E[x
 in flat windows, which the quotients blow up (Q_Y 1.678 in place of .990 for lytro-14).
 """
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 import evaluate
 from data.demo import rendered_scene
 from data.io.image_io import read_image, write_image
-from metrics import METRICS, compute, compute_all, get_metric
+from metrics import METRICS, Scorer, compute, compute_all, get_metric, phase
 from metrics.color import to_gray
 from metrics.features import feature_information
 from metrics.information import nonlinear_correlation
@@ -23,6 +24,7 @@ from metrics.perception import chen_blum, visual_information
 from metrics.phase import phase_congruency_quality
 from metrics.statistics import entropy, standard_deviation
 from metrics.structure import multi_scale_ssim, yang
+from tests.conftest import drawn_photograph
 
 OF_SOURCES = ("q_y", "q_cb", "q_ncie", "q_p", "viff", "fmi", "ms_ssim")
 
@@ -249,3 +251,33 @@ def test_sets_of_metrics_on_the_command_line(tmp_path, drawn, capsys):
     assert evaluate.main([*command, "--metrics", "all"]) == 0
     rows = (tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == [name for name in METRICS if not METRICS[name].needs_reference]
+
+
+BY_WINDOWS = ("q_y", "ms_ssim", "q_s", "q_w", "q_e", "q_c", "ssim_sources", "viff", "vif", "q_p")
+"""Metrics that look at windows in bands of rows."""
+
+
+def a_large_enough_pair():
+    rng = np.random.default_rng(3)
+    scene = drawn_photograph(rng, 197, 230)
+    blurred = cv2.GaussianBlur(scene, (0, 0), 2)
+    left = np.arange(230)[None, :, None] < 115
+    return (np.where(left, scene, blurred), np.where(left, blurred, scene)), scene
+
+
+def test_bands_of_rows_change_nothing(monkeypatch):
+    sources, fused = a_large_enough_pair()
+    whole = Scorer(sources).score(fused, BY_WINDOWS)
+    monkeypatch.setattr("metrics.windows._BAND", 1)  # a row of windows at a time
+    assert Scorer(sources).score(fused, BY_WINDOWS) == pytest.approx(whole, rel=1e-12)
+
+
+def test_large_images_are_transformed_in_single_precision(monkeypatch):
+    sources, fused = a_large_enough_pair()
+    double = Scorer(sources).score(fused, ["q_p"])["q_p"]
+    monkeypatch.setattr("metrics.phase._SMALL", 1000)
+    monkeypatch.setattr("metrics.scoring.LARGE", 1000)
+    phase._noise_of_filters.cache_clear()
+    single = Scorer(sources).score(fused, ["q_p"])["q_p"]
+    phase._noise_of_filters.cache_clear()
+    assert single != double and single == pytest.approx(double, rel=1e-5)
