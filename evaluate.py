@@ -8,7 +8,7 @@ import difflib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -119,15 +119,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"warning: {problem}")
 
     results: dict[str, dict[str, dict[str, float | str]]] = {method: {} for method in images}
-    score = partial(_score_stack, images=images, references=references, variants=variants, arguments=arguments)
     killed = partial(_report_killed, images=images, variants=variants)
-    rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster, killed)
-    shown_rows = tqdm(rows, total=len(listing.stacks), unit="pair", disable=arguments.quiet)
     on_gray: Counter[str] = Counter()
-    for pair, (row_of, gray) in zip(listing.stacks, shown_rows, strict=True):
-        on_gray.update(gray)
-        for method, row in row_of.items():
-            results[method][pair.name] = row
+    each = len(images) * len(variants)
+    with tqdm(total=len(listing.stacks) * each, unit="value", disable=arguments.quiet) as bar:
+        score = partial(_score_stack, images=images, references=references, variants=variants, arguments=arguments)
+        if arguments.jobs == 1 and arguments.cluster is None:  # else other processes score
+            score = partial(score, observe=bar.update)
+        rows = spread(score, listing.stacks, arguments.jobs, arguments.cluster, killed)
+        for number, (pair, (row_of, gray)) in enumerate(zip(listing.stacks, rows, strict=True), start=1):
+            on_gray.update(gray)
+            for method, row in row_of.items():
+                results[method][pair.name] = row
+            bar.update(number * each - bar.n)  # what failed counts as well
     titles = {method: _title(method, files, results[method]) for method, files in images.items()}
     notes = [JPEG_NOTE] if any(title != method for method, title in titles.items()) else []
     if on_gray:
@@ -188,6 +192,7 @@ def _score_stack(
     references: ImageFolder | None,
     variants: dict[Metric, str],
     arguments: argparse.Namespace,
+    observe: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, dict[str, float | str]], list[str]]:
     """Scores one scene: method to metric name to value, or to the reason of its failure, and the methods whose result
     and sources were compared on gray because only one of them has color; no error is raised."""
@@ -213,10 +218,10 @@ def _score_stack(
             fused, changed = same_channels(read_image(files.find(stack.name)), frames[0])
             if laid and reference is not None:
                 aligned = crop_border(align_to_reference(reference, fused))
-                scores = scorer.measure(aligned, computed, crop_border(reference))
+                scores = scorer.measure(aligned, computed, crop_border(reference), observe)
             else:
                 _require_size_of_sources(fused, frames[0])
-                scores = scorer.measure(fused, computed, reference)
+                scores = scorer.measure(fused, computed, reference, observe)
             rows[method] = {**scores, **lacking}
             if changed:
                 on_gray.append(method)

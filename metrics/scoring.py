@@ -66,7 +66,11 @@ class Scorer:
         return self.measure(fused, {one: self._variants.get(one, one.variants[0]) for one in metrics}, reference)
 
     def measure(
-        self, fused: np.ndarray, variants: Mapping[Metric, str], reference: np.ndarray | None = None
+        self,
+        fused: np.ndarray,
+        variants: Mapping[Metric, str],
+        reference: np.ndarray | None = None,
+        observe: Callable[[], object] = lambda: None,
     ) -> dict[str, float]:
         """Computes metrics of one fused image, given their objects and variants; see `score`.
 
@@ -74,6 +78,7 @@ class Scorer:
             fused: Fused image, of the sources' shape.
             variants: Metric to variant, as `resolve_variants` returns them.
             reference: Ground truth of the same shape.
+            observe: Called after each metric, by any thread.
         """
         for metric in variants:
             if metric.needs_reference and reference is None:
@@ -89,7 +94,12 @@ class Scorer:
             FusedPlane(sources, plane, truth, shared(partial(_edge_scores, edges, plane)))
             for sources, edges, plane, truth in zip(self._sources, self._edges, fused_planes, truths, strict=True)
         ]
-        compute = partial(_mean_score, planes)
+
+        def compute(chosen: tuple[Metric, str]) -> float:
+            score = _mean_score(*chosen, planes)
+            observe()
+            return score
+
         small = fused.size < LARGE
         scores = in_threads(compute, variants.items()) if small else map(compute, variants.items())
         return {metric.name: score for metric, score in zip(variants, scores, strict=True)}
@@ -126,8 +136,7 @@ def _edge_scores(edges: Callable[..., EdgeTransfer], fused: np.ndarray, model: s
     return edges(variant=model).measure(fused)
 
 
-def _mean_score(planes: Sequence[FusedPlane], chosen: tuple[Metric, str]) -> float:
-    metric, variant = chosen
+def _mean_score(metric: Metric, variant: str, planes: Sequence[FusedPlane]) -> float:
     scores = [metric.score(plane, variant) for plane in planes]
     if metric.decibels and len(scores) > 1:
         power = sum(10.0 ** (-score / 10.0) for score in scores) / len(scores)

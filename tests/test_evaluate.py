@@ -361,7 +361,7 @@ def test_as_a_command(folders):
     command = [sys.executable, "evaluate.py", "--source", folders / "source", "--fused", f"truth={folders / 'truth'}"]
     done = subprocess.run([*command, "-o", folders / "out"], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == EXIT_DONE, done.stderr
-    assert "| truth |" in done.stdout and "pair/s" in done.stderr
+    assert "| truth |" in done.stdout and "value/s" in done.stderr
     usage = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert usage.returncode == EXIT_USAGE and "-o/--output" in usage.stderr
 
