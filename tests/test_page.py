@@ -428,6 +428,11 @@ def test_both_panes_paint_and_so_does_the_result_of_other_settings(page, files, 
     expect(page.locator("#facts")).to_contain_text("2 strokes")
     save(page, "png", tmp_path / "again.png")
     np.testing.assert_array_equal(read_image(tmp_path / "again.png"), painted)
+    expect(page.locator("#compare")).to_have_value("-2")
+    page.keyboard.press("0")
+    page.click("#fuse")
+    expect(page.locator("#fuse")).to_be_enabled(timeout=60_000)
+    expect(page.locator("#compare")).to_have_value("")
 
 
 CONTRASTS = """() => {

@@ -341,7 +341,7 @@ function showNewResult(description) {
   looking = null;
   viewer.left = "result";
   viewer.overlay = $("overlay").value || null;
-  const before = Number($("compare").value);
+  const before = $("compare").value;
   const compared = result?.frames[before]; // is compared again, whatever its number is now
   const options = description.frames.map((id, number) => {
     const option = new Option(`${number + 1}. ${nameOf(id)}`, String(number));
@@ -351,7 +351,7 @@ function showNewResult(description) {
   const { second } = description;
   if (second !== null) options.unshift(new Option(`other result: ${second}`, String(SECOND)));
   $("compare").replaceChildren(new Option("nothing", ""), ...options);
-  compareWith(before === SECOND ? SECOND : description.frames.indexOf(compared));
+  compareWith(before === String(SECOND) ? SECOND : description.frames.indexOf(compared));
   fusedVersion = description.version;
   $("save-name").value = savedName(description.frames[0]);
   description.remarks.forEach(showMessage);
