@@ -437,10 +437,20 @@ def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
     assert "maps at" not in first and "Pair by pair" not in third
     record = tmp_path / "out" / "runs" / "compare-bn" / "record.json"
     made = json.loads(record.read_text())
-    for damage in ("[]", json.dumps(made | {"epochs": []}), json.dumps(made | {"training_seconds": "long"})):
-        record.write_text(damage)
-        assert main(command) == 0
-        assert json.loads(record.read_text())["epochs"] == made["epochs"]
+    record.write_text("[]")
+    assert main(command) == 0
+    assert json.loads(record.read_text())["epochs"] == made["epochs"]
+
+    def trained_again(*_, **__):
+        raise InputError("it is trained again.")
+
+    for damage in (made | {"epochs": []}, made | {"training_seconds": "long"}):
+        record.write_text(json.dumps(damage))
+        with monkeypatch.context() as context:
+            context.setattr(ablation, "train_alone", trained_again)
+            assert main(command) == 1
+        assert "compare-bn: it is trained again." in capsys.readouterr().err
+    record.write_text(json.dumps(made))
     monkeypatch.setattr(ablation, "train_alone", lambda *_, **__: pytest.fail("trained again"))
     assert main(command) == 0
     (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
