@@ -24,6 +24,7 @@ from data.io.watching import settled
 from data.registration.prepared import Observer
 from data.runtime.arguments import STDOUT
 from data.runtime.errors import EXIT_DONE, EXIT_FAILED, InputError, run_command, say
+from data.runtime.shutdown import noted_signals
 from data.runtime.spread import spread
 from model.baselines import BASELINES
 from model.fusion.arguments import build_parser, given_settings
@@ -64,17 +65,15 @@ def _watch(arguments: argparse.Namespace, run: Callable[[], int]) -> int:
     code, said = EXIT_DONE, ""
     arguments.resume = True  # what is fused already stays
     if not arguments.quiet:
-        say(f"watching {arguments.input}; Ctrl-C ends it.")
-    try:
-        for _ in settled(arguments.input, arguments.watch):
+        say(f"watching {arguments.input}; Ctrl-C ends it after what is being fused, twice at once.")
+    with noted_signals() as signals:
+        for _ in settled(arguments.input, arguments.watch, signals):
             try:
                 code, said = max(code, run()), ""
             except InputError as error:  # no stack is whole yet, or an earlier result is in the way
                 if str(error) != said:
                     say(f"error: {error}")
                 said = str(error)
-    except KeyboardInterrupt:
-        pass
     return EXIT_FAILED if said else code
 
 

@@ -146,7 +146,7 @@ def test_a_frame_of_another_scene(breathing, tmp_path, capsys):
         (("--align-only", "--panel"), "fuses nothing"),
         (("--prefer", "near", "--strategy", "paper"), "prefer is for the strategy learned"),
         (("--crop", "none", "--strategy", "paper"), "for the strategies learned and refined"),
-        (("--depth-map", "--method", "pca"), "others have none"),
+        (("--depth-map", "--method", "pca"), "--depth-map is for the proposed method; others have nothing"),
     ],
 )
 def test_options_that_do_not_go_together(options, message, capsys):

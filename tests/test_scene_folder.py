@@ -178,7 +178,7 @@ def test_training_and_fusing(folder, tmp_path, capsys):
     ("options", "message"),
     [
         (["--strategy", "paper"], "comparer is for the strategy learned, not for paper"),
-        (["--method", "dwt"], "--comparer are for the proposed method"),
+        (["--method", "dwt"], "--comparer is for the proposed method"),
     ],
 )
 def test_a_comparer_that_nothing_uses(options, message, capsys):

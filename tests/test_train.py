@@ -292,6 +292,7 @@ def test_shorter_epochs_end_in_a_row_of_the_log_each(small_voc, tmp_path):
     assert counts == [40, 2, 40]
 
 
+@pytest.mark.long
 def test_sigterm_saves_and_leaves(runs, small_voc, tmp_path):
     process = start("--voc", small_voc, "-o", tmp_path / "run", *OPTIONS)
     log = tmp_path / "run" / "checkpoint.npz"

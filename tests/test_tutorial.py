@@ -15,6 +15,7 @@ def cells():
     return [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
 
 
+@pytest.mark.long
 def test_it_runs_from_the_first_cell_to_the_last(cells, monkeypatch, capsys):
     monkeypatch.chdir(NOTEBOOK.parent)
     monkeypatch.setattr(plt, "show", plt.close)

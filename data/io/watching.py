@@ -1,7 +1,7 @@
 """Waits until files have stopped arriving in a folder."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.runtime.errors import InputError
@@ -13,12 +13,13 @@ Snapshot = dict[str, tuple[int, int]]
 """Names of files to their sizes in bytes and their times of change in nanoseconds."""
 
 
-def settled(folder: Path, seconds: float) -> Iterator[None]:
-    """Yields each time when the files of a folder have changed and then stayed the same for some time; never ends.
+def settled(folder: Path, seconds: float, stop: Sequence[int] = ()) -> Iterator[None]:
+    """Yields each time when the files of a folder have changed and then stayed the same for some time.
 
     Args:
         folder: It and its subfolders are looked at; hidden ones are not.
         seconds: How long nothing may change.
+        stop: Ends once there is something in it, such as the signals of `noted_signals`.
 
     Raises:
         InputError: The folder cannot be read.
@@ -26,7 +27,7 @@ def settled(folder: Path, seconds: float) -> Iterator[None]:
     seen: Snapshot | None = None
     told: Snapshot | None = None
     since = time.monotonic()
-    while True:
+    while not stop:
         now = _look(folder)
         if now != seen:
             seen, since = now, time.monotonic()

@@ -11,8 +11,8 @@ from typing import Any
 from tqdm import tqdm
 
 from data.runtime.errors import InputError, StoppedError, run_command
+from data.runtime.shutdown import noted_signals
 from model.training.settings import DISTRIBUTIONS, TrainingConfig
-from model.training.shutdown import noted_signals
 
 POLL_SECONDS = 0.2
 """Seconds between two looks for signals while the process runs."""

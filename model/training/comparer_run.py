@@ -17,6 +17,7 @@ import tensorflow as tf
 from data.io.arrays import check_finite
 from data.io.files import file_digest, read_json, write_json
 from data.runtime.errors import InputError
+from data.runtime.shutdown import noted_signals
 from data.synthesis.pipeline import PairSource
 from data.synthesis.recipes import SynthesisSettings
 from data.synthesis.voc import split_scenes
@@ -32,7 +33,6 @@ from model.training.losses import detail_weights, weighted_mean
 from model.training.optimizers import make_optimizer, make_schedule
 from model.training.run_folder import RunScenes
 from model.training.settings import CHECKPOINT, CONFIG, SCENES, ComparerSettings
-from model.training.shutdown import noted_signals
 from model.training.trainer import Trainer
 
 PAIR_SIZE = 192

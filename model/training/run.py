@@ -15,6 +15,7 @@ import tensorflow as tf
 from data.download import VGG19_MD5
 from data.io.files import write_json
 from data.runtime.errors import InputError
+from data.runtime.shutdown import noted_signals
 from data.synthesis.pipeline import PairSource
 from data.synthesis.voc import split_scenes
 from model.networks.devices import device_name, why_no_gpu
@@ -28,7 +29,6 @@ from model.training.loop import Loop, Observer
 from model.training.run_folder import RunScenes, read_transferred
 from model.training.settings import CHECKPOINT, CHECKPOINT_MINUTES, CONFIG, TRANSFER, TrainingConfig
 from model.training.setup import make_loss, make_trainer, prepare_process, start_from
-from model.training.shutdown import noted_signals
 from model.training.validation import validate
 
 QR_PHOTOGRAPHS = 48
