@@ -176,6 +176,8 @@ def test_a_missing_image_fails_its_row_alone(pairs, others, tmp_path, capsys):
         (["--methods", "ifcnn"], "needs its authors' file: --weights ifcnn=FILE"),
         (["--methods", "pca", "--fused", "pca=."], "both run and taken from"),
         (["--methods", "pca", "--pairs", "absent"], "no pair 'absent'"),
+        (["--methods", "pca", "--metrics", "paper", "psnr"], "psnr needs ground truth"),
+        (["--methods", "pca", "--metrics", "nonsense"], "The metric 'nonsense' is unknown"),
         (["--methods", "pca", "--weights", "ifcnn=absent.pth"], "not among the methods"),
         (["--methods", "ifcnn", "--weights", "ifcnn=absent.pth"], "absent.pth"),
     ],

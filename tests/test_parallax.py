@@ -1,14 +1,15 @@
 """Views by the depth map: a rocking animation, and a pair for both eyes."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from data.io.image_io import read_image
+from data.io.image_io import read_image, write_image
 from data.stacks import main as draw_stacks
 from fuse import main
 from model.fusion.depth import DepthMap
-from model.fusion.parallax import PARALLAX, VIEWS, fill, views
+from model.fusion.parallax import PARALLAX, VIEWS, fill, views, write_stereo
 from tests.conftest import drawn_photograph
 
 
@@ -62,6 +63,27 @@ def test_they_are_written_beside_the_result(tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(["a.png", "b.png", "-o", "c.png", "--rocking", *options])
         assert words in capsys.readouterr().err
+
+
+def test_views_of_ten_bits_in_sixteen_are_as_bright_as_those_of_eight(tmp_path):
+    stack = [drawn_photograph(np.random.default_rng(0), 80, 120)[..., 0].copy() for _ in range(2)]
+    stack[0][:, :60] = cv2.GaussianBlur(stack[0], (0, 0), 3)[:, :60]
+    stack[1][:, 60:] = cv2.GaussianBlur(stack[1], (0, 0), 3)[:, 60:]
+    for name, kind, factor in (("eight", np.uint8, 1), ("ten", np.uint16, 4)):
+        frames = [str(tmp_path / f"{name}-{number}.png") for number in (1, 2)]
+        for path, image in zip(frames, stack, strict=True):
+            write_image(path, image.astype(kind) * kind(factor))
+        options = ["-o", str(tmp_path / f"{name}.png"), "--stereo", "--align", "none", "--quiet"]
+        assert main([*frames, *options]) == 0
+    eight, ten = (read_image(tmp_path / f"{name}-stereo.jpg").astype(int) for name in ("eight", "ten"))
+    assert abs(eight.mean() - ten.mean()) < 3
+
+
+def test_large_pictures_are_reduced(monkeypatch, tmp_path):
+    monkeypatch.setattr("model.fusion.parallax.STEREO_SIDE", 50)
+    depth = DepthMap(np.zeros((40, 100), np.float32), np.ones((40, 100), np.float32))
+    write_stereo(tmp_path / "stereo.jpg", np.zeros((40, 100, 3), np.uint8), depth)
+    assert read_image(tmp_path / "stereo.jpg").shape == (20, 2 * 48, 3)
 
 
 def test_gray_images_have_views_too():

@@ -92,6 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     others, weights = by_name("--fused", arguments.fused, Path), by_name("--weights", arguments.weights, Path)
     variants = chosen_metrics(arguments)
+    needing = [metric.name for metric in variants if metric.needs_reference]
+    if needing:
+        raise InputError(
+            f"{needing[0]} needs ground truth, which a comparison has not; evaluate.py --reference takes it."
+        )
     listing = find_stacks(arguments.input, places_only=True)
     competitors = choose(_methods(arguments, weights), others, weights, arguments.size)
     competitors = _able(competitors, listing.stacks, arguments.methods or ())

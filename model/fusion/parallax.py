@@ -23,8 +23,8 @@ longer side."""
 VIEWS, MILLISECONDS = 24, 60
 """Views of an animation, and how long each is shown."""
 
-ANIMATED_SIDE = 1000
-"""Longest side of an animation, in pixels."""
+ANIMATED_SIDE, STEREO_SIDE = 1000, 4000
+"""Longest side of an animation, and of the picture for each eye, in pixels: they are for looking at."""
 
 QUALITY = 85
 """WebP quality of an animation."""
@@ -41,14 +41,10 @@ def write_rocking(path: Path, fused: np.ndarray, depth: DepthMap) -> None:
 
     Args:
         path: Its file.
-        fused: (H, W, 3) RGB or (H, W) gray, uint8 or uint16.
+        fused: (H, W, 3) RGB or (H, W) gray, uint8 or uint16 in its whole range.
         depth: Of the same size; the first frame is taken as the nearest.
     """
-    image, filled = to_uint8(fused), fill(depth)
-    scale = min(1.0, ANIMATED_SIDE / max(image.shape[:2]))
-    if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-        image, filled = (cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (image, filled))
+    image, filled = _reduced(fused, depth, ANIMATED_SIDE)
     angles = 2 * np.pi * np.arange(VIEWS) / VIEWS
     first, *others = (Image.fromarray(view) for view in views(image, filled, np.sin(angles)))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -60,7 +56,18 @@ def write_rocking(path: Path, fused: np.ndarray, depth: DepthMap) -> None:
 def write_stereo(path: Path, fused: np.ndarray, depth: DepthMap) -> None:
     """Writes what the left eye sees beside what the right eye sees, for looking straight ahead; arguments as
     `write_rocking`."""
-    write_image(path, np.hstack(list(views(to_uint8(fused), fill(depth), (-1.0, 1.0)))))
+    write_image(path, np.hstack(list(views(*_reduced(fused, depth, STEREO_SIDE), (-1.0, 1.0)))))
+
+
+def _reduced(fused: np.ndarray, depth: DepthMap, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the image, uint8, and the nearness of its pixels, both with no side longer than that."""
+    image, nearness = to_uint8(fused), fill(depth)
+    scale = longest / max(image.shape[:2])
+    if scale >= 1:
+        return image, nearness
+    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+    image, nearness = (cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (image, nearness))
+    return image, nearness
 
 
 def views(image: np.ndarray, nearness: np.ndarray, places: "tuple[float, ...] | np.ndarray") -> Iterator[np.ndarray]:

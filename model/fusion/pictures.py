@@ -94,7 +94,7 @@ def write_companions(
         name: Of the scene.
         report: JSON values, for `write_maps`.
         options: Say what is written.
-        fused: The result, retouched.
+        fused: The result, retouched, in the range of the sources.
     """
     if options.save_maps:
         write_maps(output, decision, report)

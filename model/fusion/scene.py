@@ -169,4 +169,4 @@ def _write_result(path: Path, job: Job, result: Result, summary: dict[str, Any],
 
         names = {str(place): job.stack.images[place].name for place in result.stack.images.frame_numbers}
         report = {"output": str(job.output), "sources": names, **summary}
-        write_companions(path, result.decision, result.stack.images, job.stack.name, report, outputs, result.image)
+        write_companions(path, result.decision, result.stack.images, job.stack.name, report, outputs, result.fused)
