@@ -57,13 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         refuse_existing([] if arguments.overwrite else report)
         return _benchmark(arguments, work)
     run = partial(_run, arguments, work, inputs, report)
-    return run() if arguments.watch is None else _watch(arguments, run)
+    return run() if arguments.watch is None else _watch(arguments, work, run)
 
 
-def _watch(arguments: argparse.Namespace, run: Callable[[], int]) -> int:
+def _watch(arguments: argparse.Namespace, work: SceneWork, run: Callable[[], int]) -> int:
     """Fuses what has come whenever frames have stopped coming, until it is interrupted; returns the exit code."""
     code, said = EXIT_DONE, ""
     arguments.resume = True  # what is fused already stays
+    protect_files([arguments.output / "NAME"], [])  # what can be wrong is said now, and not with the first frames
+    if not work.outputs.align_only:
+        _load(work, getattr(arguments, "weights", None))
     if not arguments.quiet:
         say(f"watching {arguments.input}; Ctrl-C ends it after what is being fused, twice at once.")
     with noted_signals() as signals:

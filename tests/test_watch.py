@@ -12,7 +12,7 @@ import pytest
 from data.demo import rendered_scene
 from data.io.image_io import read_image, write_image
 from data.io.watching import settled
-from data.runtime.errors import InputError
+from data.runtime.errors import InputError, run_command
 from fuse import main
 from tests.conftest import REPOSITORY
 
@@ -77,6 +77,18 @@ def test_a_folder_is_still_when_nothing_has_changed_for_some_time(tmp_path, monk
     assert 3.0 <= clock[0] <= 3.6 and (tmp_path / "b").exists()
     next(told)
     assert 6.0 <= clock[0] <= 6.6 and (tmp_path / "c").exists()
+
+
+def test_what_is_wrong_is_said_before_anything_arrives(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "file").write_text("x")
+    watch = ["-i", str(tmp_path / "in"), "--watch", "0.1", "-o"]
+    assert run_command(main, [*watch, str(tmp_path / "file")]) == 1
+    assert "file is a file; choose another name" in capsys.readouterr().err
+    assert run_command(main, [*watch, str(tmp_path / "out"), "--weights", str(tmp_path / "none.h5")]) == 1
+    assert "none.h5" in capsys.readouterr().err
+    assert run_command(main, ["-i", str(tmp_path / "absent"), "--watch", "-o", str(tmp_path / "out")]) == 1
+    assert "cannot watch" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
