@@ -30,6 +30,7 @@ from model.experiments.competitors import (
     PAPER,
     Competitor,
     Run,
+    beyond_pairs,
     choose,
     default_names,
     map_size,
@@ -141,11 +142,10 @@ def _able(
     competitors: Mapping[str, Competitor], stacks: Sequence[Stack], asked: Collection[str]
 ) -> dict[str, Competitor]:
     """Leaves out methods that take two images where a stack has more, with a warning, unless they were asked for."""
-    deep = [stack.name for stack in stacks if len(stack.images) > 2]
-    limited = [name for name, one in competitors.items() if isinstance(one, Run) and one.pairs_only]
-    left_out = [name for name in limited if deep and name not in asked]
+    deep, limited = beyond_pairs(competitors, stacks) or ("", [])
+    left_out = [name for name in limited if name not in asked]
     if left_out:
-        say(f"warning: {deep[0]} has more than two images, and these methods take two: {', '.join(left_out)}.")
+        say(f"warning: {deep} has more than two images, and these methods take two: {', '.join(left_out)}.")
     return {name: one for name, one in competitors.items() if name not in left_out}
 
 

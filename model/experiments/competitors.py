@@ -161,6 +161,14 @@ def choose(
     return chosen
 
 
+def beyond_pairs(competitors: Mapping[str, Competitor], stacks: Iterable[Stack]) -> tuple[str, list[str]] | None:
+    """Returns a stack of more than two images, and the competitors that take two and no more; None where there is no
+    such stack or no such competitor."""
+    deep = next((stack.name for stack in stacks if len(stack.images) > 2), None)
+    limited = [name for name, one in competitors.items() if isinstance(one, Run) and one.pairs_only]
+    return (deep, limited) if deep is not None and limited else None
+
+
 def default_names(weights: Iterable[str]) -> list[str]:
     """Lists the methods that run by default: ours, those that need no files, and those with `weights`."""
     return list(dict.fromkeys([*OWN, *SELF_CONTAINED, *weights]))

@@ -32,7 +32,7 @@ from metrics.markup import Column, Table
 from metrics.metric import Metric
 from metrics.scores import Scores
 from metrics.tables import rank_cells
-from model.experiments.competitors import Competitor, Folder, Run
+from model.experiments.competitors import Competitor, Folder, beyond_pairs
 
 COLUMNS = {metric.column(variant) for metric in METRICS.values() for variant in metric.variants}
 """Names under which a record may have scores."""
@@ -66,10 +66,9 @@ class Comparison:
         self.folder = folder
         self.notes = list(notes)
         self.variants = dict(variants or resolve_variants(PAPER_METRICS))
-        deep = [stack.name for stack in self.stacks if len(stack.images) > 2]
-        limited = [name for name, one in self.competitors.items() if isinstance(one, Run) and one.pairs_only]
-        if deep and limited:
-            raise InputError(f"{limited[0]} fuses two images, and {deep[0]} has more; leave {limited[0]} out.")
+        if beyond := beyond_pairs(self.competitors, self.stacks):
+            deep, (limited, *_) = beyond
+            raise InputError(f"{limited} fuses two images, and {deep} has more; leave {limited} out.")
         for stack in self.stacks:
             if stack.name in ("", "..") or PurePath(stack.name).name != stack.name:
                 raise InputError(f"the pair {stack.name!r} would lead out of {folder}; rename its files.")
