@@ -8,6 +8,9 @@ import numpy as np
 from data.runtime.errors import InputError
 from metrics.color import LEVELS_16_PER_8
 
+_BAND = 64
+"""Rows that are converted at a time, so that they stay in the processor's cache."""
+
 
 def check_images(images: Sequence[np.ndarray]) -> None:
     """Checks that images can be fused.
@@ -47,8 +50,13 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 
     For image processing; metrics and methods that follow MATLAB use `metrics.color.to_gray`.
     """
-    values = image.astype(np.float32)
-    return cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) if values.ndim == 3 else values
+    if image.ndim == 2:
+        return image.astype(np.float32)
+    gray = np.empty(image.shape[:2], np.float32)
+    for first in range(0, image.shape[0], _BAND):
+        band = slice(first, first + _BAND)
+        cv2.cvtColor(image[band].astype(np.float32), cv2.COLOR_RGB2GRAY, gray[band])
+    return gray
 
 
 def copy_pixels(image: np.ndarray, source: np.ndarray, where: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
+import cv2
 import numpy as np
 
 from data.imaging.pixels import per_level
@@ -26,7 +27,7 @@ of a pair, whose result is compared with its sources pixel by pixel, and the for
 MATCH_EXPOSURE = ("auto", "none")
 """Whether brightness is matched to the reference: where it differs (the default), or never."""
 
-CACHE_BYTES = 256_000_000
+CACHE_BYTES = 384_000_000
 """Memory for prepared frames: small stacks are read once, frames of large ones again when they are needed."""
 
 CLIPPED = 250
@@ -160,12 +161,11 @@ class PreparedFrames(Sequence[np.ndarray]):
 
     def clipped(self, index: int) -> np.ndarray:
         """Returns where a channel of a frame is as bright as can be, before its brightness is matched; (H, W) bool."""
-        image = self[index]
-        limit = np.array(CLIPPED * per_level(image.dtype), image.dtype)
-        correction = self.corrections[self.frame_numbers[index]]
-        if correction is not None:
-            limit = correction.apply(np.full_like(image, limit))
-        clipped = image >= limit
+        image, limit = self[index], CLIPPED * per_level(self[index].dtype)
+        if self.corrections[self.frame_numbers[index]] is None:
+            channels = 1 if image.ndim == 2 else image.shape[2]
+            return cv2.inRange(image, (0,) * channels, (limit - 1,) * channels) == 0
+        clipped = image >= self._corrected(index, np.full_like(image, limit))
         return np.any(clipped, axis=-1) if image.ndim == 3 else clipped
 
     def assign_uncovered(self, decision_map: np.ndarray) -> None:
@@ -249,8 +249,9 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.unmatched = tuple(number for number, one in found.items() if one is not None and not one.matched)
         found = {number: None if one is None or one.is_nothing else one for number, one in found.items()}
         self.corrections = tuple(found.get(number) for number in range(len(self._frames)))
-        if self.corrected:
-            self._cache, self._latest = {}, {}
+        self._latest = {}
+        for index, (image, covered) in self._cache.items():
+            self._cache[index] = self._corrected(index, image), covered
 
     def _with_coverage(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         image, covered = self._prepare(index)
@@ -283,10 +284,11 @@ class PreparedFrames(Sequence[np.ndarray]):
                 covered = coverage(image.shape, warp, shape)
                 covered = None if covered.all() else covered
             image = warp_to_reference(image, warp, shape)[self._window]
-        correction = self.corrections[number]
-        if correction is not None:
-            image = correction.apply(image)
-        return np.ascontiguousarray(image), covered
+        return self._corrected(index, np.ascontiguousarray(image)), covered
+
+    def _corrected(self, index: int, image: np.ndarray) -> np.ndarray:
+        correction = self.corrections[self.frame_numbers[index]]
+        return image if correction is None else correction.apply(image)
 
 
 class _Chosen(Sequence[np.ndarray]):

@@ -31,9 +31,15 @@ class Evidence:
     focus: np.ndarray
 
     @classmethod
-    def of(cls, image: np.ndarray, focus: np.ndarray) -> "Evidence":
-        """Builds it from an image, (h, w, 3) RGB or (h, w) gray, and its logit at about a quarter of the size."""
-        sides = [side + -side % COMPARER_STRIDE for side in image.shape[:2]]
+    def of(cls, image: np.ndarray, focus: np.ndarray, least: Sequence[int] = (0, 0)) -> "Evidence":
+        """Builds it from an image, (h, w, 3) RGB or (h, w) gray, and its logit at about a quarter of the size.
+
+        Args:
+            image, focus: These.
+            least: (H, W) that it has at least: engines prepare each size that they have not seen.
+        """
+        sides = [max(side, one) for side, one in zip(image.shape, least, strict=False)]
+        sides = [side + -side % COMPARER_STRIDE for side in sides]
         return cls(to_rgb(_mirrored(image, sides)), _mirrored(focus, [side // FOCUS_DOWNSAMPLING for side in sides]))
 
     def take(self, other: "Evidence", where: np.ndarray) -> None:

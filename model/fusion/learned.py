@@ -36,6 +36,7 @@ from model.fusion.predictor import FocusPredictor, counter
 from model.fusion.ranking import Ranking
 from model.fusion.volume import FocusVolume
 from model.networks.engine import Engine
+from model.networks.stages import COMPARER_STRIDE
 
 DECISION_PIXELS = 1_500_000
 """Larger photographs are decided at the largest of the sizes 1/2, 1/4, ... that has no more pixels than this."""
@@ -43,8 +44,8 @@ DECISION_PIXELS = 1_500_000
 REACH = 16
 """Pixels from a decision boundary within which a decision at reduced size is made again at full size."""
 
-TILE, OVERLAP = 1024, 64
-"""Side and overlap, in pixels, of the tiles in which that is done."""
+TILE, OVERLAP = 1088, 64
+"""Largest side, and overlap, in pixels, of the tiles in which that is done; all are of one size."""
 
 VOLUME_BYTES = 512_000_000
 """The focus volume of a stack is measured at half the size, a quarter and so on, until it needs no more memory."""
@@ -213,19 +214,20 @@ class LearnedStrategy:
         sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
         near = near_boundaries(ranking.decision_map, REACH)
         scale = decision_scale(near.shape) / FOCUS_DOWNSAMPLING
+        tile = tuple(tiling.even(side, TILE, OVERLAP, COMPARER_STRIDE) for side in near.shape)
 
         def look(window: Window) -> np.ndarray:
             shape = near[window].shape
             if not near[window].any():
                 return np.zeros(shape, np.float32)
             first, second = (
-                Evidence.of(source[window], _focus_window(values, window, scale))
+                Evidence.of(source[window], _focus_window(values, window, scale), tile)
                 for source, values in zip(sources, logits, strict=True)
             )
             return self.compare(first, second, shape)
 
-        step = counter(images.observe, "comparing at full size", tiling.count(near.shape, TILE, OVERLAP))
-        again = _blending(images).smooth(tiling.blend(near.shape, look, step, TILE, OVERLAP))
+        step = counter(images.observe, "comparing at full size", tiling.count(near.shape, tile, OVERLAP))
+        again = _blending(images).smooth(tiling.blend(near.shape, look, step, tile, OVERLAP))
         ranking.decide_again(again, near)
 
 

@@ -57,7 +57,7 @@ class FocusPredictor:
         self._focus = focus
         self._size = size
         self._tiled = tiled
-        self._tile = tiling.TILE, tiling.OVERLAP
+        self._tile = (tiling.TILE, tiling.TILE), tiling.OVERLAP
 
     def logits(self, images: Sequence[np.ndarray], scale: float = 1.0, *, enlarge: bool = True) -> Iterator[np.ndarray]:
         """Predicts in turn where each image is out of focus, never in tiles.
@@ -126,7 +126,7 @@ class FocusPredictor:
 
     def set_tile(self, side: int, overlap: int) -> None:
         """Changes side and overlap of the tiles, in pixels; for measurements."""
-        self._tile = side, overlap
+        self._tile = (side, side), overlap
 
     def _look(
         self,

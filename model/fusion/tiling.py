@@ -28,11 +28,24 @@ def spans(length: int, tile: int = TILE, overlap: int = OVERLAP) -> list[slice]:
     return [slice(start, min(start + tile, length)) for start in starts]
 
 
+def even(length: int, tile: int, overlap: int, multiple: int) -> int:
+    """Returns the smallest side of a tile, a multiple of some number, that cuts a side into as few spans as `tile`; no
+    span is a narrow rest then.
+
+    Args:
+        length, tile, overlap: As for `spans`.
+        multiple: Divides `tile`.
+    """
+    count = len(spans(length, tile, overlap))
+    side = -(-(length + (count - 1) * overlap) // count)
+    return side + -side % multiple
+
+
 def blend(
     shape: tuple[int, int],
     compute: Callable[[Window], np.ndarray],
     observe: Callable[[], None] = lambda: None,
-    tile: int = TILE,
+    tile: tuple[int, int] = (TILE, TILE),
     overlap: int = OVERLAP,
 ) -> np.ndarray:
     """Computes a map tile by tile; neighbors fade into each other over their overlap.
@@ -41,15 +54,15 @@ def blend(
         shape: (H, W) of the map.
         compute: Window to its map, float32.
         observe: Called after each tile.
-        tile: Side of a tile.
+        tile: Height and width of a tile.
         overlap: Of neighbors.
 
     Returns:
         (H, W) float32.
     """
     whole = np.zeros(shape, np.float32)
-    for rows, fade_rows in _faded(shape[0], tile, overlap):
-        for columns, fade_columns in _faded(shape[1], tile, overlap):
+    for rows, fade_rows in _faded(shape[0], tile[0], overlap):
+        for columns, fade_columns in _faded(shape[1], tile[1], overlap):
             part = compute((rows, columns))
             part *= fade_rows[:, None]
             part *= fade_columns
@@ -58,9 +71,9 @@ def blend(
     return whole
 
 
-def count(shape: tuple[int, int], tile: int = TILE, overlap: int = OVERLAP) -> int:
+def count(shape: tuple[int, int], tile: tuple[int, int] = (TILE, TILE), overlap: int = OVERLAP) -> int:
     """Returns how many tiles a map has."""
-    return len(spans(shape[0], tile, overlap)) * len(spans(shape[1], tile, overlap))
+    return len(spans(shape[0], tile[0], overlap)) * len(spans(shape[1], tile[1], overlap))
 
 
 def _faded(length: int, tile: int, overlap: int) -> Iterator[tuple[slice, np.ndarray]]:
