@@ -96,6 +96,10 @@ def test_brightness_is_that_of_the_middle(scene):
     assert prepared.corrections[1] is None
     np.testing.assert_allclose(prepared.corrections[0].gains, 1 / 0.85, rtol=0.03)
     assert abs(prepared[0].mean() - image.mean()) < 2
+    frames = Counting([half_blurred(darker, True), half_blurred(image, False), half_blurred(image, True)])
+    once = PreparedFrames(frames, align="none")
+    np.testing.assert_array_equal(once[0], prepared[0])
+    assert frames.reads == [1, 1, 1]  # frames that were looked at stay in memory, with their brightness matched
     untouched = PreparedFrames([darker, image], match_exposure="none")
     assert not untouched.corrected and untouched[0] is darker
 

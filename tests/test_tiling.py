@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.demo import rendered_scene
 from model import load_fuser
-from model.fusion.tiling import blend, spans
+from model.fusion.tiling import blend, even, spans
 
 
 @given(st.integers(1, 20_000), st.sampled_from([(1536, 256), (128, 32), (64, 16)]))
@@ -22,12 +22,20 @@ def test_spans_cover_a_side_and_overlap_alike(length, sides):
     assert overlap < cut[-1].stop - cut[-1].start <= tile or length <= tile
 
 
+@given(st.integers(1, 20_000))
+def test_even_tiles_leave_no_narrow_rest(length):
+    tile = even(length, 1088, 64, 16)
+    cut = spans(length, tile, 64)
+    assert tile % 16 == 0 and tile <= 1088 and len(cut) == len(spans(length, 1088, 64))
+    assert tile - (cut[-1].stop - cut[-1].start) < 16 * len(cut)
+
+
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_weights_add_up_to_one(height, width):
     ones = blend(
         (height, width),
         lambda window: np.ones([part.stop - part.start for part in window], np.float32),
-        tile=64,
+        tile=(64, 96),
         overlap=16,
     )
     np.testing.assert_allclose(ones, 1, atol=1e-6)
@@ -36,9 +44,9 @@ def test_weights_add_up_to_one(height, width):
 def test_a_map_that_needs_no_context_comes_back_as_it_is():
     values = np.random.default_rng(0).normal(size=(150, 210)).astype(np.float32)
     done = []
-    again = blend(values.shape, lambda window: values[window].copy(), lambda: done.append(1), tile=64, overlap=16)
+    again = blend(values.shape, lambda window: values[window].copy(), lambda: done.append(1), tile=(64, 96), overlap=16)
     np.testing.assert_allclose(again, values, atol=1e-5)
-    assert len(done) == len(spans(150, 64, 16)) * len(spans(210, 64, 16))
+    assert len(done) == len(spans(150, 64, 16)) * len(spans(210, 96, 16))
 
 
 @pytest.mark.parametrize("strategy", ["refined", "paper"])

@@ -65,11 +65,11 @@ def find_hot_pixels(frames: Sequence[np.ndarray], warps: Sequence[np.ndarray]) -
     if len(frames) < LEAST_FRAMES:
         return nothing
     threshold = LEAST_DEVIATION * per_level(first.dtype)
-    deviation = first.astype(np.int32) - cv2.medianBlur(first, _SIDE)
-    candidates = np.abs(deviation) > threshold
-    candidates &= _motion(warps, first.shape[:2]).reshape(first.shape[:2] + (1,) * (first.ndim - 2)) > LEAST_MOTION
-    at = np.nonzero(candidates)
-    signs = np.sign(deviation[at])
+    median = cv2.medianBlur(first, _SIDE)
+    at = np.nonzero(cv2.absdiff(first, median) > threshold)
+    moves = _motion(warps, first.shape[:2])[at[:2]] > LEAST_MOTION
+    at = tuple(axis[moves] for axis in at)
+    signs = np.where(first[at] > median[at], 1, -1)
     for index in range(1, len(frames)):
         if not len(signs):
             return nothing

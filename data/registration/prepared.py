@@ -249,9 +249,9 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.unmatched = tuple(number for number, one in found.items() if one is not None and not one.matched)
         found = {number: None if one is None or one.is_nothing else one for number, one in found.items()}
         self.corrections = tuple(found.get(number) for number in range(len(self._frames)))
-        self._latest = {}
-        for index, (image, covered) in self._cache.items():
-            self._cache[index] = self._corrected(index, image), covered
+        for cache in (self._cache, self._latest):
+            for index, (image, covered) in cache.items():
+                cache[index] = self._corrected(index, image), covered
 
     def _with_coverage(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         image, covered = self._prepare(index)

@@ -37,7 +37,7 @@ def warp_to_reference(frame: np.ndarray, warp: np.ndarray, shape: tuple[int, ...
     """
     if _is_identity(frame.shape, warp, shape):
         return frame
-    return warp_image(frame, warp, shape, cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE)
+    return warp_image(frame, warp, shape, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
 
 
 def coverage(size: tuple[int, ...], warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
