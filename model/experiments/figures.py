@@ -66,8 +66,8 @@ def with_suffixes(path: Path) -> list[Path]:
 
 
 def draw_methods(path: Path, title: str, sources: dict[str, np.ndarray], fused: dict[str, np.ndarray]) -> None:
-    """Draws every method's result with two enlarged squares, where the methods differ most, and its difference from the
-    first source.
+    """Draws every method's result with two enlarged squares, where the methods differ most (the sources, where all
+    methods agree), and its difference from the first source.
 
     Args:
         path: Without suffix.
@@ -79,15 +79,18 @@ def draw_methods(path: Path, title: str, sources: dict[str, np.ndarray], fused: 
 
     pictures = {**sources, **fused}
     (first, near), *_ = sources.items()
-    boxes = find_differences(list(pictures.values()))
+    results = list(fused.values())
+    alike = all(np.array_equal(one, results[0]) for one in results)
+    boxes = find_differences(list(pictures.values()) if alike else results)
     height, width = near.shape[:2]
-    rows = -(-len(pictures) // PICTURES_PER_ROW)
+    columns = min(PICTURES_PER_ROW, len(pictures))
+    rows = -(-len(pictures) // columns)
     below = 1 / (len(boxes) + width / height)  # of a row's width: squares and the difference, of one height
     ratios = [height / width, below] * rows
-    size = WIDTH, WIDTH / PICTURES_PER_ROW * sum(ratios) + 0.4 * rows + 0.5
-    figure, grid = new_figure(rows * 2, PICTURES_PER_ROW, size, height_ratios=ratios)
+    size = WIDTH * columns / PICTURES_PER_ROW, WIDTH / PICTURES_PER_ROW * sum(ratios) + 0.4 * rows + 0.5
+    figure, grid = new_figure(rows * 2, columns, size, height_ratios=ratios)
     for index, (name, image) in enumerate(pictures.items()):
-        upper, lower = (grid[2 * (index // PICTURES_PER_ROW) + part, index % PICTURES_PER_ROW] for part in (0, 1))
+        upper, lower = (grid[2 * (index // columns) + part, index % columns] for part in (0, 1))
         show(upper, image, name, fontsize=10)
         for color, (top, left, side) in zip(COLORS, boxes, strict=False):
             upper.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=color, linewidth=1.2))
@@ -146,7 +149,9 @@ def draw_results(path: Path, title: str, triples: Sequence[tuple[str, np.ndarray
     """Draws sources and result of every pair (the paper's Fig. 16), or first and last source of a stack."""
     together = 2
     rows = -(-len(triples) // together)
-    figure, grid = new_figure(rows, 3 * together, (WIDTH, WIDTH * rows / (3 * together) * 1.12 + 0.5))
+    tallest = max(image.shape[0] / image.shape[1] for _, image, *_ in triples)
+    height = rows * (WIDTH / (3 * together) * tallest + 0.3) + 0.5
+    figure, grid = new_figure(rows, 3 * together, (WIDTH, height))
     for index, (name, *images) in enumerate(triples):
         row, first = index // together, 3 * (index % together)
         for place, (image, text) in enumerate(zip(images, (f"{name}: A", "B", "fused"), strict=True)):
