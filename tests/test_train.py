@@ -314,6 +314,7 @@ def test_sigterm_saves_and_leaves(runs, small_voc, tmp_path):
     assert json.loads(record)["steps"] == runs[1]["steps"]
 
 
+@pytest.mark.long
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(runs[0] / "killed", folder)

@@ -225,6 +225,7 @@ def test_parts_keep_the_sources_of_a_pair_together():
     np.testing.assert_allclose(*reports, rtol=1e-5)
 
 
+@pytest.mark.long
 def test_recomputed_activations_give_the_same_gradient_and_keep_less(batch):
     keras.utils.set_random_seed(0)
     network = build_network("light", input_size=(32, 32))
