@@ -38,7 +38,7 @@ FLOORS = {
     "desk": 42.2,
     "flat-ground": 40.9,
     "stairs": 42.5,
-    "breathing": 41.7,
+    "breathing": 41.3,
     "flicker": 40.6,
     "lights": 36.6,
     "tones": 38.5,
