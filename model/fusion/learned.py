@@ -214,7 +214,7 @@ class LearnedStrategy:
         sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
         near = near_boundaries(ranking.decision_map, REACH)
         scale = decision_scale(near.shape) / FOCUS_DOWNSAMPLING
-        tile = tuple(tiling.even(side, TILE, OVERLAP, COMPARER_STRIDE) for side in near.shape)
+        tile = tiling.even(near.shape, TILE, OVERLAP, COMPARER_STRIDE)
 
         def look(window: Window) -> np.ndarray:
             shape = near[window].shape

@@ -28,17 +28,21 @@ def spans(length: int, tile: int = TILE, overlap: int = OVERLAP) -> list[slice]:
     return [slice(start, min(start + tile, length)) for start in starts]
 
 
-def even(length: int, tile: int, overlap: int, multiple: int) -> int:
-    """Returns the smallest side of a tile, a multiple of some number, that cuts a side into as few spans as `tile`; no
-    span is a narrow rest then.
+def even(shape: tuple[int, int], tile: int, overlap: int, multiple: int) -> tuple[int, int]:
+    """Returns the smallest height and width of a tile that cut a map into as few as `tile` does; no tile is a narrow
+    rest then.
 
     Args:
-        length, tile, overlap: As for `spans`.
-        multiple: Divides `tile`.
+        shape: (H, W) of the map.
+        tile, overlap: As for `spans`.
+        multiple: Divides both, and `tile`.
     """
-    count = len(spans(length, tile, overlap))
-    side = -(-(length + (count - 1) * overlap) // count)
-    return side + -side % multiple
+    counts = [len(spans(length, tile, overlap)) for length in shape]
+    rows, columns = (
+        -(-(length + (count - 1) * overlap) // (count * multiple)) * multiple
+        for length, count in zip(shape, counts, strict=True)
+    )
+    return rows, columns
 
 
 def blend(
