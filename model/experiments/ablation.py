@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=DEFAULT_PLAN, metavar="FILE", help="(model/experiments/ablation.toml)"
     )
     parser.add_argument(
-        "--budget", default="paper", help="a budget of the configuration: paper, cpu or small (%(default)s)"
+        "--budget", default="paper", help="a budget of the configuration: paper, cpu, light or small (%(default)s)"
     )
     parser.add_argument("--runs", nargs="+", metavar="NAME", help=f"{PROPOSED}, {', '.join(ABLATIONS)} (the paper's)")
     parser.add_argument(
