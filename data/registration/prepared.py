@@ -161,7 +161,8 @@ class PreparedFrames(Sequence[np.ndarray]):
 
     def clipped(self, index: int) -> np.ndarray:
         """Returns where a channel of a frame is as bright as can be, before its brightness is matched; (H, W) bool."""
-        image, limit = self[index], CLIPPED * per_level(self[index].dtype)
+        image = self[index]
+        limit = CLIPPED * per_level(image.dtype)
         if self.corrections[self.frame_numbers[index]] is None:
             channels = 1 if image.ndim == 2 else image.shape[2]
             return cv2.inRange(image, (0,) * channels, (limit - 1,) * channels) == 0
