@@ -132,6 +132,16 @@ def test_memory_holds_a_few_large_frames(scene, monkeypatch):
     assert frames.reads == [1, 1, 2, 2, 2]
 
 
+def test_what_fits_into_memory_is_read_once(scene, monkeypatch):
+    frames = Counting([view(scene, shift=(9 * index, 0)) for index in range(3)])
+    prepared = PreparedFrames(frames)
+    assert prepared.moved and len(list(prepared)) == 3 and frames.reads == [1, 1, 1]
+    monkeypatch.setattr("data.registration.prepared.CACHE_BYTES", 0)
+    frames.reads = [0, 0, 0]
+    again = PreparedFrames(frames)
+    assert all(np.array_equal(*both) for both in zip(prepared, again, strict=True)) and min(frames.reads) > 1
+
+
 def test_a_pair_keeps_its_size_and_more_frames_are_cut(scene):
     frames = [view(scene, shift=(9, 0)), view(scene)]
     kept, cut = PreparedFrames(frames), PreparedFrames(frames, crop="common")

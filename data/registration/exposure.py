@@ -147,7 +147,7 @@ def _measure(image: np.ndarray, covered: np.ndarray) -> tuple[_Cells, tuple[int,
     view = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA).astype(np.float32) / per_level(image.dtype)
     light, mean, square = (
         cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA).reshape(rows * columns, -1).astype(np.float64)
-        for values in (view**GAMMA, view, view * view)
+        for values in (cv2.pow(view, GAMMA), view, view * view)
     )
     known = cv2.resize(covered.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     contrast = np.sqrt(np.maximum(0, square - mean**2))

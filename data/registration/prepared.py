@@ -109,7 +109,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         warps: "KnownWarps | None" = None,
         observe: Observer = lambda stage, done, total: None,
     ):
-        self._frames, self.observe = frames, observe
+        self._frames, self.observe = _Held(frames), observe
         self._cache: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self._latest: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self.alignment: Alignment | None = None
@@ -129,6 +129,7 @@ class PreparedFrames(Sequence[np.ndarray]):
             self._align(crop, reference)
         if match_exposure == "auto" and self.matched:
             self._match_exposure()
+        self._frames.let_go()
 
     @property
     def moved(self) -> bool:
@@ -223,6 +224,7 @@ class PreparedFrames(Sequence[np.ndarray]):
 
     def _align(self, crop: str, reference: int | None) -> None:
         total = len(self._frames)
+        self._frames.hold()
         found = measure_alignment(
             self._frames,
             reference=reference,
@@ -276,7 +278,7 @@ class PreparedFrames(Sequence[np.ndarray]):
 
     def _make(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         number = self.frame_numbers[index]
-        image, covered = self._frames[number], None
+        image, covered = self._frames.take(number), None
         if self.hot_pixels:
             image = self.hot_pixels.remove(image)
         if self._warps:
@@ -290,6 +292,44 @@ class PreparedFrames(Sequence[np.ndarray]):
     def _corrected(self, index: int, image: np.ndarray) -> np.ndarray:
         correction = self.corrections[self.frame_numbers[index]]
         return image if correction is None else correction.apply(image)
+
+
+class _Held(Sequence[np.ndarray]):
+    """Frames as they are given, of which the first stay in memory until they are prepared: alignment and brightness
+    look at the same ones.
+
+    Args:
+        frames: The frames.
+    """
+
+    def __init__(self, frames: Sequence[np.ndarray]):
+        self._frames = frames
+        self._first: dict[int, np.ndarray] = {}
+        self._holds = False
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, number: int) -> np.ndarray:  # type: ignore[override]
+        if number in self._first:
+            return self._first[number]
+        frame = self._frames[number]
+        if self._holds and (1 + len(self._first)) * frame.nbytes <= CACHE_BYTES:
+            self._first[number] = frame
+        return frame
+
+    def hold(self) -> None:
+        """Keeps the first frames that are asked for from now on, as many as fit."""
+        self._holds = True
+
+    def let_go(self) -> None:
+        """Keeps none any more."""
+        self._first, self._holds = {}, False
+
+    def take(self, number: int) -> np.ndarray:
+        """Returns a frame and keeps it no longer."""
+        frame = self._first.pop(number, None)
+        return self._frames[number] if frame is None else frame
 
 
 class _Chosen(Sequence[np.ndarray]):
