@@ -50,8 +50,13 @@ class FrameFaults:
         Raises:
             RefusedError: the result is not of the frames' size, or of a type that `to_gray` refuses.
         """
+        return _share(self.invented_at(fused), self._edges)
+
+    def invented_at(self, fused: np.ndarray) -> np.ndarray:
+        """Returns how far each pixel's edge exceeds what frames show, (H, W) float32, at least 0; errors as
+        `invented`."""
         beyond = self._gradient(fused) - np.float32(INVENTED) * self._edges - np.float32(INVENTED_LEAST)
-        return _share(beyond, self._edges)
+        return np.maximum(0, beyond)
 
     def lost(self, fused: np.ndarray) -> float:
         """Returns the sharpness that frames show and the result lacks, per mille of all; errors as `invented`."""

@@ -95,6 +95,15 @@ def test_the_ranking_by_hand():
     np.testing.assert_allclose(ranking.confidence, 1 / (1 + np.exp([[-1, -1, -2, -4]])), rtol=1e-6)
 
 
+def test_the_sources_of_a_pair_are_exchanged_without_a_doubt():
+    ranking = Ranking((1, 3))
+    ranking.add(1, np.float32([[2, -2, 2]]))
+    ranking.exchange(np.array([[True, True, False]]))
+    np.testing.assert_array_equal(ranking.decision_map, [[0, 1, 1]])
+    np.testing.assert_array_equal(ranking.runner_up, [[1, 0, 0]])
+    np.testing.assert_allclose(ranking.confidence, [[1, 1, 1 / (1 + np.exp(-2))]], rtol=1e-6)
+
+
 def test_islands_go_without_a_doubt():
     logits = np.full((40, 40), -1, np.float32)
     logits[10:12, 10:12] = 1

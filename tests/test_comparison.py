@@ -15,8 +15,8 @@ from data.demo import rendered_scene
 from data.runtime.errors import InputError, StoppedError
 from model import load_fuser
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
+from model.fusion.decision_size import decision_scale
 from model.fusion.evidence import Evidence, gather
-from model.fusion.learned import decision_scale
 from model.networks.comparer import build_comparer, contrast_ratio, load_comparer
 from model.training.comparer_run import ComparerLoss, ComparerRun, compared, equally_bright
 from model.training.settings import ComparerSettings
@@ -106,7 +106,7 @@ def test_a_decision_at_reduced_size_agrees_with_one_at_full_size(monkeypatch):
     fuser = load_fuser(strategy="learned", observe=lambda *progress: done.append(progress))
     whole = fuser.decide(near, far)
     assert done == [("comparing", 1, 2), ("comparing", 2, 2)]
-    monkeypatch.setattr("model.fusion.learned.DECISION_PIXELS", near.shape[0] * near.shape[1] // 2)
+    monkeypatch.setattr("model.fusion.decision_size.DECISION_PIXELS", near.shape[0] * near.shape[1] // 2)
     reduced = fuser.decide(near, far)
     assert np.mean(reduced.decision_map == whole.decision_map) > 0.95
     tiles = sum(stage == "comparing at full size" for stage, *_ in done)

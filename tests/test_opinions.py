@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from model.fusion.opinions import CERTAIN, overrule
+from metrics.frames import FrameFaults
+from model import load_fuser
+from model.fusion.opinions import CERTAIN, find_misfits, overrule
 from tests.conftest import drawn_photograph
 
 SHAPE = (160, 200)
@@ -82,3 +84,64 @@ def test_an_image_does_not_win_where_it_shows_nothing(pair):
     covered = np.zeros(SHAPE, bool)
     overrule(logits, pair, UNSURE, (None, covered))
     assert np.all(logits == -3)
+
+
+@pytest.fixture(scope="module")
+def displaced():
+    """A sharp stripe before a plain wall, and the same out of focus and elsewhere, as parallax shows it."""
+    wall = np.full(SHAPE, 120, np.float32)
+    sharp, moved = wall.copy(), wall.copy()
+    sharp[:, 80:100] = 240
+    moved[:, 110:130] = 240
+    return sharp, cv2.GaussianBlur(moved, (0, 0), 2)
+
+
+def never():
+    pytest.fail("asked for another decision")
+
+
+def test_edges_that_neither_image_shows_are_misfits(displaced):
+    """The left half of the moved stripe is cut off where the first image shows the wall."""
+    cut = np.zeros(SHAPE, np.uint8)
+    cut[:, 120:] = 1
+    whole = np.zeros(SHAPE, np.uint8)
+    np.testing.assert_array_equal(find_misfits(displaced, cut, lambda: whole), cut.astype(bool))
+
+
+def test_nothing_is_a_misfit_where_the_images_lie_on_each_other(pair):
+    grays = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in pair]
+    right = (right_logits() > 0).astype(np.uint8)
+    assert not find_misfits(grays, right, never).any()
+
+
+def test_another_decision_that_invents_as_much_is_not_taken(displaced):
+    cut, other = np.zeros((2, *SHAPE), np.uint8)
+    cut[:, 120:] = 1
+    other[:, 119:] = 1
+    assert not find_misfits(displaced, cut, lambda: other).any()
+
+
+def test_regions_in_which_both_decide_alike_stay(displaced):
+    """Of two wrong regions, the other decision has one right."""
+    cut, other = np.zeros((2, *SHAPE), np.uint8)
+    cut[:60, 120:] = cut[100:, 120:] = 1
+    other[150:, 120:] = 1
+    found = find_misfits(displaced, cut, lambda: other)
+    assert found[:60, 120:].all() and not found[150:].any() and not found[:, :120].any()
+
+
+def test_tiny_images_have_no_misfits():
+    assert not find_misfits([np.zeros((1, 30), np.float32)] * 2, np.zeros((1, 30), np.uint8), never).any()
+
+
+def test_posts_beside_their_blur_are_not_doubled():
+    """As parallax shows them, in photographs of which the second is sharp everywhere."""
+    wall = np.clip(drawn_photograph(np.random.default_rng(0), 200, 260) * 0.3 + 90, 0, 255).astype(np.uint8)
+    first, second = cv2.GaussianBlur(wall, (0, 0), 2.5), wall.copy()
+    for left in (60, 120, 180):
+        first[:, left : left + 14] = second[:, left + 9 : left + 23] = (60, 40, 30)
+    first = cv2.GaussianBlur(first, (0, 0), 1.5)
+    fuser, faults = load_fuser(), FrameFaults([first, second])
+    assert faults.invented(fuser(first, second)) < 1
+    fuser.strategy.overrule = False
+    assert faults.invented(fuser(first, second)) > 10

@@ -5,9 +5,9 @@ one of them stops being sharp is easier to see in both together, to the pixel. A
 sees two photographs with the focus network's view of each, and corrects the formula. Large photographs, whose blur is
 large as well, are decided at reduced size first; then the two best sources of each pixel are compared at full size.
 
-In a pair the network is overruled where it fails over a region (`model/fusion/opinions.py`). In a stack the focus
-volume (`model/fusion/volume.py`) limits the network: it chooses among the frames that are plausible at a place, and
-cannot bring in one that shows nothing sharp there.
+In a pair the network is overruled where it fails over a region, or draws edges that neither image shows
+(`model/fusion/opinions.py`). In a stack the focus volume (`model/fusion/volume.py`) limits the network: it chooses
+among the frames that are plausible at a place, and cannot bring in one that shows nothing sharp there.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,19 +27,18 @@ from model.fusion import multiband, tiling
 from model.fusion.averaging import NOISY, NoiseCurve, average
 from model.fusion.blending import BoundaryBlending
 from model.fusion.decision import MapDecision
+from model.fusion.decision_size import decision_scale, reduce, reduced_frames, reduced_shape
 from model.fusion.depth import find_depth
 from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence, PairComparer, gather
 from model.fusion.focus_measure import FocusMeasure, contrast
 from model.fusion.lights import BlownLights
-from model.fusion.opinions import CERTAIN, overrule
+from model.fusion.opinions import CERTAIN, find_misfits, overrule
 from model.fusion.predictor import FocusPredictor, counter
 from model.fusion.ranking import Ranking
+from model.fusion.refined import RefinedStrategy
 from model.fusion.volume import FocusVolume
 from model.networks.engine import Engine
 from model.networks.stages import COMPARER_STRIDE
-
-DECISION_PIXELS = 1_500_000
-"""Larger photographs are decided at the largest of the sizes 1/2, 1/4, ... that has no more pixels than this."""
 
 REACH = 16
 """Pixels from a decision boundary within which a decision at reduced size is made again at full size."""
@@ -94,7 +93,10 @@ class LearnedStrategy:
         """Fuses two images or more; see `model.fusion.fuser.Strategy`."""
         if len(images) > 2:
             return self._decide_stack(images)
-        ranking = self._rank(images, _reduced_frames(images, decision_scale(images[0].shape[:2])))
+        frames = reduced_frames(images, decision_scale(images[0].shape[:2]))
+        ranking = self._rank(images, frames)
+        if self.overrule:
+            self._mend(images, frames, ranking)
         images.assign_uncovered(ranking.decision_map)
         if images.corrected:
             everywhere = np.ones(ranking.decision_map.shape, bool)
@@ -103,6 +105,19 @@ class LearnedStrategy:
             fused = BoundaryBlending().mix(images, ranking)
         depth = partial(find_depth, fused, ranking.decision_map, images.frame_numbers)
         return MapDecision(ranking.decision_map, fused, "learned", depth)
+
+    def _mend(self, images: PreparedFrames, frames: Sequence[np.ndarray], ranking: Ranking) -> None:
+        """Decides regions of a pair as `refined` does, where that draws fewer edges that neither image shows."""
+        grays = [np.minimum(to_gray(frame) / np.float32(per_level(frame.dtype)), 255) for frame in frames]
+        shape, whole = grays[0].shape[::-1], ranking.decision_map.shape[::-1]
+        decided = cv2.resize(ranking.decision_map, shape, interpolation=cv2.INTER_NEAREST)
+
+        def refined() -> np.ndarray:
+            decision_map = RefinedStrategy(self._predictor).decide(images).decision_map
+            return cv2.resize(decision_map, shape, interpolation=cv2.INTER_NEAREST)
+
+        misfits = find_misfits(grays, decided, refined).view(np.uint8)
+        ranking.exchange(cv2.resize(misfits, whole, interpolation=cv2.INTER_NEAREST).view(bool))
 
     def _decide_stack(self, images: PreparedFrames) -> MapDecision:
         frames, volume, lights, noise = self._survey(images)
@@ -129,11 +144,11 @@ class LearnedStrategy:
         )
         while len(images) * 2 * shape[0] * shape[1] * scale**2 > VOLUME_BYTES:
             scale /= 2
-        volume, lights, noise = FocusVolume(len(images), _reduced(shape, scale)), BlownLights(shape), NoiseCurve()
+        volume, lights, noise = FocusVolume(len(images), reduced_shape(shape, scale)), BlownLights(shape), NoiseCurve()
         step = counter(images.observe, "measuring sharpness", len(images))
         for index, image in enumerate(images):
             level = np.float32(per_level(image.dtype))
-            gray, small = to_gray(image) / level, _reduce(image, scale)
+            gray, small = to_gray(image) / level, reduce(image, scale)
             clipped, covered = images.clipped(index), _coverage(images, index, volume.sharpest.shape)
             looks: list[Callable[[], None]] = [
                 partial(lights.add, gray, clipped),
@@ -142,9 +157,9 @@ class LearnedStrategy:
             ]
             list(in_order(lambda look: look(), looks))
             if smaller is not None:
-                smaller.append(_reduce(image, decision_scale(shape)))
+                smaller.append(reduce(image, decision_scale(shape)))
             step()
-        frames = _reduced_frames(images, decision_scale(shape)) if smaller is None else smaller
+        frames = reduced_frames(images, decision_scale(shape)) if smaller is None else smaller
         return frames, volume.finish(lights.compact()), lights, noise
 
     def _rank(self, images: PreparedFrames, frames: Sequence[np.ndarray], volume: FocusVolume | None = None) -> Ranking:
@@ -156,7 +171,7 @@ class LearnedStrategy:
             volume: Of a stack.
         """
         shape = images[0].shape[:2]
-        ranking, logits = self._rank_reduced(images, frames, volume)
+        ranking, logits = self._rankreduced_shape(images, frames, volume)
         shown = None
         if len(images) > 2 and self.keep_visible:
             sigma = FocusMeasure().contrast_sigma
@@ -167,7 +182,7 @@ class LearnedStrategy:
             self._decide_again(images, ranking, logits)
         return ranking
 
-    def _rank_reduced(
+    def _rankreduced_shape(
         self, images: PreparedFrames, frames: Sequence[np.ndarray], volume: FocusVolume | None
     ) -> tuple[Ranking, list[np.ndarray]]:
         """Ranks frames at the size of the decision.
@@ -235,48 +250,12 @@ def _blending(images: Sequence[np.ndarray]) -> BoundaryBlending:
     return BoundaryBlending() if len(images) == 2 else STACK_BLENDING
 
 
-def decision_scale(shape: tuple[int, int]) -> float:
-    """Returns the scale at which photographs of a size, (H, W), are decided."""
-    scale = 1.0
-    while shape[0] * shape[1] * scale**2 > DECISION_PIXELS:
-        scale /= 2
-    return scale
-
-
 def _coverage(images: PreparedFrames, index: int, shape: tuple[int, int]) -> np.ndarray:
     """Returns where an image shows something, (H, W) bool: everywhere but at the borders of frames that moved."""
     covered = images.covered(index)
     if covered is None:
         return np.ones(shape, bool)
     return cv2.resize(covered.view(np.uint8) * 255, shape[::-1], interpolation=cv2.INTER_AREA) == 255
-
-
-def _reduced_frames(images: PreparedFrames, scale: float) -> Sequence[np.ndarray]:
-    return images if scale == 1 else _Reduced(images, scale)
-
-
-class _Reduced(Sequence[np.ndarray]):
-    """Frames at a smaller size, made when they are indexed."""
-
-    def __init__(self, images: PreparedFrames, scale: float):
-        self._images, self._scale = images, scale
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-        return _reduce(self._images[range(len(self))[index]], self._scale)
-
-
-def _reduce(image: np.ndarray, scale: float) -> np.ndarray:
-    if scale == 1:
-        return image
-    return cv2.resize(image, _reduced(image.shape, scale)[::-1], interpolation=cv2.INTER_AREA)
-
-
-def _reduced(shape: Sequence[int], scale: float) -> tuple[int, int]:
-    """Returns height and width at a scale."""
-    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def _whole(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -63,6 +63,12 @@ class Ranking:
         self.decision_map[wins], self.runner_up[wins] = self.runner_up[wins], self.decision_map[wins]
         self.confidence[where] = expit(np.abs(logits[where]))
 
+    def exchange(self, where: np.ndarray) -> None:
+        """Takes the other source of two where `where`, (H, W) bool, is true, with the confidence 1."""
+        self.runner_up[where] = self.decision_map[where]
+        self.decision_map[where] = 1 - self.decision_map[where]
+        self.confidence[where] = 1
+
     def remove_small_regions(self, smallest: float, shown: np.ndarray | None = None) -> None:
         """Removes small regions (see `focus_measure.remove_small_regions`); pixels that change get the confidence 1."""
         decision_map = remove_small_regions(self.decision_map, smallest, shown)
