@@ -497,6 +497,18 @@ def test_the_depth_has_a_legend_and_is_saved(page, files, tmp_path):
     assert (depth.dtype, sure.dtype, depth.shape) == (np.uint16, np.uint8, (240, 320)) and depth.max() <= 2 * 256
 
 
+def test_nothing_is_fused_before_all_frames_have_arrived(page, files):
+    held = []
+    page.route("**/frames?name=f%2011.png", lambda route: held.append(route))
+    drop(page, files)
+    expect(page.locator("#frames li")).to_have_count(2)
+    expect(page.locator("#fuse")).to_be_disabled()
+    page.wait_for_timeout(100)
+    held[0].continue_()
+    expect(page.locator("#fuse")).to_be_enabled()
+    expect(page.locator("#frames li")).to_have_count(3)
+
+
 def test_later_drops_are_sorted_in_and_the_focus_stays(page, files):
     drop(page, {name: files[name] for name in ("f 9.png", "f 11.png")})
     expect(page.locator("#frames li")).to_have_count(2)

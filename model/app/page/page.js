@@ -21,6 +21,7 @@ let frames = []; // {id, name, sha256, width, height, used}
 let result = null; // as the server describes it
 let fusedVersion = null; // the result's version when it was fused; strokes change only the tiles of the result
 let running = false;
+let arriving = 0; // how many drops of files are being sent: what is fused before is without some of them
 let sorted = true; // whether frames are in the order of their names: until somebody moves one
 let looking = null; // the identifier of the frame that is shown alone
 let began = 0; // when the fusion was begun, in milliseconds
@@ -50,6 +51,7 @@ const addFiles = showingErrors(async (files) => {
   const project = files.find((file) => PROJECT_NAME.test(file.name));
   const images = files.filter((file) => IMAGE_NAME.test(file.name)).sort((a, b) => compareNames(a.name, b.name));
   if (!images.length && !project) throw new Error("none of these files is an image that can be read.");
+  arriving += 1;
   for (const [number, file] of images.entries()) {
     showProgress(`reading ${file.name}`, number, images.length, false);
     await showingErrors(async () => {
@@ -60,6 +62,8 @@ const addFiles = showingErrors(async (files) => {
       listFrames();
     })();
   }
+  arriving -= 1;
+  listFrames();
   $("progress").hidden = true;
   if (project) await openProject(await readProject(project));
   else if (!result && framesOf(kept())?.every(Boolean)) await openProject(kept());
@@ -105,7 +109,7 @@ function listFrames() {
   const place = frames.findIndex((frame) => frame.id === looking);
   if (place >= 0) $("browser").value = place + 1;
   $("browser").setAttribute("aria-valuetext", place >= 0 ? frames[place].name : "none is shown alone");
-  $("fuse").disabled = running || frames.filter((frame) => frame.used).length < 2;
+  $("fuse").disabled = running || arriving > 0 || frames.filter((frame) => frame.used).length < 2;
   showMapColors();
 }
 
