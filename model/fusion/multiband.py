@@ -29,8 +29,12 @@ STEP = 2.0
 
 STEP_SIGMA = 2.0
 
-HIDDEN = 14.0
-"""A step shows if it is larger than this many times the gradient around it, in gray levels a pixel."""
+HIDDEN, HIDDEN_WHERE_SMOOTH = 14.0, 5.0
+"""A step shows if it is larger than this many times the gradient around it, in gray levels a pixel; where no source has
+detail, a smaller one does: it tears what is out of focus in all of them."""
+
+SMOOTH = 2.0
+"""Gray levels a pixel: the gradient around a place without detail."""
 
 REACH, FURTHER_REACH = 14, 16
 """Pixels from a step within which coefficients are chosen, and within which the rest fades over more octaves."""
@@ -232,7 +236,8 @@ def _steps(sources: Mapping[int, np.ndarray], labels: np.ndarray, unit: np.float
         height = np.abs(here - there).mean(-1)
         for place in sides:
             step[place] = np.maximum(step[place], height)
-    shows = step > HIDDEN * cv2.GaussianBlur(slope, (0, 0), 3)
+    around = cv2.GaussianBlur(slope, (0, 0), 3)
+    shows = step > np.where(around < SMOOTH, np.float32(HIDDEN_WHERE_SMOOTH), np.float32(HIDDEN)) * around
     return _near(step > STEP, REACH), _near((step > STEP) & shows, FURTHER_REACH)
 
 
