@@ -43,6 +43,18 @@ def test_a_step_between_flat_sources_fades_over_many_pixels():
     assert np.diff(row).max() < 4
 
 
+def test_a_blurred_edge_is_not_torn_by_another_blur_of_it():
+    """A band that is out of focus in both sources, in one a little more; the map changes between them in steps."""
+    band = np.repeat(np.where(np.arange(200) < 100, 90.0, 190.0)[:, None], 300, 1)
+    images = [cv2.GaussianBlur(band, (0, 0), sigma) for sigma in (14, 24)]
+    images = [np.rint(image).astype(np.uint8) for image in images]
+    decision_map = np.zeros((200, 300), np.uint8)
+    decision_map[:, 100:140] = decision_map[:, 180:220] = 1
+    fused = blend(images, decision_map).astype(float)
+    cut = np.where(decision_map == 0, *images).astype(float)
+    assert np.abs(np.diff(cut, axis=1)).max() > 10 and np.abs(np.diff(fused, axis=1)).max() <= 1
+
+
 def test_where_it_is_plain_it_fades_over_few():
     images = [np.full((64, 512), value, np.uint8) for value in (40, 120)]
     row = blend(images, halves(64, 512), np.ones((64, 512), bool))[32].astype(int)
