@@ -107,7 +107,7 @@ class LearnedStrategy:
         return MapDecision(ranking.decision_map, fused, "learned", depth)
 
     def _mend(self, images: PreparedFrames, frames: Sequence[np.ndarray], ranking: Ranking) -> None:
-        """Decides regions of a pair as `refined` does, where that draws fewer edges that neither image shows."""
+        """Exchanges the choice in regions of a pair that do not lie on each other; see `find_misfits`."""
         grays = [np.minimum(to_gray(frame) / np.float32(per_level(frame.dtype)), 255) for frame in frames]
         shape, whole = grays[0].shape[::-1], ranking.decision_map.shape[::-1]
         decided = cv2.resize(ranking.decision_map, shape, interpolation=cv2.INTER_NEAREST)
