@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data.io.batch import Job, Manifest
-from data.io.files import atomic_files
+from data.io.files import atomic_files, file_digest
 from data.io.image_io import checked_suffix, write_image
 from data.io.listing import Stack
 from data.registration.prepared import Observer
@@ -17,6 +17,9 @@ from model.fusion.fuser import Fuser
 from model.fusion.outputs import OutputOptions, Slabs
 from model.fusion.pipeline import Method, PreparedStack, Result, decide, prepare
 from model.fusion.settings import FusionSettings
+
+NOT_DECIDING = {"strict", "strategy", "weights", "comparer", "warps", "dust", "engine", "device"}
+"""Settings that `SceneWork.describe` records in another way, or that change no result."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +30,44 @@ class SceneWork:
         settings: How it is fused.
         outputs: What is written.
         method: "proposed", or the name of a method of others.
+        weights: The file of weights of a method of others that needs one.
     """
 
     settings: FusionSettings = dataclasses.field(default_factory=FusionSettings)
     outputs: OutputOptions = dataclasses.field(default_factory=OutputOptions)
     method: str = "proposed"
+    weights: Path | None = None
+
+    @property
+    def pairs_only(self) -> bool:
+        """Whether the method takes two images and no more."""
+        return self.method != "proposed" or self.settings.chosen_strategy == "paper"
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that are read besides the images: weights, warps and a map of dust."""
+        settings = self.settings
+        if self.method == "proposed":
+            weights = {"weights": settings.weights, "comparer": settings.chosen_comparer}
+        else:
+            weights = {"weights": self.weights}
+        named = {**weights, "warps": settings.warps, "dust": settings.dust}
+        return {name: path for name, path in named.items() if path}
+
+    def describe(self) -> dict[str, Any]:
+        """Returns all that decides a result besides its sources, as JSON values: files by their digests."""
+        settings = self.settings
+        names = {field.name for field in dataclasses.fields(settings)} - NOT_DECIDING
+        described: dict[str, Any] = {name: getattr(settings, name) for name in sorted(names)}
+        described |= {"method": self.method, "align_only": self.outputs.align_only, "weights": None}
+        for name, path in self.files.items():
+            if path.is_file():  # loading reports a file that is missing
+                described[name] = file_digest(path, "sha256")
+        if self.method == "proposed":
+            described["strategy"] = settings.chosen_strategy
+        if self.outputs.slabs:
+            described["slabs"] = [self.outputs.slabs.size, self.outputs.slabs.overlap]
+        return described
 
 
 def make_job(stack: Stack, output: Path, work: SceneWork) -> Job:
