@@ -171,7 +171,7 @@ class LearnedStrategy:
             volume: Of a stack.
         """
         shape = images[0].shape[:2]
-        ranking, logits = self._rankreduced_shape(images, frames, volume)
+        ranking, logits = self._rank_reduced(images, frames, volume)
         shown = None
         if len(images) > 2 and self.keep_visible:
             sigma = FocusMeasure().contrast_sigma
@@ -182,7 +182,7 @@ class LearnedStrategy:
             self._decide_again(images, ranking, logits)
         return ranking
 
-    def _rankreduced_shape(
+    def _rank_reduced(
         self, images: PreparedFrames, frames: Sequence[np.ndarray], volume: FocusVolume | None
     ) -> tuple[Ranking, list[np.ndarray]]:
         """Ranks frames at the size of the decision.
