@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data.registration.prepared import KnownWarps, PreparedFrames
+from data.registration.known_warps import KnownWarps
+from data.registration.prepared import PreparedFrames
 from data.runtime.errors import InputError
 from tests.conftest import drawn_photograph
 
@@ -121,8 +122,13 @@ def test_two_frames_that_do_not_fit_stay_as_they_are(scene):
     assert all(image is frame for image, frame in zip(prepared, frames, strict=True))
 
 
+def limit_memory(monkeypatch, size):
+    for module in ("prepared", "frame_sequences"):
+        monkeypatch.setattr(f"data.registration.{module}.CACHE_BYTES", size)
+
+
 def test_memory_holds_a_few_large_frames(scene, monkeypatch):
-    monkeypatch.setattr("data.registration.prepared.CACHE_BYTES", 2 * view(scene).nbytes)
+    limit_memory(monkeypatch, 2 * view(scene).nbytes)
     frames = Counting([half_blurred(view(scene), index % 2) for index in range(5)])
     prepared = PreparedFrames(frames, align="none", match_exposure="none")
     for _ in range(2):
@@ -136,7 +142,7 @@ def test_what_fits_into_memory_is_read_once(scene, monkeypatch):
     frames = Counting([view(scene, shift=(9 * index, 0)) for index in range(3)])
     prepared = PreparedFrames(frames)
     assert prepared.moved and len(list(prepared)) == 3 and frames.reads == [1, 1, 1]
-    monkeypatch.setattr("data.registration.prepared.CACHE_BYTES", 0)
+    limit_memory(monkeypatch, 0)
     frames.reads = [0, 0, 0]
     again = PreparedFrames(frames)
     assert all(np.array_equal(*both) for both in zip(prepared, again, strict=True)) and min(frames.reads) > 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data.registration.motion import band_pass
+from data.registration.views import band_pass
 from data.registration.warping import warp_image
 
 CELLS = 24

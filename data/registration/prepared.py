@@ -1,19 +1,19 @@
 """Frames prepared for fusion: aligned, cropped to their common part, and of equal brightness."""
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, overload
 
 import cv2
 import numpy as np
 
 from data.imaging.pixels import per_level
-from data.io.files import read_json
 from data.registration.alignment import Alignment, measure_alignment
 from data.registration.exposure import ExposureCorrection, measure_exposure
+from data.registration.frame_sequences import CACHE_BYTES, ChosenFrames, HeldFrames
 from data.registration.hot_pixels import HotPixels, find_hot_pixels
+from data.registration.known_warps import KnownWarps
 from data.registration.warping import common_part, coverage, warp_to_reference
 from data.runtime.errors import InputError
 
@@ -27,48 +27,11 @@ of a pair, whose result is compared with its sources pixel by pixel, and the for
 MATCH_EXPOSURE = ("auto", "none")
 """Whether brightness is matched to the reference: where it differs (the default), or never."""
 
-CACHE_BYTES = 384_000_000
-"""Memory for prepared frames: small stacks are read once, frames of large ones again when they are needed."""
-
 CLIPPED = 250
 """Gray level from which a channel counts as clipped: JPEG and interpolation move 255."""
 
 Observer = Callable[[str, int, int], None]
 """Progress callback (stage, done, total)."""
-
-
-@dataclass(frozen=True)
-class KnownWarps:
-    """Warps as a report of `PreparedFrames.describe` holds them.
-
-    Attributes:
-        reference: Index of the frame on which the others are laid.
-        warps: For each frame (3, 3) float64, (x, y, 1) of the reference to its own; None: left out.
-    """
-
-    reference: int
-    warps: tuple[np.ndarray | None, ...]
-
-    @classmethod
-    def read(cls, path: str | os.PathLike) -> "KnownWarps":
-        """Reads the warps of the one scene of a report (`fuse.py --json FILE`).
-
-        Raises:
-            InputError: It is no such report, or holds several scenes or none with warps.
-        """
-        wrong = InputError(f"{path} holds no warps of one scene, as fuse.py STACK -o RESULT --json FILE writes them.")
-        content = read_json(path)
-        try:
-            (scene,) = content.get("results", [content])
-            warps = tuple(None if one is None else np.array(one, np.float64) for one in scene["warps"])
-            reference = int(scene["reference"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise wrong from error
-        shapes = {None if one is None else one.shape for one in warps} - {None}
-        finite = all(one is None or np.isfinite(one).all() for one in warps)
-        if shapes != {(3, 3)} or not finite or not 0 <= reference < len(warps) or warps[reference] is None:
-            raise wrong
-        return cls(reference, warps)
 
 
 class PreparedFrames(Sequence[np.ndarray]):
@@ -106,10 +69,10 @@ class PreparedFrames(Sequence[np.ndarray]):
         crop: str = "auto",
         match_exposure: str = "auto",
         reference: int | None = None,
-        warps: "KnownWarps | None" = None,
+        warps: KnownWarps | None = None,
         observe: Observer = lambda stage, done, total: None,
     ):
-        self._frames, self.observe = _Held(frames), observe
+        self._frames, self.observe = HeldFrames(frames), observe
         self._cache: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self._latest: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self.alignment: Alignment | None = None
@@ -207,7 +170,7 @@ class PreparedFrames(Sequence[np.ndarray]):
             ]
         return done
 
-    def _take(self, known: "KnownWarps", crop: str) -> None:
+    def _take(self, known: KnownWarps, crop: str) -> None:
         """Lays the frames by warps that were measured on others, such as another light or channel of the scene."""
         if len(known.warps) != len(self._frames):
             raise InputError(f"the warps are of {len(known.warps)} frames, but there are {len(self._frames)}.")
@@ -240,7 +203,7 @@ class PreparedFrames(Sequence[np.ndarray]):
         self.alignment, self._reference = found, found.reference
         if found.moved:
             self._warps = warps
-            self.hot_pixels = find_hot_pixels(_Chosen(self._frames, self.frame_numbers), list(warps.values()))
+            self.hot_pixels = find_hot_pixels(ChosenFrames(self._frames, self.frame_numbers), list(warps.values()))
             if crop == "common":
                 self._window = found.common
                 self._refuse_empty_window()
@@ -292,57 +255,6 @@ class PreparedFrames(Sequence[np.ndarray]):
     def _corrected(self, index: int, image: np.ndarray) -> np.ndarray:
         correction = self.corrections[self.frame_numbers[index]]
         return image if correction is None else correction.apply(image)
-
-
-class _Held(Sequence[np.ndarray]):
-    """Frames as they are given, of which the first stay in memory until they are prepared: alignment and brightness
-    look at the same ones.
-
-    Args:
-        frames: The frames.
-    """
-
-    def __init__(self, frames: Sequence[np.ndarray]):
-        self._frames = frames
-        self._first: dict[int, np.ndarray] = {}
-        self._holds = False
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __getitem__(self, number: int) -> np.ndarray:  # type: ignore[override]
-        if number in self._first:
-            return self._first[number]
-        frame = self._frames[number]
-        if self._holds and (1 + len(self._first)) * frame.nbytes <= CACHE_BYTES:
-            self._first[number] = frame
-        return frame
-
-    def hold(self) -> None:
-        """Keeps the first frames that are asked for from now on, as many as fit."""
-        self._holds = True
-
-    def let_go(self) -> None:
-        """Keeps none any more."""
-        self._first, self._holds = {}, False
-
-    def take(self, number: int) -> np.ndarray:
-        """Returns a frame and keeps it no longer."""
-        frame = self._first.pop(number, None)
-        return self._frames[number] if frame is None else frame
-
-
-class _Chosen(Sequence[np.ndarray]):
-    """Some of the frames of a stack."""
-
-    def __init__(self, frames: Sequence[np.ndarray], numbers: Sequence[int]):
-        self._frames, self._numbers = frames, numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-        return self._frames[self._numbers[index]]
 
 
 class FramesByNumber:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from data.registration.affine import rescale_warp
-from data.registration.motion import band_pass
+from data.registration.views import band_pass
 from data.registration.warping import warp_image
 
 REDUCTION = 2

@@ -21,7 +21,8 @@ from data.imaging.blocks import Window
 from data.imaging.boundaries import near_boundaries
 from data.imaging.composition import compose, compose_each
 from data.imaging.pixels import per_level, to_gray
-from data.registration.prepared import CACHE_BYTES, PreparedFrames
+from data.registration.frame_sequences import CACHE_BYTES
+from data.registration.prepared import PreparedFrames
 from data.runtime.parallel import in_order
 from model.fusion import multiband, tiling
 from model.fusion.averaging import NOISY, NoiseCurve, average

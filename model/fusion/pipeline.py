@@ -17,7 +17,8 @@ from data.io.listing import Stack, find_scene
 from data.io.metadata import Metadata
 from data.registration.alignment import OTHER_SCENE
 from data.registration.dust import DustMap, WithoutDust
-from data.registration.prepared import FramesByNumber, KnownWarps, Observer, PreparedFrames
+from data.registration.known_warps import KnownWarps
+from data.registration.prepared import FramesByNumber, Observer, PreparedFrames
 from data.runtime.errors import InputError
 from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthMap
