@@ -17,21 +17,20 @@ from functools import partial
 import cv2
 import numpy as np
 
-from data.imaging.blocks import Window
-from data.imaging.boundaries import near_boundaries
-from data.imaging.composition import compose, compose_each
+from data.imaging.composition import compose
 from data.imaging.pixels import per_level, to_gray
 from data.registration.frame_sequences import CACHE_BYTES
 from data.registration.prepared import PreparedFrames
 from data.runtime.parallel import in_order
-from model.fusion import multiband, tiling
+from model.fusion import multiband
 from model.fusion.averaging import NOISY, NoiseCurve, average
 from model.fusion.blending import BoundaryBlending
 from model.fusion.decision import MapDecision
 from model.fusion.decision_size import decision_scale, reduce, reduced_frames, reduced_shape
 from model.fusion.depth import find_depth
-from model.fusion.evidence import FOCUS_DOWNSAMPLING, Evidence, PairComparer, gather
+from model.fusion.evidence import FOCUS_DOWNSAMPLING, PairComparer, gather
 from model.fusion.focus_measure import FocusMeasure, contrast
+from model.fusion.full_size import compare_near_boundaries
 from model.fusion.lights import BlownLights
 from model.fusion.opinions import CERTAIN, find_misfits, overrule
 from model.fusion.predictor import FocusPredictor, counter
@@ -39,13 +38,6 @@ from model.fusion.ranking import Ranking
 from model.fusion.refined import RefinedStrategy
 from model.fusion.volume import FocusVolume
 from model.networks.engine import Engine
-from model.networks.stages import COMPARER_STRIDE
-
-REACH = 16
-"""Pixels from a decision boundary within which a decision at reduced size is made again at full size."""
-
-TILE, OVERLAP = 1088, 64
-"""Largest side, and overlap, in pixels, of the tiles in which that is done; all are of one size."""
 
 VOLUME_BYTES = 512_000_000
 """The focus volume of a stack is measured at half the size, a quarter and so on, until it needs no more memory."""
@@ -180,7 +172,8 @@ class LearnedStrategy:
         ranking.remove_small_regions(FocusMeasure().smallest, shown)
         if ranking.decision_map.shape != shape:
             ranking = ranking.enlarge(shape)
-            self._decide_again(images, ranking, logits)
+            again, near = compare_near_boundaries(images, ranking, logits, self.compare)
+            ranking.decide_again(_blending(images).smooth(again), near)
         return ranking
 
     def _rank_reduced(
@@ -225,27 +218,6 @@ class LearnedStrategy:
                 step()
         return ranking, [best.focus, second.focus]
 
-    def _decide_again(self, images: PreparedFrames, ranking: Ranking, logits: Sequence[np.ndarray]) -> None:
-        """Compares the sharpest source and its runner-up at full size, near decision boundaries."""
-        sources = compose_each(images, [ranking.decision_map, ranking.runner_up])
-        near = near_boundaries(ranking.decision_map, REACH)
-        scale = decision_scale(near.shape) / FOCUS_DOWNSAMPLING
-        tile = tiling.even(near.shape, TILE, OVERLAP, COMPARER_STRIDE)
-
-        def look(window: Window) -> np.ndarray:
-            shape = near[window].shape
-            if not near[window].any():
-                return np.zeros(shape, np.float32)
-            first, second = (
-                Evidence.of(source[window], _focus_window(values, window, scale), tile)
-                for source, values in zip(sources, logits, strict=True)
-            )
-            return self.compare(first, second, shape)
-
-        step = counter(images.observe, "comparing at full size", tiling.count(near.shape, tile, OVERLAP))
-        again = _blending(images).smooth(tiling.blend(near.shape, look, step, tile, OVERLAP))
-        ranking.decide_again(again, near)
-
 
 def _blending(images: Sequence[np.ndarray]) -> BoundaryBlending:
     return BoundaryBlending() if len(images) == 2 else STACK_BLENDING
@@ -263,16 +235,3 @@ def _whole(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Enlarges a map by `FOCUS_DOWNSAMPLING` and cuts it to (H, W)."""
     larger = cv2.resize(values, None, fx=FOCUS_DOWNSAMPLING, fy=FOCUS_DOWNSAMPLING, interpolation=cv2.INTER_LINEAR)
     return larger[: shape[0], : shape[1]]
-
-
-def _focus_window(values: np.ndarray, window: Window, scale: float) -> np.ndarray:
-    """Resamples a window of a map, made at a scale of the photograph, to 1/`FOCUS_DOWNSAMPLING` of its size."""
-    rows, columns = window
-    # Pixel centers are half a pixel from the corner, so scaling moves them as well.
-    offsets = [(span.start + FOCUS_DOWNSAMPLING / 2) * scale - 0.5 for span in (columns, rows)]
-    motion = np.array(
-        [[FOCUS_DOWNSAMPLING * scale, 0, offsets[0]], [0, FOCUS_DOWNSAMPLING * scale, offsets[1]]], np.float32
-    )
-    size = [-(-(span.stop - span.start) // FOCUS_DOWNSAMPLING) for span in (columns, rows)]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(values, motion, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
