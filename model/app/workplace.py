@@ -5,17 +5,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from data.imaging.pixels import to_uint8
-from data.io.files import file_digest
-from data.io.image_header import read_header
-from data.io.image_io import read_photograph
 from data.io.listing import MOST_FRAMES
 from data.registration.prepared import Observer
 from data.runtime.errors import InputError
@@ -24,39 +18,15 @@ from model.app.fusing import named
 from model.app.limits import Budget
 from model.app.pyramid import Pyramid
 from model.app.retouched import DEPTH_FILES, Retouched
+from model.app.uploads import Upload
 from model.app.worker import Task
 from model.fusion.peaking import mark_sharp
 from model.fusion.pipeline import fuse
 from model.fusion.project import Frame, Project
 from model.fusion.retouch import Stroke
 
-THUMBNAIL = 240
-"""Longest side of a thumbnail, in pixels."""
-
-DECODING = 12
-"""Bytes of memory that decoding needs for a pixel, of samples of 8 bits: four channels, three times."""
-
 KEPT = 4
 """Pictures besides the result that stay in memory."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A frame that was dropped on the page.
-
-    Attributes:
-        path: Of its file here.
-        name: That the user knows it by.
-        sha256: Of the file.
-        size: Width and height, in pixels.
-        thumbnail: A small JPEG.
-    """
-
-    path: Path
-    name: str
-    sha256: str
-    size: tuple[int, int]
-    thumbnail: bytes
 
 
 class Workplace:
@@ -126,7 +96,7 @@ class Workplace:
         with named({kept: name, path: name}):
             path.replace(kept)
             try:
-                upload = self._look(kept, name)
+                upload = Upload.read(kept, name, self._memory)
             except BaseException:
                 kept.replace(path)
                 raise
@@ -135,20 +105,6 @@ class Workplace:
             self._uploads[number] = upload
         width, height = upload.size
         return {"id": number, "name": name, "sha256": upload.sha256, "width": width, "height": height}
-
-    def _look(self, path: Path, name: str) -> Upload:
-        """Decodes a frame, as far as memory is left."""
-        header = read_header(path)
-        height, width = header.size
-        with self._memory.hold(DECODING * height * width * header.dtype.itemsize):
-            image = to_uint8(read_photograph(path, "ignore")[0])
-            scale = THUMBNAIL / max(height, width)
-            if scale < 1:
-                small = max(1, round(width * scale)), max(1, round(height * scale))
-                image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        values = image if image.ndim == 2 else image[..., ::-1]
-        thumbnail = cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
-        return Upload(path, name, file_digest(path, "sha256"), (width, height), thumbnail)
 
     def release(self, path: Path, size: int) -> None:
         """Gives back what `reserve` gave, where the file did not arrive."""
@@ -297,9 +253,7 @@ class Workplace:
         if kind not in ("upload", "peaks") or not number.isdecimal():
             return self._need().picture(layer)
         upload = self.upload(int(number[:18]))
-        width, height = upload.size
-        with self._memory.hold(DECODING * height * width), named({upload.path: upload.name}):
-            image = to_uint8(read_photograph(upload.path, "ignore")[0])
+        with named({upload.path: upload.name}), upload.decoded(self._memory) as image:
             return mark_sharp(image) if kind == "peaks" else image
 
     def _need(self) -> Retouched:
