@@ -30,14 +30,13 @@ def make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, we
     """
     project = _take_project(parser, arguments)
     given = given_settings(arguments)
-    weights = getattr(arguments, "weights", None)
+    weights = None if arguments.method == "proposed" else given.pop("weights", None)
     if arguments.method != "proposed":
         own = [name for name in ("size", "average", "strategy", "prefer", "comparer") if name in given]
         given_outputs = [name for name in COMPANIONS if getattr(arguments, name)]
         if own or given_outputs:
             option = [*own, *given_outputs][0].replace("_", "-")
             parser.error(f"--{option} is for the proposed method; others have nothing of the kind.")
-        given.pop("weights", None)  # those of the method
     try:
         settings = FusionSettings(**{**given, **(project.settings.shared() if project else {})})
     except InputError as error:
@@ -49,7 +48,7 @@ def make_work(parser: argparse.ArgumentParser, arguments: argparse.Namespace, we
     outputs = OutputOptions(**{name: getattr(arguments, name) for name in ("align_only", *COMPANIONS)}, slabs=slabs)
     if project:
         outputs = replace(outputs, strokes=project.strokes, second=project.second)
-    work = SceneWork(settings, outputs, arguments.method, None if arguments.method == "proposed" else weights)
+    work = SceneWork(settings, outputs, arguments.method, weights)
     _check_input(parser, arguments)
     if not arguments.benchmark:
         _check_method(parser, arguments, work, weighted)
