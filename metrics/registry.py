@@ -15,6 +15,7 @@ from metrics import (
     similarity,
     statistics,
     structure,
+    visual_information,
 )
 from metrics.checks import require_known
 from metrics.metric import Metric
@@ -29,6 +30,7 @@ _FAMILIES = (
     structure,
     similarity,
     perception,
+    visual_information,
     phase,
     statistics,
     sharpness,

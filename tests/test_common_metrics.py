@@ -20,10 +20,11 @@ from metrics import METRICS, Scorer, compute, compute_all, get_metric, phase
 from metrics.color import to_gray
 from metrics.features import feature_information
 from metrics.information import nonlinear_correlation
-from metrics.perception import chen_blum, visual_information
+from metrics.perception import chen_blum
 from metrics.phase import phase_congruency_quality
 from metrics.statistics import entropy, standard_deviation
 from metrics.structure import multi_scale_ssim, yang
+from metrics.visual_information import visual_information
 from tests.conftest import drawn_photograph
 
 OF_SOURCES = ("q_y", "q_cb", "q_ncie", "q_p", "viff", "fmi", "ms_ssim")
