@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.io.image_io import write_image
+from data.runtime.errors import run_command
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATASETS = Path(os.environ.get("MFF_DATASETS", REPOSITORY.parent / "shared" / "datasets"))
 os.environ["MFF_CACHE"] = str(REPOSITORY / ".pytest_cache" / "graphs")  # not the user's own
@@ -64,6 +67,17 @@ def put_endless(path: Path, kind: str) -> None:
             file.truncate(40 * 2**30)
 
 
+def fails(capsys, main, *arguments) -> tuple[int, str]:
+    """Runs a command that must fail; returns its exit code, of wrong usage as well, and what it says."""
+    try:
+        code = run_command(main, [str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return code, said
+
+
 def drawn_photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Sharp detail on two scales, (height, width, 3) uint8 RGB."""
     coarse = rng.integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), dtype=np.uint8)
@@ -92,3 +106,16 @@ def small_voc(tmp_path_factory) -> Path:
     for part, members in (("train", ids[:8]), ("val", ids[8:]), ("trainval", ids)):
         (folders[2] / f"{part}.txt").write_text("\n".join(members) + "\n")
     return root
+
+
+@pytest.fixture(scope="session")
+def small_pairs(tmp_path_factory):
+    """Three pairs of 48x64, sharp on one side each."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for number in range(3):
+        sharp = drawn_photograph(np.random.default_rng(number), 48, 64)
+        blurred = cv2.GaussianBlur(sharp, (0, 0), 3)
+        left = np.arange(64)[None, :, None] < 32
+        write_image(folder / f"scene.{number}-A.png", np.where(left, sharp, blurred))
+        write_image(folder / f"scene.{number}-B.png", np.where(left, blurred, sharp))
+    return folder

@@ -165,3 +165,26 @@ def test_dictionaries_that_cannot_be_used(change, message, tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="is damaged"):
         load_dictionaries(path)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=1))
+
+    def full(file, **_):
+        file.write_bytes(b"PK half of it")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context, pytest.raises(OSError, match="No space left"):
+        context.setattr(np, "savez", full)
+        save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=2))
+    assert load_checkpoint(path)[1].batch == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_checkpoints_move_one_place_on(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    for batch in range(5):
+        save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=batch), keep=3)
+    assert [load_checkpoint(checkpoint_path(path, age))[1].batch for age in range(3)] == [4, 3, 2]
+    assert not checkpoint_path(path, 3).exists()

@@ -187,7 +187,7 @@ def with_score(value):
     ],
 )
 def test_records_that_are_none_are_made_anew(folder, change, monkeypatch):
-    monkeypatch.setattr("model.experiments.comparison._products", lambda *_: (), raising=False)
+    monkeypatch.setattr("model.experiments.comparison.products_of", lambda *_: (), raising=False)
     path, before = change_record(folder, change)
     assert compare(folder) == 0
     made, old = (json.loads(text) for text in (path.read_text(encoding="utf-8"), before))
@@ -226,7 +226,7 @@ def test_an_undefined_score_is_kept_and_said(folder, capsys):
 def test_a_comparison_that_was_stopped_while_writing_is_written_whole(folder, monkeypatch):
     write_image(folder / "others" / "dog.png", read_image(folder / "pairs" / "dog-B.png"))
     with monkeypatch.context() as context:
-        context.setattr("model.experiments.comparison.write_report", interrupt)
+        context.setattr("model.experiments.comparison_products.write_report", interrupt)
         assert compare(folder) == 1
     page = (folder / "out" / "report.html").read_bytes()
     assert compare(folder) == 0

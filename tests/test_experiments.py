@@ -1,4 +1,4 @@
-"""The paper's experiments on small pairs: comparison, own weights, figures, report, agreement, ablation."""
+"""The paper's experiments on small pairs: comparison, own weights, figures, report, agreement."""
 
 import csv
 import json
@@ -13,21 +13,14 @@ import pytest
 
 from data.io.image_io import read_image, write_image
 from data.io.listing import find_pairs
-from data.runtime.errors import InputError, StoppedError, run_command
-from metrics import PAPER_METRICS, Scorer, compute, resolve_variants
-from metrics.scores import Scores
+from data.runtime.errors import InputError, run_command
+from metrics import PAPER_METRICS, Scorer, resolve_variants
 from model import load_fuser
 from model.baselines import BASELINES
 from model.bundled import BUNDLED_COMPARER, BUNDLED_WEIGHTS
-from model.experiments import ablation
 from model.experiments.__main__ import main
-from model.experiments.ablation_tables import USES, by_pair_table, make_tables
 from model.experiments.competitors import choose, to_run
-from model.experiments.curves import draw_curves
 from model.experiments.figures import find_differences
-from model.experiments.plans import DEFAULT_PLAN, plan, runs_of
-from model.experiments.results import Comparison
-from model.experiments.transfer_effect import VALIDATION_MEASURES, transfer_effect, unpaired_tests
 from model.networks.weights import load_network, save_weights
 from tests.conftest import drawn_photograph
 from tests.test_torch_file import ifcnn_tensors, write_old_format
@@ -36,42 +29,29 @@ METHODS = ("dwt", "pca", "mgivf")
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """Three pairs of 48x64, sharp on one side each."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for number in range(3):
-        sharp = drawn_photograph(np.random.default_rng(number), 48, 64)
-        blurred = cv2.GaussianBlur(sharp, (0, 0), 3)
-        left = np.arange(64)[None, :, None] < 32
-        write_image(folder / f"scene.{number}-A.png", np.where(left, sharp, blurred))
-        write_image(folder / f"scene.{number}-B.png", np.where(left, blurred, sharp))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def others(pairs, tmp_path_factory):
+def others(small_pairs, tmp_path_factory):
     """PCA's images as if others had made them."""
     folder = tmp_path_factory.mktemp("fused") / "PCA"
     for number in range(3):
-        near, far = (read_image(pairs / f"scene.{number}-{side}.png") for side in "AB")
+        near, far = (read_image(small_pairs / f"scene.{number}-{side}.png") for side in "AB")
         write_image(folder / f"scene.{number}.png", BASELINES["pca"].fuse(near, far))
     return folder
 
 
 @pytest.fixture(scope="module")
-def comparison(pairs, others, tmp_path_factory):
+def comparison(small_pairs, others, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
-    assert compare(pairs, others, folder) == 0
+    assert compare(small_pairs, others, folder) == 0
     return folder
 
 
-def compare(pairs, others, folder, *more):
-    command = ["comparison", "-i", str(pairs), "-o", str(folder), "--quiet", "--fused", f"Others={others}"]
+def compare(small_pairs, others, folder, *more):
+    command = ["comparison", "-i", str(small_pairs), "-o", str(folder), "--quiet", "--fused", f"Others={others}"]
     return main([*command, "--methods", *METHODS, *more])
 
 
-def test_a_comparison_scores_what_it_fused(comparison, pairs):
-    near, far = (read_image(pairs / f"scene.1-{side}.png") for side in "AB")
+def test_a_comparison_scores_what_it_fused(comparison, small_pairs):
+    near, far = (read_image(small_pairs / f"scene.1-{side}.png") for side in "AB")
     fused = read_image(comparison / "fused" / "dwt" / "scene.1.png")
     np.testing.assert_array_equal(fused, BASELINES["dwt"].fuse(near, far))
     record = json.loads((comparison / "records" / "dwt" / "scene.1.json").read_text())
@@ -96,22 +76,22 @@ def test_figures_are_pictures(comparison):
         assert (comparison / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_nothing_is_computed_twice(comparison, pairs, others, monkeypatch):
+def test_nothing_is_computed_twice(comparison, small_pairs, others, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()}
     with monkeypatch.context() as context:
         context.setattr("model.experiments.results.write_image", lambda *_: pytest.fail("fused again"))
-        assert compare(pairs, others, comparison) == 0
+        assert compare(small_pairs, others, comparison) == 0
     assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*") if path.is_file()} == before
 
 
-def test_other_metrics_are_of_the_same_images(comparison, pairs, others, tmp_path, monkeypatch):
+def test_other_metrics_are_of_the_same_images(comparison, small_pairs, others, tmp_path, monkeypatch):
     folder = tmp_path / "copy"
     shutil.copytree(comparison, folder)
     more = ["--metrics", "q_abf", "q_cb,q_y", "--variant", "q_abf=kumar", "--against", "pca"]
     with monkeypatch.context() as context:
         context.setattr("model.experiments.results.write_image", lambda *_: pytest.fail("fused again"))
-        assert compare(pairs, others, folder, *more) == 0
-    near, far = (read_image(pairs / f"scene.1-{side}.png") for side in "AB")
+        assert compare(small_pairs, others, folder, *more) == 0
+    near, far = (read_image(small_pairs / f"scene.1-{side}.png") for side in "AB")
     fused = read_image(folder / "fused" / "dwt" / "scene.1.png")
     expected = Scorer((near, far), {"q_abf": "kumar"}).score(fused, ["q_abf", "q_cb", "q_y"])
     with (folder / "tables" / "per_pair.csv").open(newline="") as file:
@@ -146,23 +126,23 @@ def test_stacks_are_compared(tmp_path, capsys):
         main([*command, "--methods", "pca"])
 
 
-def test_what_is_lost_or_changed_is_made_again(comparison, pairs, others, tmp_path):
+def test_what_is_lost_or_changed_is_made_again(comparison, small_pairs, others, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(comparison, folder)
     (folder / "fused" / "pca" / "scene.0.png").unlink()
     (folder / "records" / "dwt" / "scene.0.json").write_text("{")
     kept = (folder / "records" / "mgivf" / "scene.0.json").stat().st_mtime_ns
-    assert compare(pairs, others, folder) == 0
+    assert compare(small_pairs, others, folder) == 0
     assert (folder / "fused" / "pca" / "scene.0.png").exists()
     assert json.loads((folder / "records" / "dwt" / "scene.0.json").read_text())["scores"]
     assert (folder / "records" / "mgivf" / "scene.0.json").stat().st_mtime_ns == kept
 
 
-def test_a_missing_image_fails_its_row_alone(pairs, others, tmp_path, capsys):
+def test_a_missing_image_fails_its_row_alone(small_pairs, others, tmp_path, capsys):
     lacking = tmp_path / "lacking"
     shutil.copytree(others, lacking)
     (lacking / "scene.2.png").unlink()
-    assert compare(pairs, lacking, tmp_path / "out") == 1
+    assert compare(small_pairs, lacking, tmp_path / "out") == 1
     assert "error: Others, scene.2: no image scene.2" in capsys.readouterr().err
     table = (tmp_path / "out" / "tables" / "summary.md").read_text()
     assert "2/3 failed: 1" in table
@@ -182,9 +162,9 @@ def test_a_missing_image_fails_its_row_alone(pairs, others, tmp_path, capsys):
         (["--methods", "ifcnn", "--weights", "ifcnn=absent.pth"], "absent.pth"),
     ],
 )
-def test_wrong_comparisons(arguments, message, pairs, tmp_path):
+def test_wrong_comparisons(arguments, message, small_pairs, tmp_path):
     with pytest.raises((ValueError, OSError), match=message):
-        main(["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), *arguments])
+        main(["comparison", "-i", str(small_pairs), "-o", str(tmp_path / "out"), *arguments])
     assert not (tmp_path / "out").exists()
 
 
@@ -198,16 +178,16 @@ def own(tmp_path_factory):
     return path
 
 
-def test_own_weights_are_compared(pairs, own, tmp_path, monkeypatch):
+def test_own_weights_are_compared(small_pairs, own, tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
         "model.experiments.figures.draw_decision",
         lambda path, title, near, far, fuser: drawn.update({title: fuser.decide(near, far)}),
     )
-    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path), "--quiet", "--size", "64"]
+    command = ["comparison", "-i", str(small_pairs), "-o", str(tmp_path), "--quiet", "--size", "64"]
     command += ["--methods", "proposed", "proposed-paper", "dwt"]
     assert main([*command, "--weights", f"proposed-paper={own}"]) == 0
-    sources = [read_image(pairs / f"scene.0-{side}.png") for side in "AB"]
+    sources = [read_image(small_pairs / f"scene.0-{side}.png") for side in "AB"]
     expected = load_fuser(own, strategy="paper", size=64).decide(*sources)
     np.testing.assert_array_equal(read_image(tmp_path / "fused" / "proposed-paper" / "scene.0.png"), expected.fused)
     (decision,) = drawn.values()
@@ -222,10 +202,10 @@ def test_own_weights_are_compared(pairs, own, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "record.json").read_text())["size"] == 64
 
 
-def test_the_first_own_weights_draw_the_decision(pairs, own, tmp_path, monkeypatch):
+def test_the_first_own_weights_draw_the_decision(small_pairs, own, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("model.experiments.figures.draw_decision", lambda _, title, *__: drawn.append(title))
-    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path), "--quiet", "--methods", "proposed"]
+    command = ["comparison", "-i", str(small_pairs), "-o", str(tmp_path), "--quiet", "--methods", "proposed"]
     assert main(command) == 0
     assert main([*command, "--weights", f"proposed={own}"]) == 0
     titles = ("Proposed, paper's strategy", "Proposed, paper's strategy (mine/best)")
@@ -267,14 +247,14 @@ def test_a_method_is_made_once(own, monkeypatch):
         (["--methods", "dwt", "--size", "64"], "--size is for our methods"),
     ],
 )
-def test_own_weights_that_cannot_be_used(arguments, message, pairs, own, tmp_path, capsys):
+def test_own_weights_that_cannot_be_used(arguments, message, small_pairs, own, tmp_path, capsys):
     (tmp_path / "alone.weights.h5").write_bytes(own.read_bytes())
     (tmp_path / "damaged.weights.h5").write_bytes(own.read_bytes()[:-9])
     shutil.copy(own.with_suffix(".json"), tmp_path / "damaged.weights.json")
     for suffix in (".h5", ".json"):
         shutil.copy(BUNDLED_COMPARER.with_suffix(suffix), tmp_path / f"comparer.weights{suffix}")
     arguments = [one.format(tmp_path, own) for one in arguments]
-    assert run_command(main, ["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), *arguments]) == 1
+    assert run_command(main, ["comparison", "-i", str(small_pairs), "-o", str(tmp_path / "out"), *arguments]) == 1
     said = capsys.readouterr()
     assert message in said.err and said.err.count("\n") == 1 and not said.out
     assert not (tmp_path / "out").exists()
@@ -299,11 +279,11 @@ def test_the_report_holds_everything(comparison):
     assert not outside
 
 
-def test_slow_methods_are_announced_and_may_be_skipped(pairs, tmp_path, capsys, monkeypatch):
+def test_slow_methods_are_announced_and_may_be_skipped(small_pairs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         "model.experiments.comparison.BASELINES", {**BASELINES, "pca": replace(BASELINES["pca"], slow=1e6)}
     )
-    command = ["comparison", "-i", str(pairs), "-o", str(tmp_path / "out"), "--quiet", "--methods", "pca", "dwt"]
+    command = ["comparison", "-i", str(small_pairs), "-o", str(tmp_path / "out"), "--quiet", "--methods", "pca", "dwt"]
     assert main([*command, "--skip", "dwt"]) == 0
     said = capsys.readouterr().err
     assert re.search(r"warning: pca takes about \d+ minutes for 3 pairs; --skip pca leaves it out", said)
@@ -345,10 +325,10 @@ def test_the_report_in_a_browser(comparison):
     assert told in blended and told not in document
 
 
-def test_the_report_on_paper_and_on_a_phone(pairs, others, comparison, tmp_path):
+def test_the_report_on_paper_and_on_a_phone(small_pairs, others, comparison, tmp_path):
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     shutil.copytree(comparison, tmp_path / "copy")
-    assert compare(pairs, others, tmp_path / "copy", "--metrics", "paper", "q_y", "q_cb", "scd") == 0
+    assert compare(small_pairs, others, tmp_path / "copy", "--metrics", "paper", "q_y", "q_cb", "scd") == 0
     address = (tmp_path / "copy" / "report.html").as_uri()
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
@@ -376,8 +356,8 @@ def test_squares_where_images_differ():
     assert second_top <= 70 and second_top + side >= 80 and second_left <= 100 and second_left + side >= 110
 
 
-def test_agreement(comparison, pairs, others, tmp_path):
-    command = ["agreement", "-i", str(pairs), "--published", str(others.parent), "--comparison", str(comparison)]
+def test_agreement(comparison, small_pairs, others, tmp_path):
+    command = ["agreement", "-i", str(small_pairs), "--published", str(others.parent), "--comparison", str(comparison)]
     assert main([*command, "--methods", "pca", "dwt", "-o", str(tmp_path / "table.md")]) == 0
     table = (tmp_path / "table.md").read_text()
     assert "| PCA | PNG | 3 | 3 | 0.000 | 0 | 1.0000 |" in table
@@ -386,324 +366,17 @@ def test_agreement(comparison, pairs, others, tmp_path):
         main([*command, "--weights", "proposed=x.weights.h5"])
 
 
-def test_agreement_of_a_method_with_weights(pairs, tmp_path, monkeypatch):
-    path, command = tmp_path / "ifcnn.pth", ["agreement", "-i", str(pairs), "--published", str(tmp_path / "published")]
+def test_agreement_of_a_method_with_weights(small_pairs, tmp_path, monkeypatch):
+    path, command = (
+        tmp_path / "ifcnn.pth",
+        ["agreement", "-i", str(small_pairs), "--published", str(tmp_path / "published")],
+    )
     write_old_format(path, ifcnn_tensors(np.random.default_rng(0)), monkeypatch)
     fuse = BASELINES["ifcnn"].method(path)
-    for stack in find_pairs(pairs).stacks:
+    for stack in find_pairs(small_pairs).stacks:
         write_image(tmp_path / "published" / "IFCNN" / f"{stack.name}.png", fuse(*map(read_image, stack.images)))
     command += ["--comparison", str(tmp_path / "comparison"), "-o", str(tmp_path / "table.md"), "--methods", "ifcnn"]
     assert main([*command, "--weights", f"ifcnn={path}"]) == 0
     assert "| IFCNN | PNG | 3 | 3 | 0.000 | 0 | 1.0000 |" in (tmp_path / "table.md").read_text()
     with pytest.raises(InputError, match="IFCNN needs its authors' file: --weights ifcnn=FILE"):
         main(command)
-
-
-CONFIG = """
-runs = ["proposed", "compare-bn", "non-tl"]
-seeds = [0, 1]
-[budgets.tiny]
-variant = "light"
-transfer = "none"
-recipe = "photographic"
-crop = true
-size = 32
-split = "voc"
-validation_pairs = 4
-epochs = 1
-scenes = 10
-pairs_per_batch = 10
-optimizer = "adamw"
-learning_rate = 1e-3
-"""
-
-
-def test_ablation(small_voc, pairs, tmp_path, monkeypatch, capsys):
-    (tmp_path / "tiny.toml").write_text(CONFIG)
-    command = ["ablation", "--voc", str(small_voc), "-i", str(pairs), "-o", str(tmp_path / "out"), "--quiet"]
-    command += ["--config", str(tmp_path / "tiny.toml"), "--budget", "tiny"]
-    assert main(command) == 0
-    first, second, third = ((tmp_path / "out" / "tables" / f"table{n}.md").read_text() for n in (1, 2, 3))
-    assert "proposed-seed0" in first and "compare-bn" in first
-    assert "proposed-seed1" not in first
-    assert "proposed-seed1" in second
-    assert "non-tl: the budget tiny has no transfer to leave out" in third
-    assert "Q_ABF xydeas" in first
-    config = json.loads((tmp_path / "out" / "runs" / "compare-bn" / "config.json").read_text())
-    assert config["batch_norm"] is False
-    assert read_image(tmp_path / "out" / "seeds.png").std() > 5
-    assert sorted(path.name for path in (tmp_path / "out" / "figures").iterdir()) == [
-        "seeds-scene.0.pdf",
-        "seeds-scene.0.png",
-    ]
-    assert "maps at" not in first and "Pair by pair" not in third
-    record = tmp_path / "out" / "runs" / "compare-bn" / "record.json"
-    made = json.loads(record.read_text())
-    record.write_text("[]")
-    assert main(command) == 0
-    assert json.loads(record.read_text())["epochs"] == made["epochs"]
-
-    def trained_again(*_, **__):
-        raise InputError("it is trained again.")
-
-    for damage in (made | {"epochs": []}, made | {"training_seconds": "long"}):
-        record.write_text(json.dumps(damage))
-        with monkeypatch.context() as context:
-            context.setattr(ablation, "train_alone", trained_again)
-            assert main(command) == 1
-        assert "compare-bn: it is trained again." in capsys.readouterr().err
-    record.write_text(json.dumps(made))
-    monkeypatch.setattr(ablation, "train_alone", lambda *_, **__: pytest.fail("trained again"))
-    assert main(command) == 0
-    (tmp_path / "tiny.toml").write_text(CONFIG.replace("1e-3", "2e-3"))
-    assert main(command) == 1
-    assert "trained with other settings" in capsys.readouterr().err
-
-
-EPOCH = {"epoch": 1, "step": 1, "val_loss": 1.0, **dict.fromkeys(VALIDATION_MEASURES, 0.5)}
-RUN = {
-    "epochs": [EPOCH],
-    "best_epoch": 1,
-    "training_seconds": 1.0,
-    "config": {"variant": "paper", "recipe": "paper", "pairs_per_batch": 4, "size": 224, "optimizer": "rmsprop"}
-    | {"learning_rate": 1e-6},
-    "steps": 1,
-    "training_scenes": 1,
-    "device": "CPU",
-}
-"""What a training run of the variant paper would note."""
-
-
-@pytest.mark.parametrize(("more", "size", "use"), [((), 224, "last"), (("--size", "96", "--use", "best"), 96, "best")])
-def test_an_ablation_of_the_papers_network(pairs, tmp_path, monkeypatch, more, size, use):
-    """The paper's size, each pair with and without transfer, and its figures 8 and 9; DWT and PCA stand for runs."""
-
-    def stand_in(name, weights, size):
-        sizes.add(size)
-        files.add(weights.name)
-        return to_run("pca" if weights.parent.name.startswith("non-tl") else "dwt")
-
-    sizes, files = set(), set()
-    monkeypatch.setattr(ablation, "_train", lambda *_: {"record": RUN})
-    monkeypatch.setattr(ablation, "to_run", stand_in)
-    (tmp_path / "two.toml").write_text('runs = ["proposed", "non-tl"]\nseeds = [0, 1]\n[budgets.paper]\n')
-    command = ["ablation", "--voc", "absent", "-i", str(pairs), "-o", str(tmp_path), "--quiet", *more]
-    assert main([*command, "--config", str(tmp_path / "two.toml")]) == 0
-    assert sizes == {size} and files == {f"{use}.weights.h5"}
-    table = (tmp_path / "tables" / "table3.md").read_text()
-    near, far, dwt, pca = (
-        read_image(path)
-        for path in (
-            *(pairs / f"scene.1-{side}.png" for side in "AB"),
-            *(tmp_path / "fused" / name / "scene.1.png" for name in ("proposed-seed0", "non-tl-seed0")),
-        )
-    )
-    one, two = (compute("q_abf", near, far, fused) for fused in (dwt, pca))
-    assert one > two
-    assert f"| scene.1 | Q_ABF ↑ | **{one:.4f}** | {two:.4f} | proposed-seed0 |" in table
-    assert table.count(f"- Our methods find their maps at {size}x{size}.") == 2
-    for name in ("proposed-seed0", "proposed-seed1", "non-tl-seed0", "non-tl-seed1"):
-        assert table.count(f"| {name} |") >= 2  # validation, and metrics of the pairs
-    assert "Effect of transfer: mean ± sample standard deviation over the seeds, n = 2 and 2" in table
-    assert read_image(tmp_path / "tables" / "transfer.png").std() > 5
-    figures = {f"{name}.{suffix}" for name in SHOWN for suffix in ("png", "pdf")}
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == figures
-    assert all(read_image(tmp_path / "figures" / f"{name}.png").std() > 20 for name in SHOWN)
-
-
-SHOWN = ("seeds-scene.0", *(f"transfer-scene.{number}" for number in range(3)))
-
-
-def test_tables_of_the_last_or_the_best_epoch():
-    better = dict.fromkeys(VALIDATION_MEASURES, 0.75)
-    run = {"record": RUN | {"epochs": [EPOCH | better, EPOCH], "best_epoch": 1}}
-    rows = {"proposed-seed0": run, "compare-bn": run, "encoder-skips": {"record": RUN}}
-    for use, accuracy in ((USES[0], "0.5000"), (USES[1], "0.7500")):
-        tables = make_tables(rows, None, use)
-        assert f"| proposed-seed0 | {accuracy} |" in tables["skips"] and f", {use} epoch; CPU." in tables["skips"]
-        assert "| encoder-skips | 0.5000 |" in tables["skips"] and "encoder-skips" not in tables["table1"]
-        assert f"| compare-bn | {accuracy} |" in tables["table1"] and "compare-bn" not in tables["skips"]
-    assert USES == ("last", "best")
-    assert "skips" not in make_tables({"proposed-seed0": run}, None)
-
-
-def runs_with_values(kind, values):
-    """Runs of a kind whose measures are all one value, one run for each."""
-    return {
-        f"{kind}-seed{seed}": {
-            "record": RUN | {"epochs": [EPOCH | dict.fromkeys(["val_loss", *VALIDATION_MEASURES], value)]}
-        }
-        for seed, value in enumerate(values)
-    }
-
-
-def test_the_effect_of_transfer():
-    """Means, deviations and p by hand: of 1, 2, 3 against 4, 5, 6, t is -3.674 with 4 degrees of freedom."""
-    rows = runs_with_values("proposed", (4.0, 5.0, 6.0)) | runs_with_values("non-tl", (1.0, 2.0, 3.0))
-    assert runs_of(rows, "non-tl") == ["non-tl-seed0", "non-tl-seed1", "non-tl-seed2"]
-    metrics = {"q_abf": {"proposed": 0.7, "non-tl": 0.6}, "q_labf": {"proposed": 0.2, "non-tl": 0.1}}
-    results = {
-        name: {pair: {metric: of[name[:-6]] + pair / 1000 for metric, of in metrics.items()} for pair in range(6)}
-        for name in rows
-    }
-    scores = Scores(results, resolve_variants(["q_abf", "q_labf"], {}))
-    text = transfer_effect(rows, scores, "last").markdown()
-    assert "| validation: loss ↓ | 5.0000 ± 1.0000 | **2.0000 ± 1.0000** | +3.0000 | 0.021 | 0.1 | - |" in text
-    assert "| validation: PSNR (dB) ↑ | **5.00 ± 1.00** | 2.00 ± 1.00 | +3.00 | 0.021 | 0.1 | - |" in text
-    # The smallest p of six pairs, 2 / 2^6; the seeds do not differ.
-    (row,) = [line for line in text.splitlines() if line.startswith("| Q_ABF ↑ |")]
-    assert "0.7025 ± 0.0000" in row and "| +0.1000 |" in row and row.endswith("| 0.031 |")
-    (row,) = [line for line in text.splitlines() if line.startswith("| Q_LABF ↓ |")]
-    assert "| +0.1000 |" in row and row.endswith("| 0.031 |")
-    table = make_tables(rows, scores)["table3"]
-    assert text in table and "Pair by pair" in table and "| non-tl-seed2 |" in table
-    results["non-tl-seed1"][0]["q_abf"] = "lost"
-    assert "| Q_ABF ↑ | failed | failed | - | - | - | - |" in transfer_effect(rows, scores, "last").markdown()
-    del rows["proposed-seed1"], rows["proposed-seed2"]
-    assert transfer_effect(rows, scores, "last") is None
-    assert "Effect of transfer" not in make_tables(rows, None)["table3"]
-
-
-def test_p_of_two_samples():
-    assert unpaired_tests((1, 2, 3, 4, 5), (11, 12, 13, 14, 15))[1] == pytest.approx(2 / 252)  # 1 of 252 ways, twice
-    welch, mann_whitney = unpaired_tests((2.0, 2.0), (2.0, 2.0))
-    assert np.isnan(welch) and mann_whitney == 1
-
-
-def test_curves_with_and_without_transfer(tmp_path):
-    def record(kind, seed):
-        rise = {"proposed": 0.2, "non-tl": 0.1}[kind]
-        measured = ("val_loss", "val_accuracy", "val_iou")
-        values = [rise * step + seed / 100 for step in range(3)]
-        return {"epochs": [{"epoch": n, "step": 100 * n, **dict.fromkeys(measured, v)} for n, v in enumerate(values)]}
-
-    records = {f"{kind}-seed{seed}": record(kind, seed) for kind in ("proposed", "non-tl") for seed in (0, 1)}
-    assert draw_curves(tmp_path, {name: one for name, one in records.items() if "non-tl" not in name}) == []
-    assert {path.name for path in tmp_path.iterdir()} == {"seeds.png", "seeds.pdf"}
-    assert draw_curves(tmp_path, records) == []
-    assert {path.name for path in (tmp_path / "tables").iterdir()} == {"transfer.png", "transfer.pdf"}
-    assert read_image(tmp_path / "tables" / "transfer.png").std() > 5
-
-
-def test_curves_that_cannot_be_drawn(tmp_path, capsys):
-    (failure,) = draw_curves(tmp_path, {"proposed-seed0": {"epochs": [{"epoch": 1}]}})
-    assert "val_loss" in failure and "seeds.png" in capsys.readouterr().err
-
-
-def test_the_better_of_two_on_each_pair():
-    values = {
-        "with": {"a": {"q_abf": 0.7, "q_labf": 0.2}, "b": {"q_abf": 0.50001, "q_labf": 0.1}, "c": {"q_abf": 0.1}},
-        "without": {"a": {"q_abf": 0.6, "q_labf": 0.1}, "b": {"q_abf": 0.50002, "q_labf": 0.3}, "c": {"q_abf": "lost"}},
-    }
-    rows = by_pair_table(Scores(values, resolve_variants(["q_abf", "q_labf"], {}))).markdown().splitlines()
-    assert [row for row in rows if row.startswith(("| a", "| b", "| c"))] == [
-        "| a | Q_ABF ↑ | **0.7000** | 0.6000 | with |",
-        "| a | Q_LABF ↓ | 0.2000 | **0.1000** | without |",
-        "| b | Q_ABF ↑ | 0.5000 | 0.5000 | equal |",
-        "| b | Q_LABF ↓ | **0.1000** | 0.3000 | with |",
-        "| c | Q_ABF ↑ | 0.1000 | failed | - |",
-        "| c | Q_LABF ↓ | failed | failed | - |",
-    ]
-
-
-def test_figures_of_an_ablation_fail_alone(pairs, tmp_path, monkeypatch, capsys):
-    def draw(path, title, *images):
-        if title == "scene.1, transfer":
-            raise RuntimeError("no such font")
-        drawn.append((path.name, list(images[-1])))
-
-    drawn = []
-    runs = {"proposed-seed0": "dwt", "proposed-seed1": "pca", "compare-bn": "pca", "non-tl-seed0": "pca"}
-    competitors = {name: replace(to_run(method), title=name) for name, method in runs.items()}
-    comparison = Comparison(competitors, find_pairs(pairs).stacks, tmp_path)
-    comparison.run()
-    monkeypatch.setattr(ablation, "draw_methods", draw)
-    (failure,) = ablation.draw_fused(tmp_path, comparison)
-    assert "no such font" in failure and "error: transfer-scene.1.png: " in capsys.readouterr().err
-    transfer = ["proposed-seed0", "non-tl-seed0"]
-    assert drawn == [
-        ("transfer-scene.0", transfer),
-        ("transfer-scene.2", transfer),
-        ("seeds-scene.0", ["proposed-seed0", "proposed-seed1"]),
-    ]
-
-
-def test_an_ablation_hands_on_how_to_train(small_voc, tmp_path, monkeypatch):
-    seen = []
-
-    def note(config, *_, **how):
-        seen.append((config.jit, config.mixed_precision, how["distribution"], how["cache"]))
-        raise InputError("noted.")
-
-    monkeypatch.setattr(ablation, "train_alone", note)
-    command = ["ablation", "--voc", str(small_voc), "-o", str(tmp_path / "out"), "--budget", "small", "--quiet"]
-    assert main(command) == 1
-    assert set(seen) == {(True, None, "one", False)}  # as the budget says
-    seen.clear()
-    assert main([*command, "--no-jit", "--mixed-precision", "bfloat16", "--distribution", "mirrored", "--cache"]) == 1
-    assert set(seen) == {(False, "bfloat16", "mirrored", True)}
-
-
-def test_a_signal_ends_the_whole_ablation(small_voc, tmp_path, monkeypatch):
-    def stopped(config, voc, folder, **_):
-        begun.append(folder.name)
-        raise StoppedError("stopped by SIGTERM after step 3 of 9, which is saved; go on with --resume runs/x.")
-
-    begun = []
-    monkeypatch.setattr("model.experiments.ablation.train_alone", stopped)
-    advice = (
-        "^proposed-seed0: stopped by SIGTERM after step 3 of 9, which is saved; the same command goes on from there"
-    )
-    with pytest.raises(StoppedError, match=advice):
-        main(["ablation", "--voc", str(small_voc), "-o", str(tmp_path / "out"), "--budget", "small", "--quiet"])
-    assert begun == ["proposed-seed0"]
-
-
-def test_the_plan_of_the_paper():
-    planned = {one.name: one.config for one in plan(DEFAULT_PLAN, "paper")}
-    assert list(planned) == [*(f"proposed-seed{n}" for n in range(5)), "compare-loss", "compare-bn", *_REST]
-    paper = planned["proposed-seed0"]
-    assert (paper.learning_rate, paper.epochs, paper.optimizer, paper.transfer) == (1e-6, 50, "rmsprop", "imagenet")
-    assert planned["proposed-seed3"].seed == 3
-    without = [planned[f"non-tl-seed{n}"] for n in range(5)]
-    assert [(one.transfer, one.seed) for one in without] == [(None, n) for n in range(5)]
-    assert planned["compare-initial"].initializer == "normal"
-    small = {one.name: one for one in plan(DEFAULT_PLAN, "small")}
-    assert small["non-tl-seed0"].config.transfer is None
-    assert small["proposed-seed0"].config.transfer == "imagenet"
-    for one in plan(DEFAULT_PLAN, "cpu", runs=["proposed", "non-tl"], seeds=[0, 1]):
-        assert (one.config.variant, one.config.steps_per_epoch, one.config.epochs) == ("paper", 100, 10)
-        assert one.config.transfer == (None if one.name.startswith("non-tl") else "imagenet")
-    chosen = plan(DEFAULT_PLAN, "paper", runs=["proposed", "encoder-skips"], seeds=[7])
-    assert [(one.name, one.config.seed, one.config.encoder_skips) for one in chosen] == [
-        ("proposed-seed7", 7, False),
-        ("encoder-skips", 7, True),
-    ]
-    with pytest.raises(InputError, match="no run 'skips'"):
-        plan(DEFAULT_PLAN, "paper", runs=["skips"])
-
-
-_REST = ("compare-initial", *(f"non-tl-seed{n}" for n in range(5)))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("runs = [", "tiny.toml: "),
-        ("seeds = [0]", "has no 'budgets'"),
-        ("seeds = [0]\n[budgets.tiny]", "runs is missing"),
-        ('runs = ["proposed"]\nseeds = []\n[budgets.tiny]', "seeds is empty"),
-        ('runs = ["proposed"]\nseeds = [true]\n[budgets.tiny]', "seeds must be a list"),
-        ('runs = "proposed"\nseeds = [0]\n[budgets.tiny]', "runs must be a list"),
-        ('runs = ["proposed"]\nseeds = [0]\n[budgets]\ntiny = 1', "budget tiny must be an object"),
-        ('runs = ["other"]\nseeds = [0]\n[budgets.tiny]', "there is no run 'other'"),
-        ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepoch = 3', "budget tiny"),
-        ('runs = ["proposed"]\nseeds = [0]\n[budgets.tiny]\nepochs = 0', "above 0"),
-    ],
-)
-def test_wrong_plans(content, message, tmp_path):
-    (tmp_path / "tiny.toml").write_text(content)
-    with pytest.raises(ValueError, match=message):
-        plan(tmp_path / "tiny.toml", "tiny")
-    with pytest.raises(ValueError, match="cannot read"):
-        plan(tmp_path / "absent.toml", "tiny")

@@ -14,7 +14,7 @@ from data.runtime.errors import run_command
 from fuse import main
 from metrics import compute
 from model.fusion.timing import benchmark
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, fails
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,6 @@ def pair(tmp_path_factory):
 
 def fuse(*arguments):
     return run_command(main, [str(argument) for argument in arguments])
-
-
-def failure(capsys, *arguments):
-    """Runs a command that must fail; returns what it says."""
-    try:
-        code = fuse(*arguments)
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().err
 
 
 def test_the_papers_strategy(pair, tmp_path, capsys):
@@ -186,7 +177,7 @@ CASES = ("missing", "folder", "unequal", "gray with color", "truncated", "corrup
 @pytest.mark.parametrize("case", CASES)
 def test_images_that_cannot_be_fused(case, pair, tmp_path, capsys):
     path, message = bad_images(tmp_path, pair)[case]
-    code, said = failure(capsys, pair[0], path, "-o", tmp_path / "fused.png")
+    code, said = fails(capsys, main, pair[0], path, "-o", tmp_path / "fused.png")
     assert code == 1
     assert message in said
     assert said.count("error:") == 1
@@ -211,14 +202,14 @@ def test_outputs_that_cannot_be_written(pair, tmp_path, capsys):
         (tmp_path / "fused.gif", ".gif"),
         (pair[0], "is one of the files that are read"),
     ):
-        code, said = failure(capsys, *pair, "-o", output)
+        code, said = fails(capsys, main, *pair, "-o", output)
         assert code == 1
         assert message in said
         assert "Traceback" not in said
 
 
 def test_weights_that_cannot_be_used(pair, tmp_path, capsys):
-    code, said = failure(capsys, *pair, "-o", tmp_path / "f.png", "--weights", tmp_path / "absent.weights.h5")
+    code, said = fails(capsys, main, *pair, "-o", tmp_path / "f.png", "--weights", tmp_path / "absent.weights.h5")
     assert code == 1
     assert "absent.weights.h5 is missing" in said
 
@@ -235,7 +226,7 @@ def test_weights_that_cannot_be_used(pair, tmp_path, capsys):
     ],
 )
 def test_wrong_usage(arguments, message, capsys):
-    code, said = failure(capsys, *arguments)
+    code, said = fails(capsys, main, *arguments)
     assert code == 2
     assert message in said
 

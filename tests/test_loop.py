@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data.runtime.errors import InputError, StoppedError
 from model.training import loop as loops
@@ -111,3 +112,35 @@ def test_what_belongs_to_a_checkpoint_is_written_once_and_before_it(tmp_path):
         loop.save()
     loop.finish_writing()
     assert written == [False]
+
+
+class FakeTrainer:
+    """Does in each step what it is given: reports it or raises it."""
+
+    def __init__(self, *steps):
+        self.steps = iter(steps)
+
+    def step(self, *_):
+        result = next(self.steps)
+        if isinstance(result, Exception):
+            raise result
+        return np.float32(result)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM"),
+            r"not enough memory for step 2; start a new run with less",
+        ),
+        ([0.5, np.inf], r"the decay became inf in step 2 \(pairs a, b\); lower the learning rate"),
+    ],
+    ids=["memory", "decay"],
+)
+def test_a_step_that_fails_is_one_sentence(result, message, tmp_path):
+    loop = Loop(FakeTrainer([0.5, 1.0], result), tmp_path / "checkpoint.npz", ("loss", "decay"), 5, 10, writes=False)
+    texts = TEXTS | {"name_batch": lambda: "a, b"}
+    with pytest.raises(InputError, match=message):
+        loop.train([(None, None)] * 5, lambda *_: None, (), **texts)
+    assert loop.means() == {"loss": 0.5, "decay": 1.0}

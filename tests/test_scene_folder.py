@@ -17,7 +17,7 @@ from fuse import main as fuse
 from model import load_fuser
 from model.networks.weights import sidecar_path
 from model.training.train_comparer import main as train_comparer
-from tests.conftest import drawn_photograph
+from tests.conftest import drawn_photograph, fails
 from train import main as train
 
 NAMES = [f"DSC {number}.x" for number in range(12)]
@@ -39,15 +39,6 @@ def folder(tmp_path):
     (tmp_path / "own" / "images" / "notes.txt").write_text("no image")
     (tmp_path / "own" / "masks" / ".hidden.png").write_text("no image")
     return tmp_path / "own"
-
-
-def fails(capsys, main, *arguments):
-    """Runs a command that must fail; returns its exit code and what it says."""
-    try:
-        code = run_command(main, [str(argument) for argument in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().err
 
 
 def mask_of(kind):

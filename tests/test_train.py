@@ -8,26 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib.util import find_spec
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data.io.image_io import read_image
-from data.runtime.errors import InputError, run_command
+from data.runtime.errors import run_command
 from data.synthesis.pipeline import PairSource
 from data.synthesis.voc import split_scenes
 from model import TrainingRun, load_fuser
 from model.networks.weights import load_network
 from model.training.checkpoints import Progress, checkpoint_path, load_checkpoint, save_checkpoint
-from model.training.loop import Loop
-from model.training.settings import ABLATIONS, TrainingConfig
+from model.training.settings import TrainingConfig
 from model.training.trainer import Trainer
-from tests.conftest import REPOSITORY
-from train import build_parser, main, read_config
+from tests.conftest import REPOSITORY, fails
+from train import main
 
 OPTIONS = [
     *("--variant", "light", "--transfer", "none", "--size", "32", "--split", "voc", "--pairs-per-batch", "8"),
@@ -158,7 +156,7 @@ def test_a_second_run_of_one_process_can_resume(runs, small_voc):
 
 @pytest.mark.parametrize("option", ["--size 64", "--no-jit", "--seed 0", "-o elsewhere", "--ablation compare-bn"])
 def test_a_resumed_run_refuses_what_it_would_ignore(option, runs, capsys):
-    code, said = failure(capsys, "--resume", runs[0] / "whole", *option.split())
+    code, said = fails(capsys, main, "--resume", runs[0] / "whole", *option.split())
     assert code == 2
     assert "--resume goes on with the run's own settings; leave --" in said
 
@@ -172,25 +170,8 @@ def test_a_finished_run_says_so_and_goes_on_for_more_epochs(runs, tmp_path, caps
     assert run_command(main, ["--resume", str(folder), "--epochs", "3", "--quiet"]) == 0
     assert read_log(folder)[:2] == read_log(runs[0] / "whole") and len(read_log(folder)) == 3
     assert json.loads((folder / "record.json").read_text())["steps"] == 15
-    code, said = failure(capsys, "--resume", folder, "--epochs", 1)
+    code, said = fails(capsys, main, "--resume", folder, "--epochs", 1)
     assert (code, said.endswith("has 3 epochs already; give --epochs above that to go on.\n")) == (1, True)
-
-
-def test_every_setting_is_an_option_with_a_help_text():
-    help_text = build_parser().format_help()
-    for setting in fields(TrainingConfig):
-        assert f"--{setting.name.replace('_', '-')}" in help_text
-        assert setting.metadata["help"]
-
-
-def failure(capsys, *arguments):
-    try:
-        code = run_command(main, [str(argument) for argument in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    return code, said
 
 
 def test_debug_shows_where_an_error_arose(tmp_path, capsys):
@@ -200,7 +181,7 @@ def test_debug_shows_where_an_error_arose(tmp_path, capsys):
 
 
 def test_a_run_is_not_overwritten(runs, small_voc, capsys):
-    code, said = failure(capsys, "--voc", small_voc, "-o", runs[0] / "whole", *OPTIONS)
+    code, said = fails(capsys, main, "--voc", small_voc, "-o", runs[0] / "whole", *OPTIONS)
     assert code == 1
     assert "holds a run already; go on with --resume" in said
 
@@ -210,7 +191,7 @@ def test_other_scenes_are_refused(runs, small_voc, capsys, tmp_path):
     shutil.copytree(small_voc, other)
     lists = other / "ImageSets" / "Segmentation"
     (lists / "train.txt").write_text("\n".join((lists / "train.txt").read_text().split()[1:]))
-    code, said = failure(capsys, "--resume", runs[0] / "whole", "--voc", other)
+    code, said = fails(capsys, main, "--resume", runs[0] / "whole", "--voc", other)
     assert code == 1
     assert "train scenes" in said
 
@@ -222,7 +203,7 @@ def test_an_exchanged_photograph_or_mask_is_refused(part, suffix, runs, small_vo
     name = json.loads((runs[0] / "whole" / "scenes.json").read_text())["validation"][1]
     file = other / part / f"{name}.{suffix}"
     file.write_bytes(file.read_bytes() + b"x")  # what a decoder does not see
-    code, said = failure(capsys, "--resume", runs[0] / "whole", "--voc", other, "--quiet")
+    code, said = fails(capsys, main, "--resume", runs[0] / "whole", "--voc", other, "--quiet")
     assert code == 1
     what = "photograph" if suffix == "jpg" else "mask"
     assert f"the {what} of the scene {name} is not the one that" in said
@@ -234,14 +215,13 @@ def test_a_run_saved_before_there_were_digests_goes_on_with_a_warning(runs, caps
     scenes = json.loads((folder / "scenes.json").read_text())
     digests = scenes.pop("sha256")
     (folder / "scenes.json").write_text(json.dumps(scenes))
-    code, said = failure(capsys, "--resume", folder, "--quiet")
+    code, said = fails(capsys, main, "--resume", folder, "--quiet")
     assert code == 0
     assert "has no digests" in said and "could not be checked" in said
     assert json.loads((folder / "scenes.json").read_text())["sha256"] == digests
-    assert failure(capsys, "--resume", folder, "--quiet") == (0, "")
+    assert fails(capsys, main, "--resume", folder, "--quiet") == (0, "")
 
 
-@pytest.mark.long
 class Stop(Exception):
     """Ends a run as a killed process does, with no checkpoint of its own."""
 
@@ -336,29 +316,6 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(runs, tmp_path):
     assert load_checkpoint(newest)[1] == progress
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint.npz"
-    save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=1))
-
-    def full(file, **_):
-        file.write_bytes(b"PK half of it")
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as context, pytest.raises(OSError, match="No space left"):
-        context.setattr(np, "savez", full)
-        save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=2))
-    assert load_checkpoint(path)[1].batch == 1
-    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
-
-
-def test_checkpoints_move_one_place_on(tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    for batch in range(5):
-        save_checkpoint(path, {"x": np.arange(3)}, Progress(batch=batch), keep=3)
-    assert [load_checkpoint(checkpoint_path(path, age))[1].batch for age in range(3)] == [4, 3, 2]
-    assert not checkpoint_path(path, 3).exists()
-
-
 def test_a_loss_that_is_no_number_stops_the_run(small_voc, tmp_path, monkeypatch, capsys):
     true_step = Trainer.step
 
@@ -375,38 +332,6 @@ def test_a_loss_that_is_no_number_stops_the_run(small_voc, tmp_path, monkeypatch
     assert load_checkpoint(tmp_path / "run" / "checkpoint.npz")[1].batch == 2
 
 
-class FakeTrainer:
-    """Does in each step what it is given: reports it or raises it."""
-
-    def __init__(self, *steps):
-        self.steps = iter(steps)
-
-    def step(self, *_):
-        result = next(self.steps)
-        if isinstance(result, Exception):
-            raise result
-        return np.float32(result)
-
-
-@pytest.mark.parametrize(
-    ("result", "message"),
-    [
-        (
-            tf.errors.ResourceExhaustedError(None, None, "OOM"),
-            r"not enough memory for step 2; start a new run with less",
-        ),
-        ([0.5, np.inf], r"the decay became inf in step 2 \(pairs a, b\); lower the learning rate"),
-    ],
-    ids=["memory", "decay"],
-)
-def test_a_step_that_fails_is_one_sentence(result, message, tmp_path):
-    loop = Loop(FakeTrainer([0.5, 1.0], result), tmp_path / "checkpoint.npz", ("loss", "decay"), 5, 10, writes=False)
-    texts = {"name_batch": lambda: "a, b", "again": "--resume", "smaller": "less"}
-    with pytest.raises(InputError, match=message):
-        loop.train([(None, None)] * 5, lambda *_: None, (), **texts)
-    assert loop.means() == {"loss": 0.5, "decay": 1.0}
-
-
 def test_too_little_memory_names_the_remedies(small_voc, tmp_path, monkeypatch, capsys):
     def step(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
@@ -420,19 +345,19 @@ def test_too_little_memory_names_the_remedies(small_voc, tmp_path, monkeypatch, 
 
 
 def test_damaged_runs(runs, capsys, tmp_path):
-    assert "there is no run in" in failure(capsys, "--resume", tmp_path)[1]
+    assert "there is no run in" in fails(capsys, main, "--resume", tmp_path)[1]
     folder = tmp_path / "run"
     folder.mkdir()
     for name in ("config.json", "scenes.json", "transfer.json"):
         (folder / name).write_bytes((runs[0] / "whole" / name).read_bytes())
-    assert "there is nothing to resume" in failure(capsys, "--resume", folder)[1]
+    assert "there is nothing to resume" in fails(capsys, main, "--resume", folder)[1]
     (folder / "checkpoint.npz").write_bytes((runs[0] / "whole" / "checkpoint.npz").read_bytes()[:1000])
-    assert "is damaged" in failure(capsys, "--resume", folder)[1]
+    assert "is damaged" in fails(capsys, main, "--resume", folder)[1]
     state, _ = load_checkpoint(runs[0] / "whole" / "checkpoint.npz")
     save_checkpoint(folder / "checkpoint.npz", state, Progress(batch=99))
-    assert "does not fit: it stands at batch 99 of an epoch of 5" in failure(capsys, "--resume", folder)[1]
+    assert "does not fit: it stands at batch 99 of an epoch of 5" in fails(capsys, main, "--resume", folder)[1]
     (folder / "config.json").write_text('{"speed": 1}')
-    assert "unknown setting 'speed'" in failure(capsys, "--resume", folder)[1]
+    assert "unknown setting 'speed'" in fails(capsys, main, "--resume", folder)[1]
 
 
 @pytest.mark.parametrize(
@@ -462,7 +387,7 @@ def test_a_run_with_a_damaged_file_is_one_sentence(name, content, message, runs,
     (folder / name).unlink()
     if content is not None:
         (folder / name).write_bytes(content)
-    code, said = failure(capsys, "--resume", folder, "--quiet")
+    code, said = fails(capsys, main, "--resume", folder, "--quiet")
     assert code == 1
     assert str(folder / name) in said and message in said and "unexpected" not in said
 
@@ -484,80 +409,10 @@ def test_a_saved_setting_that_cannot_be_is_one_sentence(setting, value, runs, ca
         shutil.copy(runs[0] / "whole" / name, tmp_path)
     saved = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**saved, setting: value}))
-    code, said = failure(capsys, "--resume", tmp_path, "--quiet")
+    code, said = fails(capsys, main, "--resume", tmp_path, "--quiet")
     assert code == 1
     assert setting in said and "unexpected" not in said
     assert str(tmp_path / "config.json") in said or setting == "warmup_steps"  # depends on the data
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        ("", 2, "--voc DIR is needed"),
-        ("--voc absent", 1, "holds no VOC data"),
-        ("--voc VOC --size 100", 2, "multiple of 32"),
-        ("--voc VOC --learning-rate 0", 2, "learning_rate must be above 0"),
-        ("--voc VOC --average 1.5", 2, "between 0 and 1"),
-        ("--voc VOC --learning-rate nan", 2, "learning_rate must be a finite number, received nan"),
-        ("--voc VOC --seed 5000000000", 2, "seed must be at most 4294967295"),
-        ("--voc VOC --epochs 0", 2, "0 is below 1"),
-        ("--voc VOC --side-weights 0 0 0 0 0", 2, "not all 0"),
-        ("--voc VOC --variant compact --transfer none --pairs-per-batch 1000 --size 32", 1, "do not fill one batch"),
-        ("--voc VOC --start x.weights.h5", 2, "not from both"),
-        ("--voc VOC --transfer none --start x.weights.h5 --size 32", 1, "x.weights.h5 is missing"),
-        ("--voc VOC --transfer absent.h5 --size 32", 1, "absent.h5 is missing"),
-    ],
-)
-def test_bad_input(arguments, code, message, small_voc, capsys, tmp_path):
-    words = [str(small_voc) if word == "VOC" else word for word in arguments.split()]
-    got, said = failure(capsys, *words, "-o", tmp_path / "run")
-    assert got == code
-    assert message in said
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ([], None),
-        (["--mixed-precision"], "float16"),
-        (["--mixed-precision", "bfloat16"], "bfloat16"),
-        (["--mixed-precision", "float16", "--jit"], "float16"),
-    ],
-)
-def test_mixed_precision_is_float16_unless_named(words, expected):
-    arguments = build_parser().parse_args([*words, "--voc", "VOC"])
-    assert read_config(build_parser(), arguments).mixed_precision == expected
-
-
-def test_parts_of_a_batch_are_for_one_device(small_voc, tmp_path):
-    several = SimpleNamespace(replicas=2, chief=True, pairs_per_replica=lambda pairs: pairs // 2)
-    config = TrainingConfig(variant="light", transfer=None, accumulate=2)
-    with pytest.raises(InputError, match="--accumulate is for one device"):
-        TrainingRun(config, small_voc, tmp_path, distribution=several)
-
-
-def test_the_defaults_are_the_papers():
-    config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC"]))
-    assert config == TrainingConfig()
-    assert (config.variant, config.transfer, config.recipe, config.size) == ("paper", "imagenet", "paper", 224)
-    assert (config.optimizer, config.learning_rate, config.momentum) == ("rmsprop", 1e-6, 0.9)
-    assert (config.weight_decay, config.epochs, config.scenes) == (0.001, 50, 2000)
-    assert (config.schedule, config.clip_norm, config.average) == ("constant", None, None)
-    assert (config.accumulate, config.recompute, config.mixed_precision, config.jit) == (1, False, None, False)
-
-
-@pytest.mark.parametrize("name", ABLATIONS)
-def test_an_ablation_changes_one_thing(name):
-    config = read_config(build_parser(), build_parser().parse_args(["--voc", "VOC", "--ablation", name]))
-    changed = {key: value for key, value in config.to_json().items() if value != TrainingConfig().to_json()[key]}
-    expected = {
-        "compare-loss": {"side_weights": (0, 0, 0, 0, 1), "l2_weight": 0},
-        "compare-bn": {"batch_norm": False},
-        "compare-initial": {"initializer": "normal"},
-        "non-tl": {"transfer": None},
-        "encoder-skips": {"encoder_skips": True},
-    }
-    assert changed == expected[name]
 
 
 def read_board(folder):
@@ -585,7 +440,9 @@ def test_tensorboard_shows_what_the_log_says(name, runs):
 
 @pytest.mark.skipif(TENSORBOARD, reason="TensorBoard is installed")
 def test_tensorboard_is_optional(small_voc, capsys, tmp_path):
-    code, said = failure(capsys, "--voc", small_voc, "-o", tmp_path / "run", "--tensorboard", tmp_path / "tb", *OPTIONS)
+    code, said = fails(
+        capsys, main, "--voc", small_voc, "-o", tmp_path / "run", "--tensorboard", tmp_path / "tb", *OPTIONS
+    )
     assert code == 1
     assert "TensorBoard is not installed" in said
 
@@ -593,6 +450,6 @@ def test_tensorboard_is_optional(small_voc, capsys, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="needs a folder without permission")
 def test_an_output_that_cannot_be_written(small_voc, capsys, tmp_path):
     (tmp_path / "file").write_text("")
-    code, said = failure(capsys, "--voc", small_voc, "-o", tmp_path / "file" / "run", *OPTIONS)
+    code, said = fails(capsys, main, "--voc", small_voc, "-o", tmp_path / "file" / "run", *OPTIONS)
     assert code == 1
     assert "is a file" in said

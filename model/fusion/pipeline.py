@@ -15,7 +15,6 @@ from data.imaging.pixels import check_images
 from data.io.frames import Frames
 from data.io.listing import Stack, find_scene
 from data.io.metadata import Metadata
-from data.registration.alignment import OTHER_SCENE
 from data.registration.dust import DustMap, WithoutDust
 from data.registration.known_warps import KnownWarps
 from data.registration.prepared import FramesByNumber, Observer, PreparedFrames
@@ -24,6 +23,7 @@ from model.fusion.decision import MapDecision
 from model.fusion.depth import DepthMap
 from model.fusion.fuser import Fuser, Photograph, as_array, load_fuser
 from model.fusion.paper import PaperDecision
+from model.fusion.remarks import remarks_on
 from model.fusion.retouch import Paints, Stroke, retouch
 from model.fusion.settings import FusionSettings
 
@@ -164,7 +164,7 @@ def prepare(
         warps=KnownWarps.read(settings.warps) if settings.warps else None,
         observe=observe or (lambda stage, done, total: None),
     )
-    noticed = _noticed(images, names or known, settings.strict)
+    noticed = remarks_on(images, names or known, settings.strict)
     return PreparedStack(images, noticed, given if isinstance(given, Frames) else None, shift)
 
 
@@ -235,47 +235,6 @@ def _open(
             return images, [f"image {number}" for number in range(1, len(images) + 1)]
         stack = Stack("stack", tuple(files))
     return Frames(stack, settings.alpha), [path.name for path in stack.images]
-
-
-def _noticed(images: PreparedFrames, names: Sequence[str], strict: bool) -> tuple[str, ...]:
-    """What was noticed of the frames; raises InputError for the first frame that is left out if strict."""
-    unmatched = tuple(
-        f"the brightness of {names[number]} could not be matched to the others; its borders may show"
-        for number in images.unmatched
-    )
-    if images.alignment is None:
-        return unmatched
-    reasons = images.alignment.left_out
-    others = [index for index, reason in reasons.items() if reason == OTHER_SCENE]
-    left_out = [f"{names[index]} {reason}" for index, reason in reasons.items() if index not in others]
-    if left_out and strict:
-        raise InputError(f"{left_out[0]}; without --strict it is left out.")
-    if others and strict:
-        raise InputError(f"{_span(others, names)} another scene; give each scene a folder of its own.")
-    if strict and not images.matched:
-        raise InputError("the images do not match each other: do they show one scene?")
-    scenes = [
-        f"{_span(run, names)} another scene, and {'is' if len(run) == 1 else 'are'} left out; give each scene a folder "
-        "of its own, or divide the folder with --split"
-        for run in _runs(others)
-    ]
-    return (*(f"{text}, and is left out" for text in left_out), *scenes, *images.alignment.remarks, *unmatched)
-
-
-def _runs(indices: Sequence[int]) -> list[list[int]]:
-    """Groups numbers that follow each other."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    return runs
-
-
-def _span(run: Sequence[int], names: Sequence[str]) -> str:
-    """Names frames that follow each other, with the verb."""
-    return f"{names[run[0]]} shows" if len(run) == 1 else f"{names[run[0]]} to {names[run[-1]]} show"
 
 
 def _number_by_stack(decision: PaperDecision | MapDecision, kept: Sequence[int]) -> PaperDecision | MapDecision:
